@@ -1,0 +1,37 @@
+"""A scalar reverse-mode automatic differentiation engine: numbers that remember how they were computed.
+
+>>> from engine import Value, tanh
+>>> a, b = Value(2.0, label="a"), Value(-3.0, label="b")
+>>> c = a * b + tanh(a)
+>>> c.backward()
+>>> a.grad, b.grad
+(-2.9293491751468355, 2.0)
+"""
+
+from __future__ import annotations
+
+from .check import GradcheckError, GradcheckReport, gradcheck
+from .graph import first_nonfinite, toposort
+from .ops import OPS, Op
+from .reverse import grad, hessian, jacobian
+from .value import FUNCTIONS, Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+globals().update(FUNCTIONS)  # one free function for each row of the table
+
+# sum, abs and pow are left out of the star import only: there they would hide Python's own.
+__all__ = [
+    "GradcheckError", "GradcheckReport", "OPS", "Op", "Value", "first_nonfinite", "grad", "gradcheck", "hessian",
+    "jacobian", "toposort", *(name for name in FUNCTIONS if name not in ("sum", "abs", "pow")),
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("lower", "Kernel"):  # lowering is loaded when it is first asked for
+        from . import program
+
+        return getattr(program, name)
+    raise AttributeError(f"module 'engine' has no attribute {name!r}")

@@ -1,0 +1,309 @@
+"""The table of operations: one row an operation, and everything else is derived from it.
+
+A row gives the name, the symbol shown in pictures, the forward expression, one derivative rule per argument, and the
+boxes from which tests sample its arguments. From the rows come the methods of Value and the free functions (value.py),
+derivatives of derivatives (reverse.py), generated source (source.py, and JavaScript in viz), and the tests.
+
+Forward and rules are expressions over the arguments ``a``, ``b``, ``c`` and the result ``y``, written in a small part
+of Python: numbers, ``+ - * /``, one comparison, ``x if condition else y``, and calls of operations of this table. A
+rule may use ``y``, because the derivative of many functions is cheapest in terms of its own value (tanh' = 1 - y*y).
+An n-ary operation has its forward in the section below; its rule is for the argument ``a`` among ``n``.
+
+Arithmetic is IEEE 754's, as in C, NumPy and PyTorch: log(0) = -inf, 1/0 = inf, log(-1) = nan, exp(710) = inf.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import reduce
+from operator import add as _add
+from operator import mul as _mul
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+inf, nan = math.inf, math.nan
+
+Box = tuple[tuple[float, float], ...]  # one interval an argument
+
+
+class Op:
+    """One row of the table.
+
+    name        as in PyTorch, where PyTorch has the operation
+    symbol      what pictures show
+    arguments   "a", "a b", "a b c", or "*" for an n-ary operation
+    forward     the result as an expression of the arguments
+    rules       the derivative of the result by each argument, as expressions of the arguments and of the result ``y``
+    domains     boxes inside which the operation is smooth; tests sample their arguments from them
+    defaults    values of the last arguments where the caller leaves them out
+    """
+
+    __slots__ = ("name", "symbol", "arguments", "forward", "rules", "domains", "defaults", "doc")
+
+    def __init__(
+        self,
+        name: str,
+        symbol: str,
+        arguments: str,
+        forward: str,
+        rules: tuple[str, ...],
+        domains: tuple[Box, ...],
+        doc: str,
+        defaults: tuple[float, ...] = (),
+    ) -> None:
+        self.name, self.symbol, self.forward, self.rules = name, symbol, forward, rules
+        self.arguments = () if arguments == "*" else tuple(arguments.split())
+        self.domains, self.doc, self.defaults = domains, doc, defaults
+
+    @property
+    def arity(self) -> int | None:
+        """How many arguments the operation takes; None for an n-ary operation."""
+        return len(self.arguments) or None
+
+    def __repr__(self) -> str:
+        return f"<Op {self.name}>"
+
+    def __reduce__(self) -> tuple[Callable[[str], Op], tuple[str]]:
+        return row, (self.name,)  # a row is unique: copies and pickles refer to it by name
+
+
+def row(name: str) -> Op:
+    """The row of that name. Raises KeyError where the table has none."""
+    return OPS[name]
+
+
+# The rows. Constants: ln 2 = 0.6931471805599453, ln 10 = 2.302585092994046, sqrt 1/2 = 0.7071067811865476,
+# 2/sqrt(pi) = 1.1283791670955126, 1/sqrt(2 pi) = 0.3989422804014327.
+
+_ANY = (-3.0, 3.0)
+_POSITIVE = (0.1, 4.0)
+_BELOW, _ABOVE = (-3.0, -0.1), (0.1, 3.0)
+_LOW, _HIGH = (-3.0, -0.5), (0.5, 3.0)
+_UNIT = (-0.9, 0.9)
+_SIDES: tuple[Box, ...] = ((_BELOW,), (_ABOVE,))
+_ORDERED: tuple[Box, ...] = ((_LOW, _HIGH), (_HIGH, _LOW))
+_MANY: tuple[Box, ...] = ((_ANY, _ANY, _ANY, _ANY),)
+
+_ROWS = [
+    # name, symbol, arguments, forward, rules, domains, doc, defaults
+    Op("add", "+", "a b", "a + b", ("1", "1"), ((_ANY, _ANY),), "a + b"),
+    Op("sub", "−", "a b", "a - b", ("1", "-1"), ((_ANY, _ANY),), "a - b"),
+    Op("mul", "×", "a b", "a * b", ("b", "a"), ((_ANY, _ANY),), "a * b"),
+    Op("div", "/", "a b", "a / b", ("1 / b", "-(y / b)"), ((_ANY, _ABOVE), (_ANY, _BELOW)), "a / b"),
+    Op("neg", "−", "a", "-a", ("-1",), ((_ANY,),), "-a"),
+    Op("pow", "**", "a b", "pow(a, b)",
+       ("0.0 if b == 0 else b * pow(a, b - 1)",
+        "y * log(a) if a != 0 else 0.0 if b >= 0 else y * log(a)"),
+       ((_POSITIVE, _ANY),), "a to the power b"),
+    Op("abs", "abs", "a", "abs(a)", ("1.0 if a > 0 else -1.0 if a < 0 else 0.0",), _SIDES,
+       "the absolute value; its derivative at 0 is 0"),
+    Op("exp", "exp", "a", "exp(a)", ("y",), ((_ANY,),), "e to the power a"),
+    Op("expm1", "expm1", "a", "expm1(a)", ("exp(a)",), ((_ANY,),), "exp(a) - 1, exact near 0"),
+    Op("exp2", "exp2", "a", "exp2(a)", ("y * 0.6931471805599453",), ((_ANY,),), "2 to the power a"),
+    Op("log", "log", "a", "log(a)", ("1 / a",), ((_POSITIVE,),), "the natural logarithm"),
+    Op("log1p", "log1p", "a", "log1p(a)", ("1 / (1 + a)",), (((-0.9, 3.0),),), "log(1 + a), exact near 0"),
+    Op("log2", "log2", "a", "log2(a)", ("1 / (a * 0.6931471805599453)",), ((_POSITIVE,),), "the logarithm to base 2"),
+    Op("log10", "log10", "a", "log10(a)", ("1 / (a * 2.302585092994046)",), ((_POSITIVE,),),
+       "the logarithm to base 10"),
+    Op("sqrt", "sqrt", "a", "sqrt(a)", ("0.5 / y",), ((_POSITIVE,),), "the square root"),
+    Op("cbrt", "cbrt", "a", "cbrt(a)", ("1 / (3 * y * y)",), _SIDES, "the real cube root"),
+    Op("reciprocal", "1/", "a", "1 / a", ("-y * y",), _SIDES, "1 / a"),
+    Op("sin", "sin", "a", "sin(a)", ("cos(a)",), ((_ANY,),), "the sine of a, in radians"),
+    Op("cos", "cos", "a", "cos(a)", ("-sin(a)",), ((_ANY,),), "the cosine of a, in radians"),
+    Op("tan", "tan", "a", "tan(a)", ("1 + y * y",), (((-1.2, 1.2),),), "the tangent of a, in radians"),
+    Op("asin", "asin", "a", "asin(a)", ("1 / sqrt((1 - a) * (1 + a))",), ((_UNIT,),), "the arc sine, in radians"),
+    Op("acos", "acos", "a", "acos(a)", ("-1 / sqrt((1 - a) * (1 + a))",), ((_UNIT,),), "the arc cosine, in radians"),
+    Op("atan", "atan", "a", "atan(a)", ("1 / (1 + a * a)",), ((_ANY,),), "the arc tangent, in radians"),
+    Op("atan2", "atan2", "a b", "atan2(a, b)",
+       ("0.0 if hypot(a, b) == 0 else b / hypot(a, b) / hypot(a, b)",
+        "0.0 if hypot(a, b) == 0 else -(a / hypot(a, b) / hypot(a, b))"),
+       ((_ABOVE, _ANY), (_BELOW, _ABOVE)), "the angle of the point (b, a) in radians; its gradient at (0, 0) is 0"),
+    Op("sinh", "sinh", "a", "sinh(a)", ("cosh(a)",), ((_ANY,),), "the hyperbolic sine"),
+    Op("cosh", "cosh", "a", "cosh(a)", ("sinh(a)",), ((_ANY,),), "the hyperbolic cosine"),
+    Op("tanh", "tanh", "a", "tanh(a)", ("1 - y * y",), ((_ANY,),), "the hyperbolic tangent"),
+    Op("asinh", "asinh", "a", "asinh(a)", ("1 / hypot(a, 1.0)",), ((_ANY,),), "the inverse hyperbolic sine"),
+    Op("acosh", "acosh", "a", "acosh(a)", ("1 / (sqrt(a - 1) * sqrt(a + 1))",), (((1.2, 4.0),),),
+       "the inverse hyperbolic cosine"),
+    Op("atanh", "atanh", "a", "atanh(a)", ("1 / ((1 - a) * (1 + a))",), ((_UNIT,),),
+       "the inverse hyperbolic tangent"),
+    Op("sigmoid", "σ", "a", "1 / (1 + exp(-a)) if a >= 0 else exp(a) / (1 + exp(a))", ("y * (1 - y)",), ((_ANY,),),
+       "the logistic function 1 / (1 + exp(-a))"),
+    Op("logsigmoid", "log σ", "a", "-softplus(-a)", ("sigmoid(-a)",), ((_ANY,),), "log(sigmoid(a))"),
+    Op("softplus", "softplus", "a", "a + log1p(exp(-a)) if a > 0 else log1p(exp(a))", ("sigmoid(a)",), ((_ANY,),),
+       "log(1 + exp(a)), without a threshold"),
+    Op("relu", "relu", "a", "0.0 if a <= 0 else a", ("1.0 if a > 0 else 0.0",), _SIDES,
+       "max(a, 0); its derivative at 0 is 0"),
+    Op("leaky_relu", "leaky relu", "a b", "a if a > 0 else a * b", ("1.0 if a > 0 else b", "0.0 if a > 0 else a"),
+       ((_BELOW, _UNIT), (_ABOVE, _UNIT)), "a above 0, a * b below, b the slope there", (0.01,)),
+    Op("elu", "elu", "a b", "a if a > 0 else b * expm1(a)",
+       ("1.0 if a > 0 else b * exp(a)", "0.0 if a > 0 else expm1(a)"),
+       ((_BELOW, _POSITIVE), (_ABOVE, _POSITIVE)), "a above 0, b * (exp(a) - 1) below", (1.0,)),
+    Op("silu", "silu", "a", "a * sigmoid(a)", ("sigmoid(a) * (1 + a * (1 - sigmoid(a)))",), ((_ANY,),),
+       "a * sigmoid(a), also called swish"),
+    Op("gelu", "gelu", "a", "0.5 * a * (1 + erf(a * 0.7071067811865476))",
+       ("0.5 * (1 + erf(a * 0.7071067811865476)) + a * exp(-0.5 * a * a) * 0.3989422804014327",), ((_ANY,),),
+       "a times the normal distribution function of a (the exact form, with erf)"),
+    Op("erf", "erf", "a", "erf(a)", ("1.1283791670955126 * exp(-a * a)",), ((_ANY,),), "the error function"),
+    Op("maximum", "max", "a b", "a if a >= b else a if a != a else b",
+       ("1.0 if a > b else 0.0 if a < b else 0.5", "0.0 if a > b else 1.0 if a < b else 0.5"),
+       _ORDERED, "the larger of a and b; a tie gives each half of the gradient"),
+    Op("minimum", "min", "a b", "a if a <= b else a if a != a else b",
+       ("1.0 if a < b else 0.0 if a > b else 0.5", "0.0 if a < b else 1.0 if a > b else 0.5"),
+       _ORDERED, "the smaller of a and b; a tie gives each half of the gradient"),
+    Op("clip", "clip", "a b c", "c if a > c else b if a < b else a",
+       ("0.0 if a > c else 0.0 if a < b else 1.0",
+        "0.0 if a > c else 1.0 if a < b else 0.0",
+        "1.0 if a > c else 0.0"),
+       (((-0.5, 0.5), (-2.0, -1.0), (1.0, 2.0)), ((-3.0, -2.5), (-2.0, -1.0), (1.0, 2.0)),
+        ((2.5, 3.0), (-2.0, -1.0), (1.0, 2.0))),
+       "a, but at least b and at most c; the derivative by a at a bound is 1", (-inf, inf)),
+    Op("hypot", "hypot", "a b", "hypot(a, b)", ("0.0 if y == 0 else a / y", "0.0 if y == 0 else b / y"),
+       ((_ABOVE, _ANY), (_ANY, _BELOW)), "sqrt(a*a + b*b) without overflow; its gradient at (0, 0) is 0"),
+    Op("logaddexp", "logaddexp", "a b",
+       "a + 0.6931471805599453 if a == b else maximum(a, b) + log1p(exp(-abs(a - b)))",
+       ("sigmoid(a - b)", "sigmoid(b - a)"), ((_ANY, _ANY),), "log(exp(a) + exp(b)) without overflow"),
+    Op("where", "where", "a b c", "b if a != 0 else c",
+       ("0", "1.0 if a != 0 else 0.0", "0.0 if a != 0 else 1.0"),
+       ((_ABOVE, _ANY, _ANY), ((0.0, 0.0), _ANY, _ANY)), "b where the condition a is true (not 0), else c"),
+    # Comparisons give 1.0 or 0.0, so that a branch can stand in the graph: where(gt(a, b), a, b). Derivative 0.
+    Op("gt", ">", "a b", "1.0 if a > b else 0.0", ("0", "0"), _ORDERED, "1.0 where a > b, else 0.0"),
+    Op("ge", "≥", "a b", "1.0 if a >= b else 0.0", ("0", "0"), _ORDERED, "1.0 where a >= b, else 0.0"),
+    Op("lt", "<", "a b", "1.0 if a < b else 0.0", ("0", "0"), _ORDERED, "1.0 where a < b, else 0.0"),
+    Op("le", "≤", "a b", "1.0 if a <= b else 0.0", ("0", "0"), _ORDERED, "1.0 where a <= b, else 0.0"),
+    Op("eq", "=", "a b", "1.0 if a == b else 0.0", ("0", "0"), _ORDERED, "1.0 where a equals b, else 0.0"),
+    Op("ne", "≠", "a b", "1.0 if a != b else 0.0", ("0", "0"), _ORDERED, "1.0 where a differs from b, else 0.0"),
+    # Losses of a prediction a for a label b in [0, 1], each with its own rule, because composing them loses digits.
+    # The bounds on log and on the denominator are PyTorch's; the latter is 1e-12 rounded to single precision there.
+    Op("bce", "bce", "a b", "-(b * maximum(log(a), -100.0) + (1 - b) * maximum(log1p(-a), -100.0))",
+       ("(a - b) / maximum(a * (1 - a), 9.999999960041972e-13)",
+        "maximum(log1p(-a), -100.0) - maximum(log(a), -100.0)"),
+       (((0.05, 0.95), (0.0, 1.0)),), "binary cross-entropy of the probability a for the label b"),
+    Op("bce_with_logits", "bce logits", "a b", "b * softplus(-a) + (1 - b) * softplus(a)", ("sigmoid(a) - b", "-a"),
+       ((_ANY, (0.0, 1.0)),), "binary cross-entropy of the logit a (the probability is sigmoid(a)) for the label b"),
+    Op("sum", "Σ", "*", "sum(a)", ("1",), _MANY, "the sum of the values, added from left to right"),
+    Op("mean", "mean", "*", "mean(a)", ("1 / n",), _MANY, "the arithmetic mean of the values"),
+    Op("logsumexp", "logsumexp", "*", "logsumexp(a)", ("exp(a - y)",), _MANY,
+       "log(sum(exp(values))) without overflow"),
+    # dot has a rule for each of its three groups of arguments: weights w, inputs x, bias.
+    Op("dot", "·", "*", "dot(w, x, b)", ("x", "w", "1"), _MANY,
+       "the weighted input z = w·x + b of a neuron, as one node"),
+]
+
+OPS: dict[str, Op] = {op.name: op for op in _ROWS}
+
+
+# Scalar functions on floats: IEEE results where Python's math module would raise. Those that the table calls by their
+# own name ("exp(a)") are written here; all others are compiled from their rows below.
+
+
+def _ieee(function: Callable[..., float], otherwise: Callable[..., float]) -> Callable[..., float]:
+    """function, with the IEEE result where it raises."""
+
+    def scalar(*arguments: float) -> float:
+        try:
+            return function(*arguments)
+        except (ValueError, OverflowError, ZeroDivisionError):
+            return otherwise(*arguments)
+
+    return scalar
+
+
+def _divide(a: float, b: float) -> float:
+    """a / b where b is zero."""
+    if a == 0 or a != a:
+        return nan
+    return math.copysign(inf, a) * math.copysign(1.0, b)
+
+
+def _power(a: float, b: float) -> float:
+    """pow(a, b) where math.pow refuses: a pole, an overflow, or a negative base with a fractional exponent."""
+    if a < 0 and b != math.floor(b):
+        return nan
+    odd = math.fabs(math.fmod(b, 2.0)) == 1
+    return math.copysign(inf, a) if odd else inf
+
+
+def _nan(*arguments: float) -> float:
+    return nan
+
+
+def _inf(*arguments: float) -> float:
+    return inf
+
+
+def _log_pole(a: float) -> float:
+    return -inf if a == 0 else nan
+
+
+def _sum(values: Sequence[float]) -> float:
+    # Not the builtin: from Python 3.12 on it compensates, and the same graph would differ between versions.
+    return float(reduce(_add, values)) if values else 0.0
+
+
+def _mean(values: Sequence[float]) -> float:
+    return _sum(values) / len(values)
+
+
+def _logsumexp(values: Sequence[float]) -> float:
+    top = max(values)
+    if top - top != 0:  # inf, -inf or nan: values less top would be nan, where the sum of the exponentials need not
+        return nan if any(a != a for a in values) else top
+    return top + math.log(_sum([math.exp(a - top) for a in values]))
+
+
+def _dot(weights: Sequence[float], inputs: Sequence[float], bias: float | None = None) -> float:
+    if not weights:
+        return 0.0 if bias is None else bias
+    z: float = reduce(_add, map(_mul, weights, inputs))
+    return z if bias is None else z + bias
+
+
+scalar: dict[str, Callable[..., Any]] = {
+    "div": _ieee(lambda a, b: a / b, _divide),
+    "reciprocal": _ieee(lambda a: 1 / a, lambda a: math.copysign(inf, a)),
+    "pow": _ieee(math.pow, _power),
+    "abs": math.fabs,
+    "exp": _ieee(math.exp, _inf),
+    "expm1": _ieee(math.expm1, _inf),
+    "exp2": _ieee(math.exp2, _inf),
+    "log": _ieee(math.log, _log_pole),
+    "log1p": _ieee(math.log1p, lambda a: _log_pole(1 + a)),
+    "log2": _ieee(math.log2, _log_pole),
+    "log10": _ieee(math.log10, _log_pole),
+    "sqrt": _ieee(math.sqrt, _nan),
+    "cbrt": math.cbrt,
+    "sin": _ieee(math.sin, _nan),
+    "cos": _ieee(math.cos, _nan),
+    "tan": _ieee(math.tan, _nan),
+    "asin": _ieee(math.asin, _nan),
+    "acos": _ieee(math.acos, _nan),
+    "atan": math.atan,
+    "atan2": math.atan2,
+    "sinh": _ieee(math.sinh, lambda a: math.copysign(inf, a)),
+    "cosh": _ieee(math.cosh, _inf),
+    "tanh": math.tanh,
+    "asinh": math.asinh,
+    "acosh": _ieee(math.acosh, _nan),
+    "atanh": _ieee(math.atanh, lambda a: math.copysign(inf, a) if math.fabs(a) == 1 else nan),
+    "erf": math.erf,
+    "hypot": math.hypot,
+    "sum": _sum,
+    "mean": _mean,
+    "logsumexp": _logsumexp,
+    "dot": _dot,
+}
+
+
+def _compile_forward() -> None:
+    """Add to ``scalar`` a function for each row that is an expression of other operations."""
+    rest = [op for op in _ROWS if op.name not in scalar]
+    lines = [f"def {op.name}({', '.join(op.arguments)}): return {op.forward}" for op in rest]
+    names = dict(scalar)
+    exec("\n".join(lines), names)
+    scalar.update((op.name, names[op.name]) for op in rest)
+
+
+_compile_forward()
