@@ -1,0 +1,481 @@
+"""A graph as a flat program: trace, differentiate, simplify.
+
+``trace`` writes the graph of one sample, and the gradient of its outputs, as one list of instructions. The same list is
+then evaluated for every sample: as Python (source.py), by the compiled interpreter (native.py), or in a browser.
+
+The gradient is made of instructions from the start: the derivative rules of the table are evaluated in an algebra whose
+operations write instructions, where reverse.py evaluates them on floats and on Values. Each instruction is simplified
+as it is written, and found again if it was written before, so that all three steps are one pass.
+
+A simplification is made only where it gives the same bits for every number there is: ``x * 1`` is x, but ``x * 0`` is
+not 0 (x may be nan or infinite), and ``x + 0`` is not x (it is 0.0 where x is -0.0; adding -0.0 does give x).
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from .graph import toposort
+from .ops import OPS, scalar
+from .rules import compile_rule
+from .value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from typing import Any
+
+    Args = tuple[int, ...]
+
+COMPARISONS = frozenset({"gt", "ge", "lt", "le", "eq", "ne"})  # their results are 1.0 or 0.0
+_COMMUTATIVE = frozenset({"add", "mul", "eq", "ne"})  # the same bits in either order
+
+
+class Program:
+    """The instructions that compute outputs and gradients from one row of inputs and the parameters.
+
+    Every value has an id: its index in ``op``, ``args``, ``varying`` and ``names``. Operands have smaller ids.
+
+    op                the name of an operation of the table, or "input", "parameter" or "constant"
+    args              the ids of the operands, in the order of ``Value.parents``
+    constant          the number of each constant
+    inputs            ids of the inputs, whose values each row brings; one that is not used has an id as well
+    parameters        ids of the leaves that are the same for all rows: first those of ``wrt``, in its order, then others
+    parameter_values  the Values behind ``parameters``, whose data is read at each call
+    outputs           the id of each output
+    gradients         for each output, the id of its derivative by each node of ``wrt``
+    wrt               the id of each node of ``wrt``; None for a node on which no output depends and that is no leaf
+    varying           whether the value depends on an input, and so differs from row to row
+    names             the label, or ""
+    adjoints          id -> (k, i) where that value is the derivative of output k by value i
+    """
+
+    __slots__ = ("op", "args", "constant", "inputs", "parameters", "parameter_values", "outputs", "gradients", "wrt",
+                 "varying", "names", "adjoints")  # fmt: skip
+
+    def __init__(self) -> None:
+        self.op: list[str] = []
+        self.args: list[Args] = []
+        self.constant: dict[int, float] = {}
+        self.inputs: list[int] = []
+        self.parameters: list[int] = []
+        self.parameter_values: list[Value] = []
+        self.outputs: list[int] = []
+        self.gradients: list[list[int]] = []
+        self.wrt: list[int | None] = []
+        self.varying: list[bool] = []
+        self.names: list[str] = []
+        self.adjoints: dict[int, tuple[int, int]] = {}
+
+    def __len__(self) -> int:
+        return len(self.op)
+
+    def __iter__(self) -> Iterator[tuple[int, str, Args]]:
+        """(id, op, args) of every value that is computed, operands first."""
+        leaves = ("input", "parameter", "constant")
+        return ((i, op, args) for i, (op, args) in enumerate(zip(self.op, self.args, strict=True)) if op not in leaves)
+
+    def __repr__(self) -> str:
+        computed = sum(1 for _ in self)
+        return f"<Program of {computed} instructions, {len(self.inputs)} inputs, {len(self.parameters)} parameters>"
+
+    def listing(self) -> str:
+        """The program as text, an instruction a line."""
+        lines = []
+        for i, (op, args) in enumerate(zip(self.op, self.args, strict=True)):
+            operands = repr(self.constant[i]) if op == "constant" else " ".join(f"%{a}" for a in args)
+            name = f"  # {self.names[i]!r}" if self.names[i] else ""
+            lines.append(f"%{i} = {op} {operands}".rstrip() + name)
+        lines.append("outputs " + " ".join(f"%{i}" for i in self.outputs))
+        lines += [" ".join(["gradients", *(f"%{i}" for i in row)]) for row in self.gradients]
+        return "\n".join(lines)
+
+
+def split_dot(args: Args) -> tuple[Args, Args, int | None]:
+    """The weights, the inputs and the bias (None without one) of a dot's operands."""
+    n = len(args) // 2
+    return args[:n], args[n : 2 * n], args[-1] if len(args) % 2 else None
+
+
+def trace(
+    outputs: Sequence[Value], inputs: Sequence[Value], wrt: Sequence[Value], gradient: bool = True
+) -> Program:
+    """The program that computes ``outputs`` from ``inputs``, and with ``gradient`` their derivatives by ``wrt``.
+
+    An input is usually a leaf. One that was computed is cut from its past: its values come from the rows, and what it
+    was computed from is reached only along other ways. A node of ``wrt`` may be any node, as in ``grad``; an output
+    that does not depend on it has the derivative 0.0. Plain numbers in expressions become constants of the program;
+    all other leaves are parameters. Raises TypeError for what is no Value and ValueError for a repeated input.
+    """
+    outputs, inputs, wrt = _values(outputs, "outputs"), _values(inputs, "inputs"), _values(wrt, "wrt")
+    if not outputs:
+        raise ValueError("lower: outputs is an empty list: pass at least one Value")
+    writer = _Writer()
+    ids: dict[Value, int] = {}
+    for k, node in enumerate(inputs):
+        if node in ids:
+            raise ValueError(f"lower: inputs[{k}]{_called(node)} is inputs[{inputs.index(node)}] again: list it once")
+        ids[node] = writer.leaf("input", node.label)
+    cut = set(inputs) if any(node.op for node in inputs) else None
+    parameters = {node: None for node in wrt if node.op is None and node not in ids}
+    for node in parameters:
+        ids[node] = writer.leaf("parameter", node.label)
+    for node in _order(outputs, cut):
+        if node in ids:
+            if node.label:
+                writer.names[ids[node]] = node.label
+        elif node.op is not None:
+            ids[node] = i = writer.emit(node.op.name, tuple([ids[parent] for parent in node.parents]))
+            if node.label and not writer.names[i]:
+                writer.names[i] = node.label
+        elif node.is_constant:
+            ids[node] = writer.number(node.data)
+        else:
+            ids[node] = writer.leaf("parameter", node.label)
+            parameters[node] = None
+    gradients = []
+    if gradient:
+        gradients = [_differentiate(writer, k, _order([y], cut), cut, ids, wrt) for k, y in enumerate(outputs)]
+    return writer.program(
+        [ids[node] for node in inputs], [ids[node] for node in outputs], gradients,
+        [ids.get(node) for node in wrt], {ids[node]: node for node in parameters},
+    )  # fmt: skip
+
+
+def _values(nodes: Iterable[Value], what: str) -> list[Value]:
+    if isinstance(nodes, Value):
+        raise TypeError(f"lower: {what} takes a list of Values, got one Value: put it in a list")
+    try:
+        listed = list(nodes)
+    except TypeError:
+        raise TypeError(f"lower: {what} takes a list of Values, got {type(nodes).__name__}") from None
+    for k, node in enumerate(listed):
+        if not isinstance(node, Value):
+            raise TypeError(f"lower: {what}[{k}] is {node!r:.60} of type {type(node).__name__}: pass a Value")
+    return listed
+
+
+def _called(node: Value) -> str:
+    return f" ({node.label!r})" if node.label else ""
+
+
+def _order(outputs: list[Value], cut: set[Value] | None) -> list[Value]:
+    """What the outputs depend on, parents first, without what lies only behind the nodes of ``cut``."""
+    order = toposort(*outputs)
+    if cut is None:
+        return order
+    needed = set(outputs)
+    for node in reversed(order):
+        if node in needed and node not in cut:
+            needed.update(node.parents)
+    return [node for node in order if node in needed]
+
+
+def _differentiate(
+    writer: _Writer, k: int, order: list[Value], cut: set[Value] | None, ids: dict[Value, int], wrt: list[Value]
+) -> list[int]:
+    """Write the gradient of the last node of ``order``, output ``k``, and return the id of each derivative.
+
+    The walk is that of ``grad(create_graph=True)``: from the output back, an adjoint is the list of its contributions
+    (adjoint of the child, local derivative), and becomes one instruction when its turn comes. It goes by the nodes of
+    the graph and not by instructions, because two nodes that compute the same number share an instruction but not an
+    adjoint.
+    """
+    wanted = set(wrt)  # only nodes that depend on wrt need an adjoint
+    inner = [node for node in order if node.op is not None and (cut is None or node not in cut)]
+    for node in inner:
+        if node not in wanted and not wanted.isdisjoint(node.parents):
+            wanted.add(node)
+    contributions: dict[Value, list[tuple[int, int]]] = {}
+    if order[-1] not in wanted:
+        return [writer.number(0.0)] * len(wrt)
+    one = writer.number(1.0)
+    contributions[order[-1]] = [(one, one)]
+    finished: dict[Value, int] = {}
+
+    def finish(node: Value) -> int:
+        adjoint = finished.get(node)
+        if adjoint is None:
+            finished[node] = adjoint = writer.weighted_sum(contributions[node])
+            writer.adjoints.setdefault(adjoint, (k, ids[node]))
+        return adjoint
+
+    for node in reversed(inner):
+        if node in contributions:
+            adjoint = finish(node)
+            for parent, derivative in _local_derivatives(writer, node, wanted, ids):
+                if parent in contributions:
+                    contributions[parent].append((adjoint, derivative))
+                else:
+                    contributions[parent] = [(adjoint, derivative)]
+    # The derivatives by leaves come last and in the order of wrt: those of a neuron's weights, which share a factor,
+    # are then neighbours.
+    return [finish(node) if node in contributions else writer.number(0.0) for node in wrt]
+
+
+def _local_derivatives(
+    writer: _Writer, node: Value, wanted: set[Value], ids: dict[Value, int]
+) -> list[tuple[Value, int]]:
+    """(parent, id of the local derivative) for every wanted parent; a derivative that is 0 everywhere is left out."""
+    op, parents = node.op, node.parents
+    assert op is not None
+    if op.name == "dot":
+        n = len(parents) // 2
+        partners = (*parents[n : 2 * n], *parents[:n])
+        found = [(parent, ids[partner]) for parent, partner in zip(parents, partners, strict=False) if parent in wanted]
+        if len(parents) % 2 and parents[-1] in wanted:
+            found.append((parents[-1], writer.number(1.0)))
+        return found
+    found = []
+    for k, parent in enumerate(parents):
+        rule = op.rules[k if op.arity else 0]
+        if parent not in wanted or rule == "0":
+            continue
+        if op.arity:
+            found.append((parent, writer.rule(rule, (*op.arguments, "y"), *[ids[x] for x in parents], ids[node])))
+        else:
+            found.append((parent, writer.rule(rule, ("a", "y", "n"), ids[parent], ids[node], float(len(parents)))))
+    return found
+
+
+class _Writer:
+    """Writes instructions: each simplified, and each once."""
+
+    def __init__(self) -> None:
+        self.op: list[str] = []
+        self.args: list[Args] = []
+        self.varying: list[bool] = []
+        self.names: list[str] = []
+        self.constant: dict[int, float] = {}
+        self.adjoints: dict[int, tuple[int, int]] = {}
+        self._numbers: dict[str, int] = {}
+        self._known: dict[tuple[str, Args], int] = {}
+        self._algebra: dict[str, Callable[..., int]] = {name: partial(self._operation, name) for name in OPS}
+        self._rules: dict[tuple[str, tuple[str, ...]], Callable[..., Any]] = {}
+
+    def leaf(self, kind: str, name: str) -> int:
+        return self._append(kind, (), kind == "input", name)
+
+    def number(self, x: float) -> int:
+        """The id of a constant. Numbers are told apart by their repr, which 0.0 and -0.0 do not share."""
+        key = repr(x)
+        i = self._numbers.get(key)
+        if i is None:
+            self._numbers[key] = i = self._append("constant", (), False, "")
+            self.constant[i] = x
+        return i
+
+    def rule(self, rule: str, names: tuple[str, ...], *arguments: int | float) -> int:
+        """Write a derivative rule of the table, applied to ids and numbers."""
+        key = rule, names
+        function = self._rules.get(key)
+        if function is None:
+            self._rules[key] = function = compile_rule(rule, names, self._algebra)
+        result = function(*arguments)
+        return self.number(result) if type(result) is float else result
+
+    def weighted_sum(self, terms: list[tuple[int, int]]) -> int:
+        """The sum of the products of (adjoint, local derivative): one product, or one dot."""
+        if len(terms) == 1:
+            return self.emit("mul", terms[0])
+        return self.emit("dot", (*[derivative for _, derivative in terms], *[adjoint for adjoint, _ in terms]))
+
+    def emit(self, op: str, args: Args) -> int:
+        """The id of an instruction that gives ``op`` of ``args``, which is an earlier one where it can be."""
+        if op in _COMMUTATIVE and args[0] > args[1]:
+            key = op, (args[1], args[0])
+        else:
+            key = op, args
+        i = self._known.get(key)
+        if i is None:
+            if not args or args[0] in self.constant:
+                i = self._folded(op, args)
+            if i is None and op in _SIMPLIFY:
+                i = _SIMPLIFY[op](self, args)
+            if i is None:
+                i = self._append(op, args, any([self.varying[a] for a in args]), "")
+            self._known[key] = i
+        return i
+
+    def _operation(self, op: str, *arguments: int | float) -> int:
+        return self.emit(op, tuple([self.number(x) if type(x) is float else x for x in arguments]))  # type: ignore[misc]
+
+    def _append(self, op: str, args: Args, varying: bool, name: str) -> int:
+        self.op.append(op)
+        self.args.append(args)
+        self.varying.append(varying)
+        self.names.append(name)
+        return len(self.op) - 1
+
+    def _folded(self, op: str, args: Args) -> int | None:
+        """The id of the result where all operands are constants."""
+        constant = self.constant
+        if not all(map(constant.__contains__, args)):
+            return None
+        numbers = [constant[a] for a in args]
+        if op == "dot":
+            n = len(args) // 2
+            return self.number(scalar[op](numbers[:n], numbers[n : 2 * n], *numbers[2 * n :]))
+        return self.number(scalar[op](*numbers) if OPS[op].arity else scalar[op](numbers))
+
+    def program(
+        self, inputs: list[int], outputs: list[int], gradients: list[list[int]], wrt: list[int | None],
+        parameters: dict[int, Value],
+    ) -> Program:  # fmt: skip
+        """What has been written, without the instructions that nothing needs, and numbered anew."""
+        live = bytearray(len(self.op))
+        for i in (*inputs, *outputs, *(i for row in gradients for i in row)):
+            live[i] = True
+        for i in wrt:
+            if i is not None:
+                live[i] = True
+        for i in range(len(live) - 1, -1, -1):
+            if live[i]:
+                for a in self.args[i]:
+                    live[a] = True
+        program = Program()
+        kept = [i for i, needed in enumerate(live) if needed]
+        new = [-1] * len(live)
+        for k, i in enumerate(kept):
+            new[i] = k
+        program.op = [self.op[i] for i in kept]
+        program.args = [tuple([new[a] for a in self.args[i]]) for i in kept]
+        program.varying = [self.varying[i] for i in kept]
+        program.names = [self.names[i] for i in kept]
+        program.constant = {new[i]: x for i, x in self.constant.items() if live[i]}
+        program.inputs = [new[i] for i in inputs]
+        program.outputs = [new[i] for i in outputs]
+        program.gradients = [[new[i] for i in row] for row in gradients]
+        program.wrt = [None if i is None else new[i] for i in wrt]
+        program.parameters = [new[i] for i in parameters if live[i]]
+        program.parameter_values = [node for i, node in parameters.items() if live[i]]
+        program.adjoints = {
+            new[i]: (k, new[of]) for i, (k, of) in self.adjoints.items() if live[i] and live[of] and self.args[i]
+        }
+        return program
+
+    def is_number(self, i: int, *numbers: str) -> bool:
+        """Whether value i is a constant whose repr is one of ``numbers``."""
+        return i in self.constant and repr(self.constant[i]) in numbers
+
+
+# One function for each operation that can be simplified: the id of an equal value, or None. Each rule holds bit for bit
+# for all operands, with nan, infinities and signed zeros; the tests put every combination of them to each.
+
+
+def _add(w: _Writer, args: Args) -> int | None:
+    a, b = args
+    if w.is_number(b, "-0.0"):
+        return a
+    if w.is_number(a, "-0.0"):
+        return b
+    if w.op[b] == "neg":
+        return w.emit("sub", (a, *w.args[b]))
+    if w.op[a] == "neg":
+        return w.emit("sub", (b, *w.args[a]))
+    return None
+
+
+def _sub(w: _Writer, args: Args) -> int | None:
+    a, b = args
+    if w.is_number(b, "0.0"):
+        return a
+    if w.is_number(a, "-0.0"):
+        return w.emit("neg", (b,))
+    if w.op[b] == "neg":
+        return w.emit("add", (a, *w.args[b]))
+    return None
+
+
+def _mul(w: _Writer, args: Args) -> int | None:
+    a, b = args
+    if b in w.constant:
+        a, b = b, a
+    if a in w.constant:
+        if w.is_number(a, "1.0"):
+            return b
+        if w.is_number(a, "-1.0"):
+            return w.emit("neg", (b,))
+        if w.op[b] == "neg":
+            return w.emit("mul", (w.number(-w.constant[a]), *w.args[b]))
+    elif w.op[a] == "neg" and w.op[b] == "neg":
+        return w.emit("mul", (*w.args[a], *w.args[b]))
+    return None
+
+
+def _div(w: _Writer, args: Args) -> int | None:
+    if w.is_number(args[1], "1.0"):
+        return args[0]
+    if w.is_number(args[1], "-1.0"):
+        return w.emit("neg", (args[0],))
+    return None
+
+
+def _neg(w: _Writer, args: Args) -> int | None:
+    return w.args[args[0]][0] if w.op[args[0]] == "neg" else None
+
+
+def _pow(w: _Writer, args: Args) -> int | None:
+    if w.is_number(args[1], "1.0"):
+        return args[0]
+    if w.is_number(args[1], "0.0", "-0.0"):  # 1 for every base, as C defines it
+        return w.number(1.0)
+    return None
+
+
+def _ne(w: _Writer, args: Args) -> int | None:
+    for zero, other in (args, args[::-1]):
+        if w.op[other] in COMPARISONS and w.is_number(zero, "0.0", "-0.0"):
+            return other
+    return None
+
+
+def _where(w: _Writer, args: Args) -> int | None:
+    condition, a, b = args
+    if condition in w.constant:
+        return a if w.constant[condition] != 0 else b
+    if a == b:
+        return a
+    if w.op[condition] == "ne" and w.is_number(w.args[condition][1], "0.0", "-0.0"):
+        return w.emit("where", (w.args[condition][0], a, b))
+    if w.op[condition] in COMPARISONS and w.is_number(a, "1.0") and w.is_number(b, "0.0"):
+        return condition
+    return None
+
+
+def _same(w: _Writer, args: Args) -> int | None:
+    return args[0] if args[0] == args[1] else None
+
+
+def _sum(w: _Writer, args: Args) -> int | None:
+    if len(args) == 1:
+        return args[0]
+    return w.emit("add", args) if len(args) == 2 else None
+
+
+def _mean(w: _Writer, args: Args) -> int | None:
+    return args[0] if len(args) == 1 else None
+
+
+def _dot(w: _Writer, args: Args) -> int | None:
+    weights, inputs, bias = split_dot(args)
+    rest = () if bias is None or (weights and w.is_number(bias, "-0.0")) else (bias,)
+    if len(weights) <= 1:
+        return w.emit("sum", tuple([w.emit("mul", pair) for pair in zip(weights, inputs, strict=True)]) + rest)
+    for ones, others in ((weights, inputs), (inputs, weights)):
+        if len(set(ones)) == 1 and w.is_number(ones[0], "1.0"):
+            return w.emit("sum", others + rest)
+    # What is the same for all rows goes to the weights, so that a backend knows on which side to look for it.
+    varying = w.varying
+    if any(map(varying.__getitem__, weights)):
+        pairs = [(b, a) if varying[a] and not varying[b] else (a, b) for a, b in zip(weights, inputs, strict=True)]
+        turned = tuple([a for a, _ in pairs]) + tuple([b for _, b in pairs]) + rest
+        if turned != args:
+            return w.emit("dot", turned)
+    return w.emit("dot", weights + inputs) if bias is not None and not rest else None
+
+
+_SIMPLIFY: dict[str, Callable[[_Writer, Args], int | None]] = {
+    "add": _add, "sub": _sub, "mul": _mul, "div": _div, "neg": _neg, "pow": _pow, "ne": _ne, "where": _where,
+    "maximum": _same, "minimum": _same, "sum": _sum, "mean": _mean, "dot": _dot,
+}  # fmt: skip
