@@ -40,7 +40,7 @@ class Program:
     args              the ids of the operands, in the order of ``Value.parents``
     constant          the number of each constant
     inputs            ids of the inputs, whose values each row brings; one that is not used has an id as well
-    parameters        ids of the leaves that are the same for all rows: first those of ``wrt``, in its order, then others
+    parameters        ids of the leaves that are the same for all rows: first those of ``wrt`` in its order, then others
     parameter_values  the Values behind ``parameters``, whose data is read at each call
     outputs           the id of each output
     gradients         for each output, the id of its derivative by each node of ``wrt``
@@ -48,10 +48,11 @@ class Program:
     varying           whether the value depends on an input, and so differs from row to row
     names             the label, or ""
     adjoints          id -> (k, i) where that value is the derivative of output k by value i
+    backward          the id from which on values are computed for the gradient alone
     """
 
     __slots__ = ("op", "args", "constant", "inputs", "parameters", "parameter_values", "outputs", "gradients", "wrt",
-                 "varying", "names", "adjoints")  # fmt: skip
+                 "varying", "names", "adjoints", "backward")  # fmt: skip
 
     def __init__(self) -> None:
         self.op: list[str] = []
@@ -66,6 +67,7 @@ class Program:
         self.varying: list[bool] = []
         self.names: list[str] = []
         self.adjoints: dict[int, tuple[int, int]] = {}
+        self.backward = 0
 
     def __len__(self) -> int:
         return len(self.op)
@@ -134,11 +136,12 @@ def trace(
             ids[node] = writer.leaf("parameter", node.label)
             parameters[node] = None
     gradients = []
+    forward = len(writer.op)
     if gradient:
         gradients = [_differentiate(writer, k, _order([y], cut), cut, ids, wrt) for k, y in enumerate(outputs)]
     return writer.program(
         [ids[node] for node in inputs], [ids[node] for node in outputs], gradients,
-        [ids.get(node) for node in wrt], {ids[node]: node for node in parameters},
+        [ids.get(node) for node in wrt], {ids[node]: node for node in parameters}, forward,
     )  # fmt: skip
 
 
@@ -282,10 +285,7 @@ class _Writer:
 
     def emit(self, op: str, args: Args) -> int:
         """The id of an instruction that gives ``op`` of ``args``, which is an earlier one where it can be."""
-        if op in _COMMUTATIVE and args[0] > args[1]:
-            key = op, (args[1], args[0])
-        else:
-            key = op, args
+        key = op, args[::-1] if op in _COMMUTATIVE and args[0] > args[1] else args
         i = self._known.get(key)
         if i is None:
             if not args or args[0] in self.constant:
@@ -293,7 +293,7 @@ class _Writer:
             if i is None and op in _SIMPLIFY:
                 i = _SIMPLIFY[op](self, args)
             if i is None:
-                i = self._append(op, args, any([self.varying[a] for a in args]), "")
+                i = self._append(op, args, any(map(self.varying.__getitem__, args)), "")
             self._known[key] = i
         return i
 
@@ -320,29 +320,28 @@ class _Writer:
 
     def program(
         self, inputs: list[int], outputs: list[int], gradients: list[list[int]], wrt: list[int | None],
-        parameters: dict[int, Value],
+        parameters: dict[int, Value], forward: int,
     ) -> Program:  # fmt: skip
         """What has been written, without the instructions that nothing needs, and numbered anew."""
         live = bytearray(len(self.op))
-        for i in (*inputs, *outputs, *(i for row in gradients for i in row)):
-            live[i] = True
-        for i in wrt:
-            if i is not None:
-                live[i] = True
-        for i in range(len(live) - 1, -1, -1):
-            if live[i]:
-                for a in self.args[i]:
+        for root in (*inputs, *outputs, *wrt, *(i for row in gradients for i in row)):
+            if root is not None:
+                live[root] = True
+        for k in range(len(live) - 1, -1, -1):
+            if live[k]:
+                for a in self.args[k]:
                     live[a] = True
         program = Program()
-        kept = [i for i, needed in enumerate(live) if needed]
+        kept = [k for k, needed in enumerate(live) if needed]
         new = [-1] * len(live)
-        for k, i in enumerate(kept):
-            new[i] = k
+        for k, old in enumerate(kept):
+            new[old] = k
         program.op = [self.op[i] for i in kept]
         program.args = [tuple([new[a] for a in self.args[i]]) for i in kept]
         program.varying = [self.varying[i] for i in kept]
         program.names = [self.names[i] for i in kept]
         program.constant = {new[i]: x for i, x in self.constant.items() if live[i]}
+        program.backward = sum(live[:forward])
         program.inputs = [new[i] for i in inputs]
         program.outputs = [new[i] for i in outputs]
         program.gradients = [[new[i] for i in row] for row in gradients]
