@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+from _thread import RLock  # threading's, without the cost of importing threading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .value import Value
+
+
+alone = RLock()  # the marks in the nodes serve one walk at a time; walks of other threads wait
 
 
 def toposort(*outputs: Value) -> list[Value]:
@@ -14,34 +18,61 @@ def toposort(*outputs: Value) -> list[Value]:
 
     The order is that of a depth-first walk which takes parents from first to last; it is the same in every run.
     """
+    with alone:
+        return marked(*outputs)
+
+
+def marked(*outputs: Value) -> list[Value]:
+    """toposort, for callers that hold ``alone``; sets the adjoint of each node to 0.0.
+
+    A node is marked in a slot of its own, by an object that stands for this walk: a set of a million nodes would not
+    fit the processor's cache, and looking into it would cost more than the walk.
+    """
+    mark = object()
     order: list[Value] = []
-    done: set[Value] = set()
-    emit, mark = order.append, done.add
-    for output in outputs:
-        stack = [output]
-        push, pop = stack.append, stack.pop
-        while stack:
-            node = stack[-1]  # stays on the stack until its parents are done
+    emit = order.append
+    path: list[Value] = []  # from an output to the node in hand; a node is done once all its parents are
+    push, pop = path.append, path.pop
+    next_parent: dict[Value, int] = {}  # of the n-ary nodes on the path
+    for node in outputs:
+        if node._mark is mark:
+            continue
+        while True:
             a = node._a
-            if a is not None and node not in done:
-                if type(a) is tuple:
-                    waiting = [parent for parent in a if parent not in done]
-                    if waiting:
-                        waiting.reverse()
-                        stack += waiting
-                        continue
-                elif a not in done:
-                    push(a)
-                    continue
+            if a is None:
+                pass
+            elif a.__class__ is tuple:
+                for k in range(next_parent.get(node, 0), len(a)):
+                    parent = a[k]
+                    if parent._mark is not mark:
+                        next_parent[node] = k + 1
+                        push(node)
+                        node = parent
+                        break
                 else:
-                    b = node._b
-                    if b is not None and b not in done:
-                        push(b)
-                        continue
-            pop()
-            if node not in done:
-                mark(node)
-                emit(node)
+                    node._mark = mark
+                    node._adjoint = 0.0
+                    emit(node)
+                    if not path:
+                        break
+                    node = pop()
+                continue
+            elif a._mark is not mark:
+                push(node)
+                node = a
+                continue
+            else:
+                b = node._b
+                if b is not None and b._mark is not mark:
+                    push(node)
+                    node = b
+                    continue
+            node._mark = mark
+            node._adjoint = 0.0
+            emit(node)
+            if not path:
+                break
+            node = pop()
     return order
 
 

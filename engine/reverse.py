@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from .graph import toposort
+from .graph import alone, marked, toposort
 from .ops import OPS
 from .value import FUNCTIONS, Value, constant
 
@@ -27,24 +27,25 @@ else:
 _set_grad = vars(Value)["grad"].__set__
 
 
-def adjoints(output: Value, order: list[Value]) -> dict[Value, float]:
-    """The derivative of the output by every node of ``order``, a topological order that contains it."""
-    adjoint = dict.fromkeys(order, 0.0)
-    adjoint[output] = 1.0
+def propagate(output: Value, order: list[Value]) -> None:
+    """Set ``_adjoint`` of every node to the derivative of the output by it.
+
+    ``order`` is a topological order in which all adjoints are 0.0.
+    """
+    output._adjoint = 1.0
     for node in reversed(order):
         a = node._a
         if a is None:
             continue
-        g = adjoint[node]
-        if type(a) is tuple:
-            for parent, derivative in zip(a, node._da if a else (), strict=True):
-                adjoint[parent] += g * derivative
+        g = node._adjoint
+        if a.__class__ is tuple:
+            for parent, derivative in zip(a, node._da if a else ()):
+                parent._adjoint += g * derivative
             continue
-        adjoint[a] += g * node._da
+        a._adjoint += g * node._da
         b = node._b
         if b is not None:
-            adjoint[b] += g * node._db
-    return adjoint
+            b._adjoint += g * node._db
 
 
 def backward(output: Value) -> None:
@@ -54,10 +55,12 @@ def backward(output: Value) -> None:
     """
     if not isinstance(output, Value):
         raise TypeError(f"backward starts from a Value, got {type(output).__name__}")
-    adjoint = adjoints(output, toposort(output))
-    grads = [g if node._a else node.grad + g for node, g in adjoint.items()]
-    # map and deque run in C: no signal handler, hence no KeyboardInterrupt, comes between two of the writes.
-    deque(map(_set_grad, adjoint, grads), maxlen=0)
+    with alone:
+        order = marked(output)
+        propagate(output, order)
+        grads = [node.grad + node._adjoint if node.op is None else node._adjoint for node in order]
+        # map and deque run in C: no signal handler, hence no KeyboardInterrupt, comes between two of the writes.
+        deque(map(_set_grad, order, grads), maxlen=0)
 
 
 @overload
@@ -82,17 +85,21 @@ def grad(
     _values([output], "grad: output", "jacobian takes several outputs")
     if create_graph:
         return _gradient_graph(output, nodes)
-    adjoint = adjoints(output, toposort(output))
-    return [adjoint.get(node, 0.0) for node in nodes]
+    return jacobian([output], nodes)[0]
 
 
 def jacobian(outputs: Sequence[Value], wrt: Sequence[Value]) -> list[list[float]]:
     """The derivatives of several outputs: a row for each output, a column for each node of ``wrt``."""
     rows, columns = _values(outputs, "jacobian: outputs"), _values(wrt, "jacobian: wrt")
-    if not rows:
-        return []
-    order = toposort(*rows)
-    return [[adjoint.get(node, 0.0) for node in columns] for adjoint in (adjoints(row, order) for row in rows)]
+    found = []
+    with alone:
+        order = marked(*columns, *rows)  # the columns too: those that no output depends on keep 0.0
+        for output in rows:
+            for node in order:
+                node._adjoint = 0.0
+            propagate(output, order)
+            found.append([node._adjoint for node in columns])
+    return found
 
 
 def hessian(output: Value, wrt: Sequence[Value]) -> list[list[float]]:

@@ -89,7 +89,8 @@ class Value:
     # The operands of one- and two-argument nodes have slots of their own, with the local derivatives beside them: a
     # tuple each would make a node three containers for the cyclic collector to visit. Where there are more operands,
     # _a and _da hold tuples. _a of a leaf is None, and of a constant it is (); _b is None where there is no second.
-    __slots__ = ("data", "grad", "label", "op", "_a", "_b", "_da", "_db", "__weakref__")
+    # _mark and _adjoint belong to the walk that goes through the graph (graph.py, reverse.py).
+    __slots__ = ("data", "grad", "label", "op", "_a", "_b", "_da", "_db", "_mark", "_adjoint", "__weakref__")
 
     data: float
     grad: float
@@ -99,6 +100,8 @@ class Value:
     _b: Value | None
     _da: Any
     _db: float
+    _mark: object
+    _adjoint: float
 
     __array_ufunc__ = None  # so that a NumPy scalar on the left leaves the operation to Value
 
@@ -109,6 +112,7 @@ class Value:
         self.op = None
         self._a = None
         self._b = None
+        self._mark = None
 
     @property
     def parents(self) -> tuple[Value, ...]:
@@ -121,10 +125,9 @@ class Value:
     @property
     def local_derivatives(self) -> tuple[float, ...]:
         """The derivative of this node by each of its parents, as of the forward pass."""
-        a = self._a
-        if not a and type(a) is not Value:
+        if self.op is None:
             return ()
-        if type(a) is tuple:
+        if type(self._a) is tuple:
             derivatives: tuple[float, ...] = self._da
             return derivatives
         return (self._da,) if self._b is None else (self._da, self._db)
@@ -317,7 +320,7 @@ def _rebuilt(records: list[Any]) -> Value:
 #         a = self.data
 #         y = math_tanh(a)
 #         node = new(Value); node.data = y; node.grad = UNSET; node.label = ""; node.op = OP_tanh
-#         node._a = self; node._b = None
+#         node._mark = None; node._a = self; node._b = None
 #         node._da = 1 - y * y
 #         return node
 
@@ -352,7 +355,7 @@ def _source(op: Op) -> str:
     else:
         lines.append(f"    y = {op.forward}")
     lines += ["    node = new(Value)", "    node.data = y", "    node.grad = UNSET", '    node.label = ""',
-              f"    node.op = OP_{op.name}"]  # fmt: skip
+              f"    node.op = OP_{op.name}", "    node._mark = None"]  # fmt: skip
     if len(op.arguments) <= 2:
         lines += ["    node._a = self", f"    node._b = {'b_' if others else 'None'}"]
         targets = ["node._da", "node._db"]
