@@ -1,0 +1,230 @@
+"""Pictures in files: DOT text becomes SVG, PNG or PDF.
+
+The layout is Graphviz's: the system's ``dot`` where there is one on the PATH, else the one inside the wheel of
+pygraphviz. Both run in a process of their own, so that a layout that takes too long can be ended.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree
+
+from engine import Value
+
+from .dot import FREE, draw
+from .text import JOINER
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from graphviz import Digraph
+
+FORMATS = (".svg", ".png", ".pdf", ".dot")
+TIMEOUT = 60.0  # seconds; a picture that takes longer is one nobody can read
+STATEMENTS = 20_000  # nodes and edges; Graphviz would take minutes
+
+_EMBEDDED = """
+import sys
+import pygraphviz
+graph = pygraphviz.AGraph(string=sys.stdin.buffer.read().decode())
+sys.stdout.buffer.write(graph.draw(format=sys.argv[1], prog=sys.argv[2]))
+"""
+
+_NO_RENDERER = """no Graphviz found to lay out the picture. Either of these provides one:
+    pip install "pygraphviz>=2.0"     a wheel that brings Graphviz along
+    the package `graphviz` of your system (apt, dnf, brew, winget), which puts `dot` on the PATH
+Without it, render(value, "graph.dot") and draw(value) still give the DOT text."""
+
+
+class RenderError(RuntimeError):
+    """A picture could not be made; the message says why and what to do."""
+
+
+def svg(
+    graph: Value | Digraph, *, prefix: str = "", inherit_color: bool = False, timeout: float = TIMEOUT, **options: Any
+) -> str:
+    """The picture as an ``<svg>`` element.
+
+    graph          a Value, drawn as ``draw(graph, **options)``, or a Digraph
+    prefix         put before every id, so that several pictures can live in one HTML page
+    inherit_color  take the colour of lines and free text from the page around it; else it follows the reader's
+                   preference for dark or light
+
+    Raises RenderError where there is no Graphviz, or where it fails or takes more than ``timeout`` seconds.
+    """
+    digraph = _digraph(graph, options)
+    return _finish(_layout(digraph, "svg", timeout).decode("utf-8"), prefix, inherit_color)
+
+
+def render(graph: Value | Digraph, path: str | os.PathLike[str], *, timeout: float = TIMEOUT, **options: Any) -> Path:
+    """Write the picture to ``path``: .svg, .png, .pdf or .dot, by its suffix. Returns the path.
+
+    graph is a Value, drawn as ``draw(graph, **options)``, or a Digraph. Folders are created as needed, and an existing
+    file is replaced only once the new one is complete.
+
+    Raises ValueError for another suffix, RenderError as ``svg`` does; .dot needs no Graphviz.
+    """
+    target = Path(path)
+    suffix = target.suffix.lower()
+    if suffix not in FORMATS:
+        raise ValueError(f"render writes {', '.join(FORMATS)}, by the suffix of the path; got {os.fspath(path)!r}")
+    digraph = _digraph(graph, options)
+    if suffix == ".dot":
+        content = digraph.source.encode("utf-8")
+    elif suffix == ".svg":
+        content = ('<?xml version="1.0" encoding="UTF-8"?>\n' + svg(digraph, timeout=timeout) + "\n").encode("utf-8")
+    else:
+        digraph = digraph.copy()
+        if suffix == ".png":  # which cannot follow a dark page as SVG does
+            digraph.attr(bgcolor="white", dpi="144")
+        content = _layout(digraph, suffix[1:], timeout)
+    write(target, content)
+    return target
+
+
+def write(path: Path, content: bytes) -> None:
+    """Replace the file at ``path`` in one step, so that no reader ever sees half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.suffix)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _umask() -> int:
+    current = os.umask(0)  # can only be read by setting it
+    os.umask(current)
+    return current
+
+
+def renderer() -> str | None:
+    """Which Graphviz would be used: "dot" (the system's), "pygraphviz" (the one in the wheel), or None."""
+    if shutil.which("dot"):
+        return "dot"
+    return "pygraphviz" if _embedded_works() else None
+
+
+@lru_cache(maxsize=1)
+def _embedded_works() -> bool:
+    """Whether pygraphviz can be imported; tried in a process of its own, as its libraries may be missing."""
+    from importlib.util import find_spec
+
+    if find_spec("pygraphviz") is None:
+        return False
+    return subprocess.run([sys.executable, "-c", "import pygraphviz"], capture_output=True).returncode == 0
+
+
+def _digraph(graph: Value | Digraph, options: dict[str, Any]) -> Digraph:
+    if isinstance(graph, Value):
+        return draw(graph, **options)
+    if not hasattr(graph, "source"):
+        raise TypeError(f"expected a Value or a graphviz.Digraph, got {type(graph).__name__}")
+    if options:
+        raise TypeError(f"{', '.join(options)}: options are for drawing a Value; this Digraph is already drawn")
+    return graph
+
+
+def _layout(graph: Digraph, format: str, timeout: float) -> bytes:
+    """What Graphviz makes of the DOT text."""
+    if len(graph.body) > STATEMENTS:
+        raise RenderError(
+            f"the picture has {len(graph.body)} nodes and edges, too many to lay out (the limit is {STATEMENTS}); "
+            'draw it with detail="layer", or draw a part of it'
+        )
+    found = shutil.which("dot")
+    if found:
+        command = [found, f"-T{format}", f"-K{graph.engine}"]
+    elif _embedded_works():
+        command = [sys.executable, "-c", _EMBEDDED, format, graph.engine]
+    else:
+        raise RenderError(_NO_RENDERER)
+    try:
+        done = subprocess.run(command, input=graph.source.encode("utf-8"), capture_output=True, timeout=timeout)
+    except subprocess.TimeoutExpired:
+        raise RenderError(
+            f"Graphviz had not laid out this picture of {len(graph.body)} nodes and edges after {timeout:g} s; "
+            'draw it with detail="layer", draw a part of it, or give more time with timeout='
+        ) from None
+    if done.returncode or not done.stdout:
+        message = done.stderr.decode("utf-8", "replace").strip() or f"exit status {done.returncode}"
+        raise RenderError(f"Graphviz ({os.path.basename(command[0])}) failed: {message}")
+    return done.stdout
+
+
+_SVG, _XLINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}"
+_STYLE = (
+    "svg.backprop{color:#2d3436}@media(prefers-color-scheme:dark){svg.backprop{color:#dfe6e9}}"
+)
+
+
+def _finish(text: str, prefix: str, inherit_color: bool) -> str:
+    """Graphviz's SVG made fit for a page: titles that browsers show, no links, colours that follow the page."""
+    ElementTree.register_namespace("", _SVG[1:-1])
+    root = ElementTree.fromstring(text.replace("\\" + JOINER, "\\"))
+    graph = root.find(f"{_SVG}g")
+    assert graph is not None
+    about = _unwrap(graph) or "graph"
+    for element in graph.iter():
+        for name in ("fill", "stroke"):
+            if element.get(name) == FREE:
+                element.set(name, "currentColor")
+        element.attrib.pop("{http://www.w3.org/XML/1998/namespace}space", None)
+    for element in root.iter():
+        if "id" in element.attrib:
+            element.set("id", prefix + element.attrib["id"])
+    title, _, description = about.partition("\n")
+    children = [("title", title)]
+    if description:
+        children.append(("desc", description))
+    if not inherit_color:
+        children.append(("style", _STYLE))
+    names = []
+    for place, (tag, content) in enumerate(children):
+        child = ElementTree.Element(_SVG + tag)
+        child.text = content
+        if tag != "style":
+            child.set("id", f"{prefix}{tag}")
+            names.append(f"{prefix}{tag}")
+        root.insert(place, child)
+    root.set("class", "backprop")
+    root.set("role", "img")
+    root.set("aria-labelledby", " ".join(names))
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def _unwrap(group: ElementTree.Element) -> str | None:
+    """Replace Graphviz's links around what has a tooltip by a <title>, which browsers show. Returns the tooltip."""
+    said = None
+    title = group.find(f"{_SVG}title")
+    place = 0
+    while place < len(group):
+        child = group[place]
+        if child.get("class") in ("graph", None) and child.tag == f"{_SVG}g":
+            link = child.find(f"{_SVG}a")
+            if link is not None:
+                said = said or link.get(f"{_XLINK}title")
+                inner = list(link)
+                group[place : place + 1] = inner
+                place += len(inner)
+                continue
+        if child.tag == f"{_SVG}g":
+            _unwrap(child)
+        place += 1
+    if title is not None:
+        if said is None or group.get("class") == "graph":
+            group.remove(title)
+        else:
+            title.text = said
+    return said

@@ -1,0 +1,60 @@
+"""How numbers and labels are written in pictures.
+
+A label is whatever the user typed, so it is treated as untrusted: it is cleaned of characters that XML does not allow,
+shortened, and escaped for the place where it goes. Every picture of this package writes labels through this module.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+import unicodedata
+
+# Graphviz reads a backslash and a letter as an escape sequence, in some places twice. This invisible character between
+# the two prevents it; render.py takes it out again.
+JOINER = "\u2060"
+
+LONGEST = 28  # characters of a label shown in a node; the tooltip has them all
+
+# Direction marks would reorder the text beside the label; XML has no place for the last two.
+_FORBIDDEN = set(map(chr, (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xFFFE, 0xFFFF)))
+
+
+def number(x: float) -> str:
+    """x for a reader: four decimals, or four digits and an exponent where these would not show it.
+
+    >>> [number(x) for x in (2.0, -1.73414, 1.2e-7, 123456789.0, -0.0, float("nan"), float("inf"))]
+    ['2.0000', '-1.7341', '1.2e-07', '1.235e+08', '-0.0000', 'nan', 'inf']
+    """
+    if x == 0 or not math.isfinite(x) or 1e-3 <= abs(x) < 1e5:
+        return f"{x:.4f}"
+    return f"{x:.4g}"
+
+
+def clean(text: str, newline: str = "⏎") -> str:
+    """text without the characters that XML forbids or that would act on their surroundings; line breaks made visible."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", " ").replace("\n", newline)
+    # Cc are control characters, Cs lone surrogates, which cannot be encoded
+    return "".join(
+        [c for c in text if c in newline or (c not in _FORBIDDEN and unicodedata.category(c) not in ("Cc", "Cs"))]
+    )
+
+
+def shorten(text: str, longest: int = LONGEST) -> str:
+    """text, cleaned, with the middle left out where it is longer than ``longest``: the end often tells names apart."""
+    text = clean(text)
+    if len(text) <= longest:
+        return text
+    end = longest // 3
+    return f"{text[: longest - end - 1]}…{text[len(text) - end :]}"
+
+
+def markup(text: str) -> str:
+    """text for an HTML-like label of Graphviz."""
+    return html.escape(text).replace("\\", "&#92;" + JOINER)
+
+
+def tooltip(text: str) -> str:
+    """text for a plain attribute of DOT such as a tooltip: no escape sequence, entity or tag of it takes effect."""
+    escaped = clean(text, "\n").replace("\\", "\\\\" + JOINER).replace("&", "&amp;").replace("<", "&lt;")
+    return escaped.replace("\n", "\\n")
