@@ -7,7 +7,7 @@ the local derivative times the gradient at the other end. Node ids are topologic
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from typing import TYPE_CHECKING
 
 from engine import Value, toposort
@@ -68,7 +68,8 @@ def digraph(title: str, description: str, engine: str = "dot", **attributes: str
     graph = Digraph(name="graph", filename="graph.gv", engine=engine)
     about = tooltip(clean(title) + "\n" + clean(description))
     graph.attr(tooltip=about, bgcolor="transparent", fontname=FONT, fontsize="9", fontcolor=FREE, **attributes)
-    graph.attr("node", fontname=FONT, fontsize="11", fontcolor=INK, color=FREE, shape="box", margin="0.08,0.04", height="0")
+    graph.attr("node", fontname=FONT, fontsize="11", fontcolor=INK, color=FREE, shape="box", height="0",
+               margin="0.08,0.04")  # fmt: skip
     graph.attr("edge", fontname=FONT, fontsize="9", fontcolor=FREE, color=FREE, arrowsize="0.6")
     return graph
 
@@ -91,9 +92,9 @@ def full(outputs: Sequence[Value], order: Sequence[Value], names: Sequence[str],
         if node.op is None:
             continue
         symbol = node.op.symbol
-        round_or_oval = {"shape": "circle", "fixedsize": "true", "width": "0.32"} if len(symbol) < 3 else {"shape": "ellipse"}
+        shape = {"shape": "circle", "fixedsize": "true", "width": "0.32"} if len(symbol) < 3 else {"shape": "ellipse"}
         graph.node(f"o{k}", symbol, id=f"o{k}", **{"class": "operation"}, fontsize="12", margin="0.02",
-                   style="filled", fillcolor=FUNCTION, tooltip=tooltip(_rules(node)), **round_or_oval)  # fmt: skip
+                   style="filled", fillcolor=FUNCTION, tooltip=tooltip(_rules(node)), **shape)  # fmt: skip
         numbered = order_matters(node.op.name)
         for j, (parent, derivative) in enumerate(zip(node.parents, node.local_derivatives)):
             what = number(derivative)
@@ -135,9 +136,8 @@ def table(name: str, rows: Sequence[tuple[str, str]], header: str = "") -> str:
         cells.append(f'<tr><td colspan="2" bgcolor="{FUNCTION}" cellpadding="3">{markup(header)}</td></tr>')
     if name:
         cells.append(f'<tr><td colspan="2"><b>{markup(shorten(name))}</b></td></tr>')
-    cells += [
-        f'<tr><td align="left">{markup(word)}&#160; </td><td align="right">{markup(value)}</td></tr>' for word, value in rows
-    ]
+    for word, value in rows:
+        cells.append(f'<tr><td align="left">{markup(word)}&#160; </td><td align="right">{markup(value)}</td></tr>')
     return f'<<table border="0" cellborder="0" cellspacing="0" cellpadding="1">{"".join(cells)}</table>>'
 
 
@@ -148,14 +148,15 @@ def legend_of(kinds: Sequence[str], note: str) -> str:
         word, cell = _LEGEND[kind]
         text = f'<font color="{FREE if kind == "constant" else INK}">{word}</font>'
         if kind == "output":  # the double outline of the nodes
-            text = f'<table border="1" cellborder="0" cellspacing="0" cellpadding="2" color="{INK}"><tr><td>{text}</td></tr></table>'
+            inside = f'border="1" cellborder="0" cellspacing="0" cellpadding="2" color="{INK}"'
+            text = f"<table {inside}><tr><td>{text}</td></tr></table>"
         cells.append(f'<td {cell} cellpadding="{2 if kind == "output" else 4}">{text}</td>')
     if note:
         cells.append(f"<td>{markup(note)}</td>")
     return f'<<table border="0" cellborder="0" cellspacing="6"><tr>{"".join(cells)}</tr></table>>'
 
 
-@lru_cache(maxsize=None)
+@cache
 def order_matters(name: str) -> bool:
     """Whether exchanging the operands of an operation can change its result: then edges are numbered."""
     arity = OPS[name].arity

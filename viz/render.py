@@ -14,7 +14,7 @@ import tempfile
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from engine import Value
 
@@ -160,7 +160,8 @@ def _layout(graph: Digraph, format: str, timeout: float) -> bytes:
     if done.returncode or not done.stdout:
         message = done.stderr.decode("utf-8", "replace").strip() or f"exit status {done.returncode}"
         raise RenderError(f"Graphviz ({os.path.basename(command[0])}) failed: {message}")
-    return done.stdout
+    content: bytes = done.stdout
+    return content
 
 
 _SVG, _XLINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}"
@@ -171,8 +172,8 @@ _STYLE = (
 
 def _finish(text: str, prefix: str, inherit_color: bool) -> str:
     """Graphviz's SVG made fit for a page: titles that browsers show, no links, colours that follow the page."""
-    ElementTree.register_namespace("", _SVG[1:-1])
-    root = ElementTree.fromstring(text.replace("\\" + JOINER, "\\"))
+    ET.register_namespace("", _SVG[1:-1])
+    root = ET.fromstring(text.replace("\\" + JOINER, "\\"))
     graph = root.find(f"{_SVG}g")
     assert graph is not None
     about = _unwrap(graph) or "graph"
@@ -192,7 +193,7 @@ def _finish(text: str, prefix: str, inherit_color: bool) -> str:
         children.append(("style", _STYLE))
     names = []
     for place, (tag, content) in enumerate(children):
-        child = ElementTree.Element(_SVG + tag)
+        child = ET.Element(_SVG + tag)
         child.text = content
         if tag != "style":
             child.set("id", f"{prefix}{tag}")
@@ -201,10 +202,10 @@ def _finish(text: str, prefix: str, inherit_color: bool) -> str:
     root.set("class", "backprop")
     root.set("role", "img")
     root.set("aria-labelledby", " ".join(names))
-    return ElementTree.tostring(root, encoding="unicode")
+    return ET.tostring(root, encoding="unicode")
 
 
-def _unwrap(group: ElementTree.Element) -> str | None:
+def _unwrap(group: ET.Element) -> str | None:
     """Replace Graphviz's links around what has a tooltip by a <title>, which browsers show. Returns the tooltip."""
     said = None
     title = group.find(f"{_SVG}title")

@@ -32,7 +32,7 @@ def number(x: float) -> str:
 
 
 def clean(text: str, newline: str = "⏎") -> str:
-    """text without the characters that XML forbids or that would act on their surroundings; line breaks made visible."""
+    """text without characters that XML forbids or that act on their surroundings; line breaks made visible."""
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", " ").replace("\n", newline)
     # Cc are control characters, Cs lone surrogates, which cannot be encoded
     return "".join(
