@@ -1,0 +1,24 @@
+"""Neural networks on the scalar engine: neurons, layers, networks, losses, optimisers, training, model files.
+
+>>> from nn import MLP, SGD, fit
+>>> model = MLP(2, [4, 1], seed=1)
+>>> X, y = [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0]
+>>> history = fit(model, X, y, optimizer=SGD(model.parameters(), lr=5.0), epochs=1000, backend="eager")
+>>> model.predict(X)
+[0, 1, 1, 0]
+"""
+
+from __future__ import annotations
+
+from .layers import MLP, Layer, Neuron
+from .losses import binary_cross_entropy, binary_cross_entropy_with_logits, cross_entropy, mean_squared_error
+from .module import Module
+from .optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
+from .saving import load, save
+from .train import History, NonFiniteError, fit
+
+__all__ = [
+    "MLP", "SGD", "Adagrad", "Adam", "AdamW", "History", "Layer", "Module", "Neuron", "NonFiniteError", "Optimizer",
+    "RMSprop", "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "fit", "load",
+    "mean_squared_error", "save",
+]  # fmt: skip
