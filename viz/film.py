@@ -228,7 +228,8 @@ def _page(
     over_x, over_y = _WIDTH / (resolution - 1) / 2, _HEIGHT / (resolution - 1) / 2
     return _TEMPLATE.format(
         over_x=f"{-over_x:.2f}", over_y=f"{-over_y:.2f}", image_width=f"{_WIDTH + 2 * over_x:.2f}",
-        image_height=f"{_HEIGHT + 2 * over_y:.2f}", title=html.escape(title), width=_WIDTH, height=_HEIGHT, image=last["image"], border=last["border"],
+        image_height=f"{_HEIGHT + 2 * over_y:.2f}", title=html.escape(title), width=_WIDTH, height=_HEIGHT,
+        image=last["image"], border=last["border"],
         points=points, caption=html.escape(last["caption"]), legend=legend, most=len(frames) - 1, data=data,
         loss=_loss_curve(losses, last["epoch"]),
     )  # fmt: skip

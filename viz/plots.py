@@ -47,7 +47,7 @@ class MatplotlibMissing(ImportError):
 _LOOKS = [("#0072b2", "o", "-"), ("#d55e00", "^", "--"), ("#009e73", "s", "-."), ("#cc79a7", "D", ":"),
           ("#e69f00", "v", (0, (5, 1, 1, 1, 1, 1))), ("#56b4e9", "P", (0, (1, 1)))]  # fmt: skip
 _INK, _INK_ON_DARK = "#2d3436", "#dfe6e9"
-_STYLE = {
+_STYLE: Any = {
     "font.family": ["sans-serif"], "font.sans-serif": ["DejaVu Sans"], "font.size": 10.0,
     "text.color": _INK, "axes.labelcolor": _INK, "axes.edgecolor": _INK, "axes.titlecolor": _INK,
     "xtick.color": _INK, "ytick.color": _INK, "axes.spines.top": False, "axes.spines.right": False,
@@ -74,9 +74,7 @@ def _style() -> Any:
     try:
         import matplotlib
     except ImportError as error:
-        raise MatplotlibMissing(
-            "plots need matplotlib, which is not installed: pip install matplotlib"
-        ) from error
+        raise MatplotlibMissing("plots need matplotlib, which is not installed: pip install matplotlib") from error
     return matplotlib.rc_context(_STYLE)
 
 
@@ -159,7 +157,7 @@ def _draw_series(axes: Axes, named: Mapping[str, Series]) -> None:
 def curves(loss: Mapping[str, Series], accuracy: Mapping[str, Series] | None = None, title: str = "Training") -> Figure:
     """Loss by epoch, on a logarithmic axis, and beside it accuracy where it is given.
 
-    loss, accuracy   name of a series -> its values: a list from epoch 0 on, or a dict epoch -> value. Accuracy in [0, 1]
+    loss, accuracy   name of a series -> its values: a list from epoch 0 on, or a dict epoch -> value; accuracy in [0, 1]
     """
     from matplotlib.ticker import FormatStrFormatter, PercentFormatter
 
@@ -288,8 +286,11 @@ def boundary(
             axes.contour(xs, ys, lead, levels=[-0.8, 0.8], colors=["#2d3437"], linewidths=0.7, linestyles="dotted")
     wrong = _draw_points(axes, model, X, y, names)
     figure.legend(loc="outside lower center", ncols=count + 2)
-    return _describe(figure, f"{len(X)} points of {count} classes in the plane over the probability that the network "
-                             f"gives each class; {1 - wrong / len(X):.1%} of the points lie on the right side.")  # fmt: skip
+    return _describe(
+        figure,
+        f"{len(X)} points of {count} classes in the plane over the probability that the network gives each class; "
+        f"{1 - wrong / len(X):.1%} of the points lie on the right side.",
+    )
 
 
 def _draw_points(

@@ -1,0 +1,88 @@
+"""``python -m demos``: the tour, or the demos that are named."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import importlib
+import os
+import sys
+import time
+from pathlib import Path
+
+from . import DemoError
+from .pictures import Pictures
+
+TOUR = ["expression", "derivatives", "lecture", "propagation", "backprop", "xor", "moons", "circles", "spirals",
+        "breast_cancer", "iris", "vanishing"]  # fmt: skip
+ON_REQUEST = ["benchmark"]  # takes minutes
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m demos",
+        description="Runs the demos: prints what they show and writes their pictures. Without a name, the whole tour.",
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="demos to run; --list shows them")
+    parser.add_argument("--list", action="store_true", help="show the demos, a line each, and stop")
+    parser.add_argument("--out", default="out", type=Path, metavar="FOLDER", help="where pictures go (default: out)")
+    parser.add_argument("--seed", default=0, type=int, help="for data, initial weights and shuffling (default: 0)")
+    options = parser.parse_args(arguments)
+
+    if options.list:
+        for name in TOUR + ON_REQUEST:
+            note = "" if name in TOUR else " (not part of the tour)"
+            print(f"{name:<14} {_headline(name)}{note}")
+        return 0
+    for name in options.names:
+        if name not in TOUR + ON_REQUEST:
+            near = difflib.get_close_matches(name, TOUR + ON_REQUEST, n=3, cutoff=0.5)
+            hint = f"; did you mean {' or '.join(near)}?" if near else ""
+            parser.error(f"there is no demo {name!r}{hint} (--list shows all)")
+    problem = _cannot_write(options.out)
+    if problem:
+        parser.error(problem)
+    return _run(options.names or TOUR, options.out, options.seed)
+
+
+def _headline(name: str) -> str:
+    return (importlib.import_module(f".{name}", __package__).__doc__ or "").splitlines()[0]
+
+
+def _cannot_write(folder: Path) -> str | None:
+    """Why no picture could be written to ``folder``, found out before minutes are spent on it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        return f"--out {folder}: the folder cannot be made: {error.strerror}"
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return f"--out {folder}: the folder is not writable; choose another"
+    return None
+
+
+def _run(names: list[str], folder: Path, seed: int) -> int:
+    pictures = Pictures(folder)
+    failed = []
+    started = time.perf_counter()
+    for name in names:
+        print(f"{'' if name == names[0] else chr(10)}=== {name}: {_headline(name)}\n", flush=True)
+        try:
+            importlib.import_module(f".{name}", __package__).main(pictures, seed)
+        except DemoError as error:
+            print(f"FAILED: {error}", flush=True)
+            failed.append(name)
+    seconds = time.perf_counter() - started
+    print(f"\n{len(names)} demo{'s'[: len(names) != 1]} in {seconds:.1f} s")
+    if pictures.written:
+        print("Pictures written:")
+        for path in pictures.written:
+            print(f"  {path}")
+    if pictures.left_out:
+        print(f"Left out, for want of a library: {', '.join(pictures.left_out)}")
+    if failed:
+        print(f"Failed: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
