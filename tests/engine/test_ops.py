@@ -1,0 +1,243 @@
+"""The table of operations: every row against mpmath, central differences, the complex step, and special points."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import re
+from pathlib import Path
+
+import pytest
+
+import engine
+from engine import OPS, GradcheckError, Value, grad, gradcheck, hessian
+from engine.ops import Op, scalar
+from engine.rules import compile_rule
+from engine.value import _compiled
+
+mp = pytest.importorskip("mpmath").mp
+mp.dps = 60
+
+
+def _mp_logsumexp(*values):
+    return mp.log(sum(mp.exp(v) for v in values))
+
+
+def _mp_bce(a, b):
+    return -(b * mp.log(a) + (1 - b) * mp.log(1 - a))
+
+
+def _mp_sigmoid(a):
+    return 1 / (1 + mp.exp(-a))
+
+
+# What each operation means, in mpmath's words.
+MEANING = {
+    "add": lambda a, b: a + b, "sub": lambda a, b: a - b, "mul": lambda a, b: a * b, "div": lambda a, b: a / b,
+    "neg": lambda a: -a, "pow": lambda a, b: a**b, "abs": lambda a: a if mp.re(a) > 0 else -a,
+    "exp": mp.exp, "expm1": mp.expm1, "exp2": lambda a: mp.mpf(2) ** a, "log": mp.log, "log1p": lambda a: mp.log(1 + a),
+    "log2": lambda a: mp.log(a) / mp.log(2), "log10": lambda a: mp.log(a) / mp.log(10), "sqrt": mp.sqrt,
+    "cbrt": lambda a: mp.cbrt(a) if mp.re(a) > 0 else -mp.cbrt(-a), "reciprocal": lambda a: 1 / a,
+    "sin": mp.sin, "cos": mp.cos, "tan": mp.tan, "asin": mp.asin, "acos": mp.acos, "atan": mp.atan,
+    "atan2": lambda a, b: mp.arg(mp.mpc(b, a)), "sinh": mp.sinh, "cosh": mp.cosh, "tanh": mp.tanh,
+    "asinh": mp.asinh, "acosh": mp.acosh, "atanh": mp.atanh,
+    "sigmoid": _mp_sigmoid, "logsigmoid": lambda a: mp.log(_mp_sigmoid(a)), "softplus": lambda a: mp.log(1 + mp.exp(a)),
+    "relu": lambda a: a if mp.re(a) > 0 else 0 * a, "leaky_relu": lambda a, b: a if mp.re(a) > 0 else a * b,
+    "elu": lambda a, b: a if mp.re(a) > 0 else b * (mp.exp(a) - 1), "silu": lambda a: a * _mp_sigmoid(a),
+    "gelu": lambda a: a * mp.ncdf(a) if not isinstance(a, mp.mpc) else a * (1 + mp.erf(a / mp.sqrt(2))) / 2,
+    "erf": mp.erf, "maximum": lambda a, b: max(a, b), "minimum": lambda a, b: min(a, b),
+    "clip": lambda a, b, c: min(max(a, b), c), "hypot": lambda a, b: mp.sqrt(a * a + b * b),
+    "logaddexp": _mp_logsumexp, "where": lambda a, b, c: b if a != 0 else c,
+    "gt": lambda a, b: mp.mpf(a > b), "ge": lambda a, b: mp.mpf(a >= b), "lt": lambda a, b: mp.mpf(a < b),
+    "le": lambda a, b: mp.mpf(a <= b), "eq": lambda a, b: mp.mpf(a == b), "ne": lambda a, b: mp.mpf(a != b),
+    "bce": _mp_bce, "bce_with_logits": lambda a, b: _mp_bce(_mp_sigmoid(a), b),
+    "sum": lambda *v: sum(v), "mean": lambda *v: sum(v) / len(v), "logsumexp": _mp_logsumexp,
+    "dot": lambda w, v, x, u: w * x + v * u,
+}  # fmt: skip
+STEPS = {"maximum", "minimum", "clip", "where", "gt", "ge", "lt", "le", "eq", "ne", "atan2"}  # not for complex numbers
+
+
+def call(name):
+    """The free function, taking its arguments one by one."""
+    function = getattr(engine, name)
+    if name == "dot":
+        return lambda w, v, x, u: function([w, v], [x, u])
+    return function if OPS[name].arity else lambda *values: function(values)
+
+
+def points(op, count):
+    """count points inside each of the boxes of the row."""
+    draw = random.Random(op.name)
+    return [[draw.uniform(*interval) for interval in box] for box in op.domains for _ in range(count)]
+
+
+def close(actual, expected, tolerance):
+    return abs(actual - expected) <= tolerance * max(1, abs(expected))
+
+
+def test_every_operation_has_a_meaning():
+    """No row of the table escapes the tests of this file."""
+    assert set(MEANING) == set(OPS)
+
+
+@pytest.mark.parametrize("name", OPS)
+def test_forward_is_mpmaths(name):
+    """The result agrees with 60-digit arithmetic to a few units in the last place."""
+    for xs in points(OPS[name], 20):
+        assert close(call(name)(*map(Value, xs)).data, MEANING[name](*map(mp.mpf, xs)), 1e-15), xs
+
+
+@pytest.mark.parametrize("name", OPS)
+def test_first_and_second_derivatives_are_mpmaths(name):
+    """Local derivatives, grad and hessian agree with derivatives that mpmath takes numerically with 60 digits."""
+    for xs in points(OPS[name], 3):
+        values = [Value(x) for x in xs]
+        y = call(name)(*values)
+        second = hessian(y, values)
+        moving = [k for k, x in enumerate(xs) if not (name == "where" and k == 0)]  # where steps at condition 0
+        for i in moving:
+            order = [int(k == i) for k in range(len(xs))]
+            expected = mp.diff(MEANING[name], tuple(map(mp.mpf, xs)), tuple(order))
+            assert close(y.local_derivatives[i], expected, 1e-13), (xs, i)
+            assert close(grad(y, values)[i], expected, 1e-13), (xs, i)
+            for j in moving:
+                order[j] += 1
+                expected = mp.diff(MEANING[name], tuple(map(mp.mpf, xs)), tuple(order))
+                assert close(second[i][j], expected, 1e-12), (xs, i, j)
+                order[j] -= 1
+
+
+@pytest.mark.parametrize("name", sorted(set(OPS) - STEPS))
+def test_first_derivatives_are_the_complex_steps(name):
+    """The derivative is Im f(x + ih) / h, which has no difference to cancel (Squire and Trapp, 1998)."""
+    h = mp.mpf("1e-40")
+    for xs in points(OPS[name], 3):
+        derivatives = call(name)(*map(Value, xs)).local_derivatives
+        for k, derivative in enumerate(derivatives):
+            shifted = [mp.mpc(x, h if i == k else 0) for i, x in enumerate(xs)]
+            assert close(derivative, mp.im(MEANING[name](*shifted)) / h, 1e-13), (xs, k)
+
+
+@pytest.mark.parametrize("name", sorted(set(OPS) - {"where"}))
+def test_gradcheck_passes_over_the_domain(name):
+    """Central differences agree with both orders of derivatives, by the checker that users have."""
+    for xs in points(OPS[name], 3):
+        assert gradcheck(call(name), xs, order=2).passed
+
+
+@pytest.mark.parametrize("name", [op.name for op in OPS.values() if op.arity and set(op.rules) != {"0"}])
+def test_gradcheck_catches_a_rule_that_is_wrong_by_a_thousandth(name, monkeypatch):
+    """A derivative rule multiplied by 1.001 does not pass, whichever rule of the row it is."""
+    op = OPS[name]
+    for k, rule in enumerate(op.rules):
+        if rule == "0":
+            continue
+        wrong = tuple(f"1.001 * ({r})" if i == k else r for i, r in enumerate(op.rules))
+        domains = " ".join(op.arguments)
+        method = _compiled(Op(name, op.symbol, domains, op.forward, wrong, op.domains, op.doc, op.defaults))
+        monkeypatch.setattr(Value, name, method)
+        caught = 0
+        for xs in points(op, 1):
+            derivative = method(*map(Value, xs)).local_derivatives[k]
+            fixed = xs[:1] if name == "where" else []  # its condition is a step at 0, not to be differenced
+            try:
+                gradcheck(lambda *v, m=method, f=fixed: m(*map(Value, f), *v), xs[len(fixed) :])
+            except GradcheckError as error:
+                assert [d.status for d in error.report.failures] == ["wrong"]
+                caught += 1
+            else:
+                assert abs(derivative) < 1e-5  # a branch on which the derivative is 0, where 1.001 changes nothing
+        assert caught
+        monkeypatch.undo()
+
+
+ROWS = json.loads(Path(__file__).with_name("special_points.json").read_text())["rows"]
+EXPRESSIONS = {
+    "clip(x,0,1)": lambda x: engine.clip(x, 0, 1),
+    "leaky_relu(0.01)": engine.leaky_relu,
+    "gelu_exact": engine.gelu,
+    "maximum(x,x)": lambda x: engine.maximum(x, x),
+    "atan2(y,x)": engine.atan2,
+    "logsumexp2": lambda a, b: engine.logsumexp([a, b]),
+    "pow(x,y)": lambda a, b: a**b,
+    "x*x": lambda x: x * x,
+    "bce(p,y) torch F.binary_cross_entropy | jax composite": engine.bce,
+    "bce_with_logits(z,y)": engine.bce_with_logits,
+    "where_safe(x>0,log(where(x>0,x,1)),0)": lambda x: engine.where(
+        engine.gt(x, 0), engine.log(engine.where(engine.gt(x, 0), x, 1)), 0
+    ),
+    "relu_as_where(x>0,x,0)": lambda x: engine.where(engine.gt(x, 0), x, 0),
+    "sqrt(x**2+1e-12)": lambda x: engine.sqrt(x**2 + 1e-12),
+    "softmax2[0]": lambda a, b: engine.exp(a - engine.logsumexp([a, b])),
+    "rsqrt": lambda x: x**-0.5,
+    "ce2(z0,z1;target0)": lambda a, b: engine.logsumexp([a, b]) - a,
+    "mse (a-b)^2": lambda a, b: (a - b) ** 2,
+    "l1 |a-b|": lambda a, b: abs(a - b),
+}
+
+
+def expression(name):
+    if name in EXPRESSIONS:
+        return EXPRESSIONS[name]
+    if found := re.fullmatch(r"pow\(x,(.+)\)", name):
+        return lambda x: x ** float(found[1])
+    if found := re.fullmatch(r"pow\((.+),y\)", name):
+        return lambda y: float(found[1]) ** y
+    return getattr(engine, name)
+
+
+def agree(actual, expected):
+    if math.isnan(expected) or math.isinf(expected):
+        return actual == expected or (math.isnan(actual) and math.isnan(expected))
+    return abs(actual - expected) <= 1e-12 * abs(expected) + 2.3e-16
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row['op']}-{row['inputs']}")
+def test_special_points(row):
+    """At zeros, infinities, nan, overflow and kinks, values and gradients are those of PyTorch and C."""
+    values = [Value(float(x)) for x in row["inputs"]]
+    y = expression(row["op"])(*values)
+    expected = float(row["value"])
+    if row["op"] == "bce_with_logits(z,y)" and row["inputs"] == ["-inf", 1.0]:
+        expected = math.inf  # -log(sigmoid(-inf)), and JAX's value; PyTorch's formula meets 0 times inf and gives nan
+    assert agree(y.data, expected)
+    for actual, wanted in zip(grad(y, values), row["grad"]):
+        if wanted not in ("any", None):
+            assert agree(actual, float(wanted))
+
+
+@pytest.mark.parametrize("name", [name for name, op in OPS.items() if op.arity])
+def test_nothing_raises(name):
+    """No operation raises a Python exception or gives a complex number, whatever floats it is given."""
+    special = [0.0, -0.0, 1.0, -1.0, 0.5, -2.0, 3.0, 710.0, -745.2, 5e-324, 1e308, -1e308, math.inf, -math.inf, math.nan]
+    arity = OPS[name].arity
+    draw = random.Random(1)
+    cases = [[x] * arity for x in special] + [[draw.choice(special) for _ in range(arity)] for _ in range(300)]
+    for case in cases:
+        y = getattr(Value, name)(*map(Value, case))
+        assert type(y.data) is float
+        assert all(type(d) is float for d in y.local_derivatives), case
+        assert agree(y.data, scalar[name](*case)), case  # inlined in the method and as a scalar function: one result
+
+
+@pytest.mark.parametrize("name", [name for name, op in OPS.items() if op.arity])
+def test_rules_mean_the_same_in_every_algebra(name):
+    """A rule compiled as it stands, by calls of scalar functions, and applied to Values gives the same derivative."""
+    op = OPS[name]
+    for xs in points(op, 5):
+        y = getattr(Value, name)(*map(Value, xs))
+        for k, rule in enumerate(op.rules):
+            by_calls = compile_rule(rule, (*op.arguments, "y"), scalar)(*xs, y.data)
+            assert float(by_calls) == y.local_derivatives[k]
+
+
+def test_a_row_is_unique():
+    """Copying or pickling an operation gives the row itself."""
+    import copy
+    import pickle
+
+    tanh = OPS["tanh"]
+    assert copy.deepcopy(tanh) is tanh
+    assert pickle.loads(pickle.dumps(tanh)) is tanh
+    assert repr(tanh) == "<Op tanh>"
