@@ -1,0 +1,60 @@
+"use strict";
+// Operations that JavaScript's Math lacks, or gives other results for than C, NumPy and the engine do.
+
+// Math.pow(1, NaN) and Math.pow(-1, Infinity) are NaN; IEEE 754 has 1 for both.
+function op_pow(a, b) {
+  return a === 1 || (a === -1 && Math.abs(b) === Infinity) ? 1 : Math.pow(a, b);
+}
+
+function op_exp2(a) {
+  return Math.pow(2, a);
+}
+
+// The error function. Near 0 the series (2/sqrt(pi)) exp(-a^2) sum of 2^n a^(2n+1) / (1 3 5 ... (2n+1)), whose terms all
+// have one sign; beyond, 1 - erfc(a) with Laplace's continued fraction for erfc, evaluated from its far end.
+// (M. Abramowitz and I. A. Stegun, Handbook of Mathematical Functions, 7.1.6 and 7.1.14.)
+function op_erf(a) {
+  const x = Math.abs(a);
+  if (!(x > 0)) return a;
+  if (x < 2) {
+    let term = a;
+    let sum = a;
+    for (let n = 1; Math.abs(term) > 1e-18 * Math.abs(sum); n++) {
+      term *= (2 * a * a) / (2 * n + 1);
+      sum += term;
+    }
+    return 1.1283791670955126 * Math.exp(-a * a) * sum;
+  }
+  if (x > 6) return Math.sign(a);
+  let tail = x;
+  for (let n = 60; n > 0; n--) tail = x + n / 2 / tail;
+  return Math.sign(a) * (1 - (0.5641895835477563 * Math.exp(-x * x)) / tail);
+}
+
+// Sums go from left to right and start from the first value, so that a sum of -0 is -0 and all roundings agree.
+function op_sum(v) {
+  return v.length ? v.reduce((total, a) => total + a) : 0;
+}
+
+function op_mean(v) {
+  return op_sum(v) / v.length;
+}
+
+function op_logsumexp(v) {
+  if (v.some((a) => a !== a)) return NaN;
+  const top = v.reduce((most, a) => (a > most ? a : most));
+  return Math.abs(top) === Infinity ? top : top + Math.log(op_sum(v.map((a) => Math.exp(a - top))));
+}
+
+// The operands of dot are the weights, then as many inputs, then the bias where there is one.
+function op_dot(v) {
+  const n = Math.floor(v.length / 2);
+  if (!n) return v.length ? v[0] : 0;
+  const z = op_sum(v.slice(0, n).map((w, j) => w * v[n + j]));
+  return v.length % 2 ? z + v[2 * n] : z;
+}
+
+function op_dot_rule(v) {
+  const n = Math.floor(v.length / 2);
+  return [...v.slice(n, 2 * n), ...v.slice(0, n), ...(v.length % 2 ? [1] : [])];
+}
