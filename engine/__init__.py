@@ -31,7 +31,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in ("lower", "Kernel"):  # lowering is loaded when it is first asked for
-        from . import program
+        from . import kernel
 
-        return getattr(program, name)
+        return getattr(kernel, name)
     raise AttributeError(f"module 'engine' has no attribute {name!r}")
