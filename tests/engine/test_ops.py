@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import engine
-from engine import OPS, GradcheckError, Value, grad, gradcheck, hessian
+from engine import OPS, Value, grad, gradcheck, hessian
 from engine.ops import Op, scalar
 from engine.rules import compile_rule
 from engine.value import _compiled
@@ -141,13 +141,13 @@ def test_gradcheck_catches_a_rule_that_is_wrong_by_a_thousandth(name, monkeypatc
         for xs in points(op, 1):
             derivative = method(*map(Value, xs)).local_derivatives[k]
             fixed = xs[:1] if name == "where" else []  # its condition is a step at 0, not to be differenced
-            try:
-                gradcheck(lambda *v, m=method, f=fixed: m(*map(Value, f), *v), xs[len(fixed) :])
-            except GradcheckError as error:
-                assert [d.status for d in error.report.failures] == ["wrong"]
-                caught += 1
-            else:
-                assert abs(derivative) < 1e-5  # a branch on which the derivative is 0, where 1.001 changes nothing
+            report = gradcheck(
+                lambda *v, m=method, f=fixed: m(*map(Value, f), *v), xs[len(fixed) :], raise_exception=False
+            )
+            if abs(derivative) < 1e-5:  # a branch on which the derivative is 0, where 1.001 changes nothing
+                continue
+            assert [d.status for d in report.failures] == ["wrong"]
+            caught += 1
         assert caught
         monkeypatch.undo()
 
@@ -210,7 +210,8 @@ def test_special_points(row):
 @pytest.mark.parametrize("name", [name for name, op in OPS.items() if op.arity])
 def test_nothing_raises(name):
     """No operation raises a Python exception or gives a complex number, whatever floats it is given."""
-    special = [0.0, -0.0, 1.0, -1.0, 0.5, -2.0, 3.0, 710.0, -745.2, 5e-324, 1e308, -1e308, math.inf, -math.inf, math.nan]
+    special = [0.0, -0.0, 1.0, -1.0, 0.5, -2.0, 3.0, 710.0, -745.2, 5e-324, 1e308, -1e308, math.inf, -math.inf]
+    special.append(math.nan)
     arity = OPS[name].arity
     draw = random.Random(1)
     cases = [[x] * arity for x in special] + [[draw.choice(special) for _ in range(arity)] for _ in range(300)]
