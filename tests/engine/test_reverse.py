@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -174,16 +175,17 @@ def test_interrupted_backward_changes_nothing():
     for _ in range(20_000):
         y = y * 1.0001 + 1.0
     nodes = toposort(y)
+    start = time.perf_counter()
     y.backward()
+    duration = time.perf_counter() - start
     seen = set()
-    for k in range(40):
+    for k in range(60):  # moments spread over the whole pass, and a little beyond
         for node in nodes:
             node.grad = -7.0
         old = signal.signal(signal.SIGALRM, signal.default_int_handler)
         try:
-            signal.setitimer(signal.ITIMER_REAL, 0.0005 * (k + 1))
+            signal.setitimer(signal.ITIMER_REAL, 1.3 * duration * (k + 1) / 60)
             y.backward()
-            signal.setitimer(signal.ITIMER_REAL, 0)
         except KeyboardInterrupt:
             pass
         finally:
@@ -196,20 +198,20 @@ def test_interrupted_backward_changes_nothing():
 
 
 def test_threads_do_not_disturb_each_other():
-    """Backward passes over shared parameters from several threads give each its own right gradients."""
-    shared = [Value(0.1 * k) for k in range(30)]
-    expected = grad(build(OURS, shared, []), shared)
-    wrong = []
+    """Derivatives of one shared graph, taken in several threads at once, are right in each of them."""
+    x = Value(0.3)
+    y = x
+    for _ in range(2000):
+        y = engine.sin(y) + x * 0.5
+    expected, wrong = grad(y, [x]), []
 
     def work():
-        for _ in range(60):
-            y = engine.tanh(dot(shared, shared)) + shared[1]
-            if grad(y, shared) != reference:
+        for _ in range(15):
+            if grad(y, [x]) != expected:
                 wrong.append(1)
 
-    reference = grad(engine.tanh(dot(shared, shared)) + shared[1], shared)
     interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
+    sys.setswitchinterval(1e-5)
     try:
         threads = [threading.Thread(target=work) for _ in range(4)]
         for thread in threads:
@@ -219,7 +221,6 @@ def test_threads_do_not_disturb_each_other():
     finally:
         sys.setswitchinterval(interval)
     assert not wrong
-    assert len(expected) == 30
 
 
 def test_results_do_not_depend_on_the_hash_seed():

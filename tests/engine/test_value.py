@@ -116,7 +116,7 @@ def test_n_ary_operations_say_what_they_take():
 
 
 def test_dot_is_one_node():
-    """The weighted input of a neuron has weights, inputs and bias as parents, and their partners' data as derivatives."""
+    """A neuron's weighted input has weights, inputs and bias as parents, and their partners' data as derivatives."""
     w, x, b = [Value(2.0), Value(3.0)], [Value(5.0), Value(7.0)], Value(11.0)
     z = dot(w, x, b)
     assert z.data == 42.0
