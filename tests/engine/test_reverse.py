@@ -184,12 +184,14 @@ def test_interrupted_backward_changes_nothing():
             node.grad = -7.0
         old = signal.signal(signal.SIGALRM, signal.default_int_handler)
         try:
-            signal.setitimer(signal.ITIMER_REAL, 1.3 * duration * (k + 1) / 60)
-            y.backward()
+            try:
+                signal.setitimer(signal.ITIMER_REAL, 1.3 * duration * (k + 1) / 60)
+                y.backward()
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
         except KeyboardInterrupt:
             pass
         finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, old)
         untouched = sum(node.grad == -7.0 for node in nodes)
         assert untouched in (0, len(nodes))
