@@ -40,8 +40,9 @@ def read_rows(X: object, width: int | None = None, name: str = "X") -> list[list
 def read_targets(y: object, n: int, outputs: int | None, kind: str, name: str = "y") -> list[list[float]]:
     """y as a list of n targets, each a list of ``outputs`` floats (None: of as many as the first has).
 
-    kind "probability": numbers in [0, 1]. "real": any finite numbers. "class": class indices 0, 1, ..., outputs - 1, which
-    become 1.0 among zeros, or rows of probabilities that sum to 1. One number a row may be given bare, or as a column.
+    kind "probability": numbers in [0, 1]. "real": any finite numbers. "class": class indices 0, 1, ..., outputs - 1,
+    which become 1.0 among zeros, or rows of probabilities that sum to 1. One number a row may be given bare, or as a
+    column.
     Raises TypeError and ValueError as ``read_rows``, and where y is not as long as X.
     """
     items = _items(y, name, "a list of labels, one a row of X")
@@ -84,7 +85,9 @@ def _one_hot(label: float, classes: int, where: str) -> list[float]:
 
 
 def _is_row(x: object) -> bool:
-    return (hasattr(x, "__len__") or hasattr(x, "__iter__")) and not isinstance(x, (str, bytes)) and getattr(x, "shape", True) != ()
+    if isinstance(x, (str, bytes)) or getattr(x, "shape", None) == ():  # an array without dimensions is a number
+        return False
+    return hasattr(x, "__len__") or hasattr(x, "__iter__")
 
 
 def _items(x: object, name: str, wanted: str) -> list[object]:
@@ -129,7 +132,7 @@ def positive_int(name: str, value: object) -> int:
     """value as an int of at least 1. Raises TypeError or ValueError."""
     if isinstance(value, bool) or not hasattr(value, "__index__"):
         raise TypeError(f"{name} must be an integer, got {value!r} ({type(value).__name__})")
-    number = operator.index(value)  # type: ignore[arg-type]
+    number = operator.index(value)
     if number < 1:
         raise ValueError(f"{name} must be at least 1, got {number}")
     return number

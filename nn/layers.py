@@ -1,11 +1,12 @@
 """Neuron, Layer and MLP, the network of the lecture: z = w·a + b, a = f(z), layer by layer.
 
-Weights start uniformly distributed in [-r, r], biases at 0. For sigmoid, tanh and other activations that are steepest at
-0, r = sqrt(6 / (inputs + outputs)) (Glorot and Bengio 2010, "Understanding the difficulty of training deep feedforward
-neural networks", equation 16); for relu and its relatives, which pass about half of what they get, r = sqrt(6 / inputs)
-(He et al. 2015, "Delving deep into rectifiers", equation 10, as the half-width of a uniform distribution). Both keep the
-variance of activations and gradients about the same from layer to layer. Uniform numbers, unlike normal ones, take no
-function of the C library that differs between machines: the same seed gives the same bits everywhere.
+Weights start uniformly distributed in [-r, r], biases at 0. For sigmoid, tanh and other activations that are steepest
+at 0, r = sqrt(6 / (inputs + outputs)) (Glorot and Bengio 2010, "Understanding the difficulty of training deep
+feedforward neural networks", equation 16); for relu and its relatives, which pass about half of what they get,
+r = sqrt(6 / inputs) (He et al. 2015, "Delving deep into rectifiers", equation 10, as the half-width of a uniform
+distribution). Both keep the variance of activations and gradients about the same from layer to layer. Uniform numbers,
+unlike normal ones, take no function of the C library that differs between machines: the same seed gives the same bits
+everywhere.
 """
 
 from __future__ import annotations
@@ -119,6 +120,7 @@ class Layer(Module):
         return _prefixed("neuron", self.neurons)
 
     def regularised(self) -> list[Value]:
+        """The weights of all neurons."""
         return [w for neuron in self.neurons for w in neuron.regularised()]
 
     def __repr__(self) -> str:
@@ -132,8 +134,8 @@ class MLP(Module):
     sizes       number of neurons of each layer, the output layer last
     activation  of the hidden layers, by name: one of ``ACTIVATIONS``
     output      what the last layer gives: "sigmoid", the probability of each output being 1 (binary classification, or
-                several labels that do not exclude each other); "softmax", the probabilities of classes that do; "linear",
-                any number (regression)
+                several labels that do not exclude each other); "softmax", the probabilities of classes that do;
+                "linear", any number (regression)
     seed        of the initial weights
 
     ``model(x)`` is a Value, or a list of Values where there are several outputs; ``model.logits(x)`` is the same before
@@ -160,7 +162,7 @@ class MLP(Module):
         if not self.sizes:
             raise ValueError("MLP: sizes is empty: give at least the size of the output layer")
         if output == "softmax" and self.sizes[-1] < 2:
-            raise ValueError('MLP: softmax needs at least 2 outputs, one a class, got 1: output="sigmoid" suits two classes')
+            raise ValueError('MLP: softmax needs at least 2 outputs, one a class; for two classes use output="sigmoid"')
         rng = _generator(seed)
         self.layers = []
         for k, (fan_in, fan_out) in enumerate(zip((nin, *self.sizes), self.sizes), 1):
@@ -192,6 +194,7 @@ class MLP(Module):
         return _prefixed("layer", self.layers)
 
     def regularised(self) -> list[Value]:
+        """The weights of all layers."""
         return [w for layer in self.layers for w in layer.regularised()]
 
     # Prediction needs no graph: the same arithmetic on floats, with the same scalar functions, gives the same bits.
@@ -210,7 +213,7 @@ class MLP(Module):
                 rows.append([scalar["exp"](z_k - total) for z_k in z])
             else:
                 rows.append([scalar["sigmoid"](z_k) for z_k in z])
-        return _unwrapped(rows)
+        return _unwrapped(rows)  # type: ignore[no-any-return]
 
     def predict(self, X: object) -> list[int] | list[float] | list[list[int]] | list[list[float]]:
         """The prediction for each row of X.
@@ -222,8 +225,8 @@ class MLP(Module):
         if self.output == "softmax":
             return [z.index(max(z)) for z in logits]
         if self.output == "linear":
-            return _unwrapped(logits)
-        return _unwrapped([[int(z_k >= 0) for z_k in z] for z in logits])
+            return _unwrapped(logits)  # type: ignore[no-any-return]
+        return _unwrapped([[int(z_k >= 0) for z_k in z] for z in logits])  # type: ignore[no-any-return]
 
     def accuracy(self, X: object, y: object) -> float:
         """The share of rows that are predicted right; with several sigmoid outputs, the share of right outputs.
@@ -284,7 +287,7 @@ def as_values(x: Iterable[object], nin: int, who: str) -> list[Value]:
     values = list(x)
     if len(values) != nin:
         raise ValueError(f"{who} takes {nin} inputs, got {len(values)}")
-    return [v if v.__class__ is Value else Value(v, f"x{j}") for j, v in enumerate(values, 1)]  # type: ignore[misc, arg-type]
+    return [v if v.__class__ is Value else Value(v, f"x{j}") for j, v in enumerate(values, 1)]  # type: ignore[arg-type]
 
 
 def _choice(name: str, value: str, choices: Sequence[str]) -> str:

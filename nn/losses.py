@@ -41,8 +41,8 @@ def binary_cross_entropy(probability: Value | Sequence[Any], label: Number | Seq
 def binary_cross_entropy_with_logits(logit: Value | Sequence[Any], label: Number | Sequence[Any]) -> Value:
     """The binary cross-entropy of the probability σ(z), for the logit z: y softplus(-z) + (1 - y) softplus(z).
 
-    Exact for every z, and so is its derivative σ(z) - y, the lecture's dz = a - y. Raises ValueError for a label outside
-    [0, 1].
+    Exact for every z, and so is its derivative σ(z) - y, the lecture's dz = a - y. Raises ValueError for a label
+    outside [0, 1].
     """
 
     def one(z: Value, y: Number) -> Value:
@@ -62,12 +62,12 @@ def mean_squared_error(prediction: Value | Sequence[Any], target: Number | Seque
     return _mean_of(one, prediction, target, "mean_squared_error")
 
 
-def cross_entropy(logits: Sequence[Any], target: int | Sequence[Any]) -> Value:
+def cross_entropy(logits: Sequence[Any], target: Any) -> Value:
     """The cross-entropy of softmax(logits) for several classes, -Σ t_k log p_k; in nats.
 
-    target: the index of the class, counted from 0, or a probability for each class. Computed as logsumexp(z) - Σ t_k z_k,
-    which neither overflows nor takes the logarithm of 0. A list of rows of logits with a list of targets gives the mean.
-    Raises ValueError for a class that is not there, and for probabilities outside [0, 1] or whose sum is not 1.
+    target: the index of the class, counted from 0, or a probability for each class. Computed as logsumexp(z) - Σ t_k
+    z_k, which neither overflows nor takes the logarithm of 0. A list of rows of logits with a list of targets gives the
+    mean. Raises ValueError for a class that is not there, and for probabilities outside [0, 1] or whose sum is not 1.
     """
     if isinstance(logits, Value) or not hasattr(logits, "__len__") or len(logits) == 0:
         raise TypeError(f"cross_entropy takes a list of logits, one a class, got {logits!r:.60}")
@@ -77,7 +77,8 @@ def cross_entropy(logits: Sequence[Any], target: int | Sequence[Any]) -> Value:
     classes = len(logits)
     total: Value = logsumexp(logits)
     if isinstance(target, Value) or not hasattr(target, "__len__"):
-        return total - logits[_class_index(target, classes)]
+        logit: Value = logits[_class_index(target, classes)]
+        return total - logit
     if len(target) != classes:
         raise ValueError(f"cross_entropy: the target has {len(target)} probabilities for {classes} logits")
     targets = [_label(t, "cross_entropy") for t in target]
@@ -106,13 +107,16 @@ def _class_index(target: object, classes: int) -> int:
 
 
 def _mean_of(
-    one: Callable[[Value, Number], Value], predictions: Value | Sequence[Any], targets: Number | Sequence[Any], name: str
+    one: Callable[[Value, Number], Value],
+    predictions: Value | Sequence[Any],
+    targets: Number | Sequence[Any],
+    name: str,
 ) -> Value:
     """one(prediction, target), or its mean over lists, which may be nested."""
     if isinstance(predictions, Value):
         if hasattr(targets, "__len__"):
             raise ValueError(f"{name}: one prediction but several targets, {targets!r:.60}: pass one number")
-        return one(predictions, targets)  # type: ignore[arg-type]
+        return one(predictions, targets)
     if isinstance(predictions, (int, float)):
         return one(Value(predictions), targets)  # type: ignore[arg-type]
     return _mean([_mean_of(one, p, t, name) for p, t in _same_length(predictions, targets, name)])
@@ -121,7 +125,8 @@ def _mean_of(
 def _same_length(predictions: Any, targets: Any, name: str) -> list[tuple[Any, Any]]:
     for what, given in (("predictions", predictions), ("targets", targets)):
         if not hasattr(given, "__len__") or isinstance(given, (str, bytes, dict)):
-            raise TypeError(f"{name}: {what} must be a Value or a list of them, got {given!r:.60} ({type(given).__name__})")
+            kind = type(given).__name__
+            raise TypeError(f"{name}: {what} must be a Value or a list of them, got {given!r:.60} ({kind})")
     if len(predictions) != len(targets):
         raise ValueError(f"{name}: {len(predictions)} predictions but {len(targets)} targets")
     if not len(predictions):

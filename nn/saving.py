@@ -33,7 +33,7 @@ def save(model: MLP, path: str | os.PathLike[str]) -> None:
         raise TypeError(f"save takes an MLP, got {type(model).__name__}")
     for name, parameter in model.named_parameters():
         if not math.isfinite(parameter.data):
-            raise ValueError(f"save: {name} is {parameter.data}; a model must be finite to be saved, {path} is unchanged")
+            raise ValueError(f"save: {name} is {parameter.data}; only a finite model is saved, and {path} is unchanged")
     content = {
         "format": FORMAT,
         "version": VERSION,
@@ -68,14 +68,14 @@ def _write_whole(path: Path, text: str) -> None:
 def load(path: str | os.PathLike[str]) -> MLP:
     """The model that ``save`` wrote: the same architecture and the same parameters, bit for bit.
 
-    Raises ValueError, naming the file and what is wrong with it, where the file is no such model; OSError where it cannot
-    be read.
+    Raises ValueError, naming the file and what is wrong with it, where the file is no such model; OSError where it
+    cannot be read.
     """
     try:
         with open(path, encoding="utf-8") as file:
             content = json.load(file, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is not a model file: it is no valid JSON ({error}). Write model files with nn.save") from None
+        raise ValueError(f"{path} is no model file: no valid JSON ({error}). Write model files with nn.save") from None
     try:
         return _model(content)
     except _Malformed as error:
@@ -108,7 +108,7 @@ def _model(content: Any) -> MLP:
         if content[key] not in choices:
             raise _Malformed(f"{key} is {content[key]!r:.40}, which must be one of {', '.join(choices)}")
     if not isinstance(layers, list) or len(layers) != len(sizes):
-        raise _Malformed(f"sizes names {len(sizes)} layers, and the file has {_count(layers)}: it is damaged, save the model again")
+        raise _Malformed(f"sizes names {len(sizes)} layers, the file has {_count(layers)}: it is damaged, save it again")
     # The numbers are checked before a model of the stated size is built: the file might state a huge one.
     parameters: list[float] = []
     for k, (layer, fan_in, fan_out) in enumerate(zip(layers, (nin, *sizes), sizes), 1):

@@ -80,7 +80,7 @@ class History:
 
 
 class NonFiniteError(FloatingPointError):
-    """Training met a loss, a gradient or a step that is nan or infinite. The parameters are those of the last finite step.
+    """Training met a loss, a gradient or a step that is nan or infinite; the parameters stay those of the step before.
 
     epoch, batch    where, both counted from 0
     row             the row of X with which it starts; None where it is the step or the mean that overflows
@@ -117,9 +117,10 @@ def fit(
 ) -> History:
     """Train the model on rows X and targets y; return the History.
 
-    X, y            rows of numbers and a target for each; lists, tuples, arrays or buffers. Targets in [0, 1] for sigmoid
-                    outputs; class indices or rows of probabilities for softmax; any numbers for linear outputs
-    optimizer       default Adam(model.parameters(), lr=0.01). It may hold some of the parameters only; the rest then stay
+    X, y            rows of numbers and a target for each; lists, tuples, arrays or buffers. Targets in [0, 1] for
+                    sigmoid outputs; class indices or rows of probabilities for softmax; any numbers for linear outputs
+    optimizer       default Adam(model.parameters(), lr=0.01). It may hold some of the parameters only; the others then
+                    stay as they are
     loss            "auto" follows the model's output: binary cross-entropy on logits, softmax cross-entropy, or mean
                     squared error. Or a function of one prediction (the model's output) and one target, both Values (or
                     lists of them), that returns a Value; nn's own losses on logits get the logits
@@ -137,14 +138,15 @@ def fit(
     backend         "native", "source", "eager", or "auto": the fastest there is
     progress        a progress bar (needs tqdm); None: where standard error is a terminal and tqdm is installed
 
-    Each parameter's ``grad`` is left as the last step used it. Ctrl-C leaves the model, and the optimiser, at the end of a
-    whole step; the KeyboardInterrupt is raised again and carries the history so far as its ``history``. Raises
+    Each parameter's ``grad`` is left as the last step used it. Ctrl-C leaves the model, and the optimiser, at the end
+    of a whole step; the KeyboardInterrupt is raised again and carries the history so far as its ``history``. Raises
     NonFiniteError where a loss, a gradient or a step is not finite; ValueError and TypeError for data and settings that
     make no sense, naming row and column.
     """
     job = _Job(
-        model, X, y, optimizer, loss, epochs, batch_size, shuffle, seed, l2, validation_data, early_stopping, accuracy, callback
-    )
+        model, X, y, optimizer, loss, epochs, batch_size, shuffle, seed, l2, validation_data, early_stopping, accuracy,
+        callback,
+    )  # fmt: skip
     if backend not in BACKENDS:
         raise ValueError(f"fit: backend must be one of {', '.join(BACKENDS)}; got {backend!r}")
     history, run, evaluate = _prepare(job, backend)
@@ -243,7 +245,7 @@ class _Job:
     @property
     def built_in(self) -> bool:
         """Whether the graph of a sample is known to be the same for all rows."""
-        return type(self.model) is MLP and self.loss in _LOSS_OF_OUTPUT.values() or self.loss is binary_cross_entropy
+        return type(self.model) is MLP and self.loss in (*_LOSS_OF_OUTPUT.values(), binary_cross_entropy)
 
     def sample(self, x: Sequence[float], target: Sequence[float]) -> tuple[list[Value], list[Value]]:
         """The leaves of the graph of one sample."""
@@ -272,7 +274,7 @@ class _Job:
     def _check_optimizer(self) -> None:
         if not isinstance(self.optimizer, Optimizer):
             raise TypeError(
-                f"fit: optimizer must be an Optimizer such as SGD(model.parameters(), lr=0.1), got {self.optimizer!r:.60}"
+                f"fit: optimizer must be one such as SGD(model.parameters(), lr=0.1), got {self.optimizer!r:.60}"
             )
         strangers = set(self.optimizer.params).difference(self.model.parameters())
         if strangers:
@@ -285,7 +287,7 @@ class _Job:
 def _loss_function(model: Module, loss: str | Loss) -> Loss:
     if loss == "auto":
         if not isinstance(model, MLP):
-            raise ValueError(f'fit: loss="auto" follows the output of an MLP; give {type(model).__name__} a loss function')
+            raise ValueError(f'fit: loss="auto" is for an MLP; pass a loss function for {type(model).__name__}')
         return _LOSS_OF_OUTPUT[model.output]
     if not callable(loss):
         raise TypeError(f'fit: loss must be "auto" or a function of a prediction and a target, got {loss!r:.60}')
@@ -299,8 +301,8 @@ def _name(function: object) -> str:
 def epoch_order(n: int, rng: Random) -> list[int]:
     """The order of n rows in one epoch: a random permutation.
 
-    Sorted by random keys: three times as fast as rng.shuffle, and given by rng.random alone, which Python promises to keep
-    the same for a seed.
+    Sorted by random keys: three times as fast as rng.shuffle, and given by rng.random alone, which Python promises to
+    keep the same for a seed.
     """
     keys = [rng.random() for _ in range(n)]
     return sorted(range(n), key=keys.__getitem__)
@@ -315,8 +317,26 @@ if TYPE_CHECKING:
 
 
 def _prepare(job: _Job, backend: str) -> tuple[History, Run, Evaluate]:
-    eager = _EagerGradient(job)
-    return History("eager", "asked for"), _python_epochs(job, eager), eager.evaluate
+    """An empty history that names the backend, the function that trains, and the one that evaluates."""
+    gradient, reason = _gradient(job, backend)
+    return History(gradient.backend, reason), _python_epochs(job, gradient), gradient.evaluate
+
+
+def _gradient(job: _Job, backend: str) -> tuple[_EagerGradient | _LoweredGradient, str]:
+    """The gradient by that backend, and why by this one."""
+    if backend == "eager":
+        return _EagerGradient(job), "it was asked for"
+    lowered = _LoweredGradient(job, backend)
+    row = None if job.built_in else lowered.first_difference()
+    if row is None:
+        return lowered, lowered.kernel.backend_reason
+    reason = (
+        f"the graph of row {row} of X is not that of row 0: {_name(job.loss)} or {type(job.model).__name__} decides in "
+        "Python what it computes, and a lowered graph would freeze that decision"
+    )
+    if backend != "auto":
+        raise ValueError(f'fit: {reason}. Use backend="eager", or engine.where for the decision')
+    return _EagerGradient(job), reason
 
 
 def _python_epochs(job: _Job, gradient: Gradient) -> Run:
@@ -348,6 +368,8 @@ def _python_epochs(job: _Job, gradient: Gradient) -> Run:
 class _EagerGradient:
     """The gradient of the mean loss of a batch, from its graph of Values."""
 
+    backend = "eager"
+
     def __init__(self, job: _Job) -> None:
         self.job = job
         self.samples = [job.sample(x, t) for x, t in zip(job.rows, job.targets)]
@@ -373,6 +395,43 @@ class _EagerGradient:
             scores = [[v.data for v in _scores(job, *job.sample(x, t))] for x, t in zip(rows, targets)]
         means = [math.fsum(column) / len(rows) for column in zip(*scores)]
         return means[0], means[1] if job.classifies else None
+
+
+class _LoweredGradient:
+    """The gradient of the mean loss of a batch, from the lowered graph of one sample."""
+
+    def __init__(self, job: _Job, backend: str) -> None:
+        from engine import lower  # after all else of the engine: what never lowers need not load it
+
+        self.job = job
+        self.rows = [x + t for x, t in zip(job.rows, job.targets)]
+        x, target = job.sample(job.rows[0], job.targets[0])
+        self.kernel = lower(job.loss_of(x, target), inputs=[*x, *target], wrt=job.params, backend=backend)
+        self.backend: str = self.kernel.backend
+        self._scores: Any = None
+
+    def __call__(self, batch: Sequence[int]) -> tuple[float, list[float]]:
+        loss, gradients = self.kernel(self.rows if len(batch) == len(self.rows) else [self.rows[i] for i in batch])
+        return loss, list(gradients)
+
+    def evaluate(self, rows: Rows, targets: Rows) -> tuple[float, float | None]:
+        from engine import lower
+
+        if self._scores is None:
+            x, target = self.job.sample(rows[0], targets[0])
+            self._scores = lower(_scores(self.job, x, target), inputs=[*x, *target], wrt=[], backend=self.backend)
+        values, _ = self._scores([x + t for x, t in zip(rows, targets)])
+        return values[0], values[1] if self.job.classifies else None
+
+    def first_difference(self) -> int | None:
+        """The first of up to 32 rows for which the lowered graph gives another loss than the graph made for it."""
+        job, n = self.job, len(self.rows)
+        for i in sorted({k * (n - 1) // 31 for k in range(32)}):
+            expected = job.loss_of(*job.sample(job.rows[i], job.targets[i])).data
+            found, _ = self.kernel([self.rows[i]])
+            if not math.isclose(found, expected, rel_tol=1e-9, abs_tol=1e-12) and math.isfinite(expected):
+                return i
+        return None
 
 
 def _scores(job: _Job, x: list[Value], target: list[Value]) -> list[Value]:
@@ -492,8 +551,8 @@ def _overflowing_step(job: _Job, epoch: int, number: int, data: list[float]) -> 
     parameter = job.params[i]
     return NonFiniteError(
         f"fit: epoch {epoch}, batch {number}: the step of {type(job.optimizer).__name__} would make "
-        f"{names[parameter]} {data[i]} (it is {parameter.data:.6g}, its gradient {parameter.grad:.6g}); it was not taken, "
-        "the parameters are those of the last finite step. A lower lr may help",
+        f"{names[parameter]} {data[i]} (it is {parameter.data:.6g}, its gradient {parameter.grad:.6g}); "
+        "it was not taken, the parameters are those of the last finite step. A lower lr may help",
         epoch, number,
     )  # fmt: skip
 
