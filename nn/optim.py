@@ -112,7 +112,7 @@ def _checked_parameters(params: Iterable[Value], name: str) -> list[Value]:
                 "pass leaves"
             )
         if parameter in seen:
-            raise ValueError(f"{name}: parameter {k} ({parameter.label or parameter!r}) comes twice")
+            raise ValueError(f"{name}: parameter {k} ({parameter.label or 'unnamed'}) comes twice")
         seen.add(parameter)
     return listed
 

@@ -108,7 +108,7 @@ def _model(content: Any) -> MLP:
         if content[key] not in choices:
             raise _Malformed(f"{key} is {content[key]!r:.40}, which must be one of {', '.join(choices)}")
     if not isinstance(layers, list) or len(layers) != len(sizes):
-        raise _Malformed(f"sizes names {len(sizes)} layers, the file has {_count(layers)}: it is damaged, save it again")
+        raise _Malformed(f"sizes names {len(sizes)} layers, the file has {_count(layers)}: save it again")
     # The numbers are checked before a model of the stated size is built: the file might state a huge one.
     parameters: list[float] = []
     for k, (layer, fan_in, fan_out) in enumerate(zip(layers, (nin, *sizes), sizes), 1):
