@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from . import DemoError
-from .pictures import Pictures
+from .tour import Tour
 
 TOUR = ["expression", "derivatives", "lecture", "propagation", "backprop", "xor", "moons", "circles", "spirals",
         "breast_cancer", "iris", "vanishing"]  # fmt: skip
@@ -21,12 +21,14 @@ ON_REQUEST = ["benchmark"]  # takes minutes
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m demos",
-        description="Runs the demos: prints what they show and writes their pictures. Without a name, the whole tour.",
+        description="Runs the demos: prints what they show and writes their tour. Without a name, the whole tour.",
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="demos to run; --list shows them")
     parser.add_argument("--list", action="store_true", help="show the demos, a line each, and stop")
     parser.add_argument("--out", default="out", type=Path, metavar="FOLDER", help="where pictures go (default: out)")
     parser.add_argument("--seed", default=0, type=int, help="for data, initial weights and shuffling (default: 0)")
+    parser.add_argument("--backend", default="auto", choices=["auto", "native", "source", "eager"],
+                        help="what computes gradients in training (default: auto, the fastest there is)")  # fmt: skip
     options = parser.parse_args(arguments)
 
     if options.list:
@@ -42,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
     problem = _cannot_write(options.out)
     if problem:
         parser.error(problem)
-    return _run(options.names or TOUR, options.out, options.seed)
+    return _run(options.names or TOUR, Tour(options.out, options.seed, options.backend))
 
 
 def _headline(name: str) -> str:
@@ -60,25 +62,24 @@ def _cannot_write(folder: Path) -> str | None:
     return None
 
 
-def _run(names: list[str], folder: Path, seed: int) -> int:
-    pictures = Pictures(folder)
+def _run(names: list[str], tour: Tour) -> int:
     failed = []
     started = time.perf_counter()
     for name in names:
         print(f"{'' if name == names[0] else chr(10)}=== {name}: {_headline(name)}\n", flush=True)
         try:
-            importlib.import_module(f".{name}", __package__).main(pictures, seed)
+            importlib.import_module(f".{name}", __package__).main(tour)
         except DemoError as error:
             print(f"FAILED: {error}", flush=True)
             failed.append(name)
     seconds = time.perf_counter() - started
     print(f"\n{len(names)} demo{'s'[: len(names) != 1]} in {seconds:.1f} s")
-    if pictures.written:
+    if tour.written:
         print("Pictures written:")
-        for path in pictures.written:
+        for path in tour.written:
             print(f"  {path}")
-    if pictures.left_out:
-        print(f"Left out, for want of a library: {', '.join(pictures.left_out)}")
+    if tour.left_out:
+        print(f"Left out, for want of a library: {', '.join(tour.left_out)}")
     if failed:
         print(f"Failed: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0

@@ -50,7 +50,9 @@ def circles(n: int = 100, noise: float = 0.05, seed: int = 0) -> tuple[Rows, Lab
     return rows, labels
 
 
-def spirals(n: int = 120, turns: float = 1.25, noise: float = 0.02, seed: int = 0) -> tuple[Rows, Labels]:
+def spirals(
+    n: int = 120, turns: float = 1.25, radius: float = 4.0, noise: float = 0.08, seed: int = 0
+) -> tuple[Rows, Labels]:
     """n points on two spiral arms that wind around each other, the one a half turn ahead of the other."""
     random = Random(seed)
     rows, labels = [], []
@@ -58,8 +60,8 @@ def spirals(n: int = 120, turns: float = 1.25, noise: float = 0.02, seed: int = 
         label = k % 2
         along = (k // 2 + 1) / math.ceil(n / 2)
         angle = 2 * math.pi * turns * along + math.pi * label
-        rows.append([along * math.cos(angle) + random.gauss(0, noise),
-                     along * math.sin(angle) + random.gauss(0, noise)])  # fmt: skip
+        rows.append([radius * along * math.cos(angle) + random.gauss(0, noise),
+                     radius * along * math.sin(angle) + random.gauss(0, noise)])  # fmt: skip
         labels.append(float(label))
     return rows, labels
 

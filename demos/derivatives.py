@@ -5,7 +5,7 @@ from __future__ import annotations
 from engine import Value, grad
 from viz import plots
 
-from .pictures import Pictures
+from .tour import Tour
 
 ORDERS = 5
 
@@ -21,7 +21,7 @@ def towers(x: float) -> list[float]:
     return values
 
 
-def main(pictures: Pictures, seed: int) -> None:
+def main(tour: Tour) -> None:
     xs = [-4 + k / 25 for k in range(201)]
     columns = list(zip(*(towers(x) for x in xs)))
     names = ["tanh x", "1st derivative", "2nd derivative", "3rd derivative", "4th derivative"]
@@ -30,4 +30,4 @@ def main(pictures: Pictures, seed: int) -> None:
         print(f"{xs[k]:6.2f}" + "".join(f"{column[k]:16.6f}" for column in columns))
     print()
     print("tanh' = 1 - tanh², so at 0 the first derivative is 1, and the third -2.")
-    pictures.plot("derivatives.svg", plots.lines, xs, dict(zip(names, columns)), "tanh and its derivatives")
+    tour.plot("derivatives.svg", plots.lines, xs, dict(zip(names, columns)), "tanh and its derivatives")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from engine import Value, gradcheck, sigmoid, tanh
 from viz import draw
 
-from .pictures import Pictures
+from .tour import Tour
 
 
 def f(a: Value, b: Value) -> Value:
@@ -17,7 +17,7 @@ def f(a: Value, b: Value) -> Value:
     return y
 
 
-def main(pictures: Pictures, seed: int) -> None:
+def main(tour: Tour) -> None:
     a, b = Value(2.0, label="a"), Value(-1.5, label="b")
     y = f(a, b)
     y.backward()
@@ -27,4 +27,4 @@ def main(pictures: Pictures, seed: int) -> None:
     print()
     print("The same derivatives, by moving a and b a little and looking at y:")
     print(gradcheck(f, [a, b]))
-    pictures.graph("expression.svg", draw(y))
+    tour.graph("expression.svg", draw(y))

@@ -12,7 +12,7 @@ from random import Random
 from nn import MLP, binary_cross_entropy
 
 from . import DemoError
-from .pictures import Pictures
+from .tour import Tour
 
 STEP = 1e-6
 TOLERANCE = 1e-8
@@ -76,8 +76,8 @@ def by_graph(x: list[float], y: float, p: Parameters) -> tuple[MLP, Parameters]:
     }  # fmt: skip
 
 
-def main(pictures: Pictures, seed: int) -> None:
-    random = Random(seed)
+def main(tour: Tour) -> None:
+    random = Random(tour.seed)
     shapes = {"W1": (2, 2), "b1": (2, 1), "W2": (1, 2), "b2": (1, 1)}
     p = {name: [[random.random() for _ in range(columns)] for _ in range(rows)]
          for name, (rows, columns) in shapes.items()}  # fmt: skip
@@ -108,4 +108,4 @@ def main(pictures: Pictures, seed: int) -> None:
     loss.label = "J"
     model.zero_grad()
     loss.backward()
-    pictures.graph("lecture.svg", loss)
+    tour.graph("lecture.svg", loss)

@@ -14,7 +14,7 @@ import struct
 import zlib
 from pathlib import Path
 
-from .plots import extent, probabilities, shade
+from .plots import extent, leads, probabilities, shade
 from .render import write
 
 TYPE_CHECKING = False
@@ -41,9 +41,10 @@ _MARKERS = (
 
 
 class Snapshots:
-    """The parameters of a model at some epochs, gathered as ``fit(..., callback=snapshots)`` runs.
+    """The parameters of a model as training goes, gathered by ``fit(..., callback=snapshots)``.
 
-    epochs      the epochs at which the parameters were kept, 0 first
+    every       how many epochs lie between two snapshots
+    epochs      after how many epochs the parameters were kept, 0 first
     parameters  the parameters at each of them, in the order of ``model.parameters()``
     """
 
@@ -55,15 +56,14 @@ class Snapshots:
         self.parameters: list[list[float]] = []
         self.keep(0)
 
-    def keep(self, epoch: int) -> None:
-        """Keep the parameters as they are now, under the number ``epoch``."""
-        if epoch not in self.epochs:
-            self.epochs.append(epoch)
-            self.parameters.append([parameter.data for parameter in self.model.parameters()])
+    def keep(self, epochs: int) -> None:
+        """Keep the parameters as they are now, after so many epochs."""
+        self.epochs.append(epochs)
+        self.parameters.append([parameter.data for parameter in self.model.parameters()])
 
     def __call__(self, epoch: int, *_: object) -> None:
-        if epoch % self.every == 0:
-            self.keep(epoch)
+        if (epoch + 1) % self.every == 0:  # fit calls after epoch 0 first
+            self.keep(epoch + 1)
 
     def named(self, names: Sequence[str]) -> dict[str, dict[int, float]]:
         """For ``plots.weights``: each name with the value of that parameter by epoch."""
@@ -81,7 +81,7 @@ def film(
     title: str = "The decision boundary as training goes",
     classes: Sequence[str] | None = None,
     losses: Sequence[float] | None = None,
-    resolution: int = 48,
+    resolution: int = 40,
 ) -> Path:
     """Write the film to ``path``, an HTML file that needs nothing else. Returns the path.
 
@@ -164,10 +164,8 @@ def _border(said: list[list[list[float]]]) -> str:
     A square has ambiguous cases where its diagonals disagree; the two triangles of a square have none.
     """
     height, width = len(said), len(said[0])
-    count = len(said[0][0])
     segments = []
-    for k in range(1 if count == 2 else 0, count):
-        lead = [[p[k] - max(q for m, q in enumerate(p) if m != k) for p in row] for row in said]
+    for lead in leads(said):
         for j in range(height - 1):
             for i in range(width - 1):
                 for corners in (((i, j), (i + 1, j), (i, j + 1)), ((i + 1, j), (i + 1, j + 1), (i, j + 1))):
@@ -195,16 +193,17 @@ def _loss_curve(losses: Sequence[float] | None, epochs: int) -> str:
         return ""
     shown = losses[: epochs + 1]
     highest = max(shown) or 1.0
-    step = max(1, len(shown) // 240)
+    last = len(shown) - 1
     points = " ".join(
-        f"{k / (len(shown) - 1) * _WIDTH:.1f},{58 - 52 * shown[k] / highest:.1f}" for k in range(0, len(shown), step)
+        f"{k / last * _WIDTH:.1f},{62 - 56 * shown[k] / highest:.1f}" for k in range(0, last + 1, max(1, last // 240))
     )
+    about = f"loss by epoch: {shown[0]:.4f} at epoch 0, {shown[-1]:.4f} at epoch {last}"
     return (
-        f'<svg id="loss" viewBox="-2 0 {_WIDTH + 4} 64" role="img" aria-label="loss by epoch, {shown[0]:.4f} to '
-        f'{shown[-1]:.4f}" data-last="{len(shown) - 1}"><polyline points="{points}" fill="none" stroke="currentColor" '
-        f'stroke-width="1.5"/><line id="now" x1="{_WIDTH}" x2="{_WIDTH}" y1="2" y2="60" stroke="#d55e00" '
-        'stroke-width="2"/><text x="2" y="62" font-size="9" fill="currentColor" text-anchor="start">0</text>'
-        '</svg>'
+        f'<svg id="loss" viewBox="-2 0 {_WIDTH + 4} 78" role="img" aria-label="{about}" data-last="{last}">'
+        f'<path d="M0 62.5H{_WIDTH}" stroke="currentColor" stroke-width=".5"/>'
+        f'<polyline points="{points}" fill="none" stroke="currentColor" stroke-width="1.5"/>'
+        f'<path id="now" d="M0 2V62" transform="translate({_WIDTH})" stroke="#d55e00" stroke-width="2"/>'
+        f'<text x="{_WIDTH}" y="75" font-size="11" fill="currentColor" text-anchor="end">{about}</text></svg>'
     )
 
 
@@ -293,8 +292,8 @@ function show(k) {{
   find("border").setAttribute("d", frame.border);
   find("caption").textContent = frame.caption;
   if (loss) {{
-    const x = frame.epoch / loss.dataset.last * {width};
-    find("now").setAttribute("x1", x); find("now").setAttribute("x2", x);
+    const x = Math.min(1, frame.epoch / loss.dataset.last) * {width};
+    find("now").setAttribute("transform", `translate(${{x}})`);
   }}
 }}
 function stop() {{ clearInterval(timer); timer = 0; find("play").textContent = "Play"; }}

@@ -159,7 +159,7 @@ def curves(loss: Mapping[str, Series], accuracy: Mapping[str, Series] | None = N
 
     loss, accuracy   name of a series -> its values: a list from epoch 0 on, or a dict epoch -> value; accuracy in [0, 1]
     """
-    from matplotlib.ticker import FormatStrFormatter, PercentFormatter
+    from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter, PercentFormatter
 
     figure = _figure(title, 6.4 if accuracy is None else 8.6, 3.6)
     left, *right = figure.subplots(1, 1 if accuracy is None else 2, squeeze=False)[0]
@@ -167,14 +167,16 @@ def curves(loss: Mapping[str, Series], accuracy: Mapping[str, Series] | None = N
     left.set_ylabel("loss")
     if all(value > 0 for series in loss.values() for value in _points(series)[1]):
         left.set_yscale("log")
-        for axis_formatter in (left.yaxis.set_major_formatter, left.yaxis.set_minor_formatter):
-            axis_formatter(FormatStrFormatter("%g"))
+        left.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        left.yaxis.set_major_formatter(FormatStrFormatter("%g"))
+        left.yaxis.set_minor_formatter(NullFormatter())
     parts = [f"Loss by epoch. {_summary(loss, '.4g')}"]
     for axes in right:
         _draw_series(axes, accuracy or {})
         axes.set_ylabel("accuracy")
         axes.set_ylim(top=1.02)
-        axes.yaxis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))
+        axes.set_yticks([tick for tick in axes.get_yticks() if axes.get_ylim()[0] <= tick <= 1])
+        axes.yaxis.set_major_formatter(PercentFormatter(xmax=1))
         parts.append(f"Accuracy by epoch. {_summary(accuracy or {}, '.1%')}")
     return _describe(figure, " ".join(parts))
 
@@ -232,6 +234,20 @@ def probabilities(
     return [said[j * columns : (j + 1) * columns] for j in range(rows)]
 
 
+def leads(said: list[list[list[float]]]) -> list[list[list[float]]]:
+    """For each class how much likelier it is than the next best, all over the grid: zero on its border.
+
+    As a difference of logarithms, which for a network is about straight from one point of the grid to the next, where
+    probabilities jump from 0 to 1. Two classes share one border, so that class 1 stands for both.
+    """
+    count = len(said[0][0])
+    logs = [[[math.log(max(q, 1e-300)) for q in p] for p in row] for row in said]
+    return [
+        [[p[k] - max(q for m, q in enumerate(p) if m != k) for p in row] for row in logs]
+        for k in range(1 if count == 2 else 0, count)
+    ]
+
+
 def shade(p: Sequence[float]) -> tuple[float, float, float]:
     """The colour of a point whose classes have probabilities ``p``: that of the likeliest class, paler as it is less
     certain, white where classes are equally likely. Red, green and blue in [0, 1]."""
@@ -252,7 +268,7 @@ def boundary(
     *,
     classes: Sequence[str] | None = None,
     axes_labels: tuple[str, str] = ("x1", "x2"),
-    resolution: int = 80,
+    resolution: int = 72,
 ) -> Figure:
     """What ``model`` says all over the plane, with the points it was asked about.
 
@@ -278,14 +294,13 @@ def boundary(
                 interpolation="bilinear", aspect="auto")  # fmt: skip
     axes.set(xlim=(left, right), ylim=(bottom, top), xlabel=axes_labels[0], ylabel=axes_labels[1])
     xs, ys = [left + dx * i for i in range(resolution)], [bottom + dy * j for j in range(resolution)]
-    for k in range(1 if count == 2 else 0, count):
-        # How much likelier class k is than the next best: zero on its border.
-        lead = [[p[k] - max(q for m, q in enumerate(p) if m != k) for p in row] for row in said]
+    for lead in leads(said):
         axes.contour(xs, ys, lead, levels=[0.0], colors=["#2d3437"], linewidths=1.6)
         if count == 2:
-            axes.contour(xs, ys, lead, levels=[-0.8, 0.8], colors=["#2d3437"], linewidths=0.7, linestyles="dotted")
+            axes.contour(xs, ys, lead, levels=[-math.log(9), math.log(9)], colors=["#2d3437"], linewidths=0.7,
+                         linestyles="dotted")  # fmt: skip
     wrong = _draw_points(axes, model, X, y, names)
-    figure.legend(loc="outside lower center", ncols=count + 2)
+    figure.legend(loc="outside lower center", ncols=4 if count == 2 else 3)
     return _describe(
         figure,
         f"{len(X)} points of {count} classes in the plane over the probability that the network gives each class; "
@@ -315,17 +330,18 @@ def _draw_points(
 
 @_styled
 def weights(named: Mapping[str, Series], title: str = "Weights over time") -> Figure:
-    """Each parameter by epoch. ``named`` is the name of each and its values; up to six get a legend."""
-    figure = _figure(title, 6.8, 4.0)
+    """Each parameter by epoch. ``named`` is the name of each and its values; up to twelve get a legend."""
+    figure = _figure(title, 7.2, 4.0)
     axes = figure.subplots()
-    several = len(named) > len(_LOOKS)
-    for (name, series), (color, marker, dash) in zip(named.items(), _looks()):
+    told_apart = len(named) <= 2 * len(_LOOKS)
+    for k, ((name, series), (color, marker, dash)) in enumerate(zip(named.items(), _looks())):
         epochs, values = _points(series)
-        axes.plot(epochs, values, color=color, linestyle=dash, linewidth=1.0 if several else 1.8, label=name,
-                  marker=None if several else marker, markevery=max(1, len(epochs) // 8), markersize=4.5)  # fmt: skip
+        axes.plot(epochs, values, color=color, linestyle=dash, linewidth=1.5 if told_apart else 1.0, label=name,
+                  marker=marker if told_apart else None, markevery=max(1, len(epochs) // 8), markersize=5,
+                  markerfacecolor=color if k < len(_LOOKS) else "white")  # fmt: skip
     axes.axhline(0, color=_INK, linewidth=0.6)
     axes.set(xlabel="epoch", ylabel="value")
-    if not several:
+    if told_apart:
         axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return _describe(figure, f"{len(named)} parameters by epoch. {_summary(dict(list(named.items())[:6]), '.3g')}")
 

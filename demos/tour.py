@@ -1,4 +1,4 @@
-"""Where a demo's pictures go, and what happens when what draws them is not installed."""
+"""What every demo is given: the seed, where pictures go, and what happens when what draws them is not installed."""
 
 from __future__ import annotations
 
@@ -6,17 +6,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from nn import History
 from viz import RenderError, plots, render
 
 
-class Pictures:
-    """The folder that a tour writes to, and the pictures written so far.
+class Tour:
+    """One run of the demos.
+
+    seed      for data, initial weights and shuffling
+    backend   of ``fit``: "auto", "native", "source" or "eager"
+    folder    where pictures go
+    written   the pictures so far
 
     A picture whose library is not installed is left out with a line that says how to get it; the demo goes on.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, seed: int = 0, backend: str = "auto") -> None:
+        self.folder, self.seed, self.backend = folder, seed, backend
         self.written: list[Path] = []
         self.left_out: list[str] = []
 
@@ -41,3 +47,12 @@ class Pictures:
             self.left_out.append(name)
         else:
             self.written.append(path)
+
+
+def print_training(history: History, every: int) -> None:
+    """The loss, and the accuracy where it was recorded, at every so many epochs and at the last."""
+    print(f"{'epoch':>6}{'loss':>12}" + (f"{'accuracy':>12}" if history.accuracy else ""))
+    for epoch in sorted({*range(0, history.epochs, every), history.epochs - 1}):
+        accuracy = f"{history.accuracy[epoch]:12.1%}" if history.accuracy else ""
+        print(f"{epoch:6}{history.loss[epoch]:12.6f}{accuracy}")
+    print(f"gradients by the backend {history.backend!r}")
