@@ -119,7 +119,7 @@ class Kernel:
             values, gradients = self._native.run(flat, n, parameters, reduce)
         else:
             table = list(zip(*[iter(flat)] * len(labels), strict=True)) if labels else [()] * n
-            values, gradients = self._step(table, parameters.tolist(), reduce == "mean")
+            values, gradients = self._step(table, parameters.tolist(), reduce)
         return (values[0], gradients[0]) if self._single else (values, gradients)
 
     def _parameters(self) -> array[float]:
@@ -155,9 +155,13 @@ def read_rows(rows: Any, labels: list[str]) -> tuple[Sequence[float], int]:
             raise ValueError(_wrong_width("each row", view.shape[1], labels))
         if view.format == "d" and view.c_contiguous:
             return view.cast("B").cast("d"), view.shape[0]
+        try:
+            rows = view.tolist()
+        except NotImplementedError:  # a number format that memoryview does not know; the array itself may
+            pass
     try:
         listed = list(rows)
-    except TypeError:
+    except (TypeError, NotImplementedError):
         raise TypeError(f"kernel: rows is of type {type(rows).__name__}: pass a list of rows of numbers") from None
     if not listed:
         raise ValueError("kernel: there are no rows, and no mean of nothing: pass at least one row")

@@ -349,8 +349,9 @@ class _Writer:
         program.parameters = [new[i] for i in parameters if live[i]]
         program.parameter_values = [node for i, node in parameters.items() if live[i]]
         program.adjoints = {
-            new[i]: (k, new[of]) for i, (k, of) in self.adjoints.items() if i >= forward and live[i] and live[of] and self.args[i]
-        }
+            new[i]: (k, new[of]) for i, (k, of) in self.adjoints.items()
+            if i >= forward and self.args[i] and live[i] and live[of]
+        }  # fmt: skip
         return program
 
     def is_number(self, i: int, *numbers: str) -> bool:

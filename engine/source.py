@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     Args = tuple[int, ...]
     Run = tuple[int, int, int, Args]  # start, stop, the common factor, the other factors
-    Step = Callable[[Sequence[Sequence[float]], Sequence[float], bool], tuple[list[float], list[list[float]]]]
+    Step = Callable[[Sequence[Sequence[float]], Sequence[float], str], tuple[list[float], list[list[float]]]]
 
 _WIDTH = 100
 _INLINE = 50  # characters of an expression that may stand inside another one
@@ -42,7 +42,7 @@ _PAGE = 4000  # statements in a function, where there are more than can be compi
 _ACTIVATIONS = {"sigmoid", "tanh", "relu", "leaky_relu", "elu", "silu", "gelu", "softplus"}
 _SYMBOLS = {"add": "+", "sub": "-", "gt": ">", "ge": ">=", "lt": "<", "le": "<=", "eq": "==", "ne": "!="}
 _KEPT = {"dot", "sum", "mean", "logsumexp", *_ACTIVATIONS}  # a learner looks for these: each has a statement
-_LOCALS = {"rows", "parameters", "mean", "n", "times", "kernel", "scalar", "inf", "nan", "add_products", "s", "v",
+_LOCALS = {"rows", "parameters", "reduce", "n", "times", "kernel", "scalar", "inf", "nan", "add_products", "s", "v",
            "values"}  # fmt: skip
 
 # How tightly the parts of an expression hold together.
@@ -50,7 +50,7 @@ _CONDITIONAL, _SUM, _PRODUCT, _SIGN, _ATOM = range(5)
 
 
 def generate(program: Program) -> str:
-    """The source of a module with one function, ``kernel(rows, parameters, mean=True)``."""
+    """The source of a module with one function, ``kernel(rows, parameters, reduce="mean")``."""
     return _Generator(program).module()
 
 
@@ -400,7 +400,7 @@ class _Generator:
             row = self.parts("row", [*self.loop, "# add up", *self.additions])
             body += [inputs, *(_indented(statement) for statement in row)]
         body += [
-            "n, times = (len(rows), 1) if mean else (1, len(rows))",
+            'n, times = (1, len(rows)) if reduce == "sum" else (len(rows), 1)',
             _wrapped("values = ", f"[{', '.join(outputs)}]"),
             *(_wrapped(f"{name} = ", f"[{', '.join(items)}]") for name, items in zip(result, gradients, strict=True)),
             f"return values, [{', '.join(result)}]",
@@ -440,7 +440,7 @@ class _Generator:
             lines += ["def add_products(sums, factor, values):", "    for j, value in enumerate(values):",
                       "        sums[j] += factor*value", "", ""]  # fmt: skip
         lines += self.functions_before
-        lines += ["def kernel(rows, parameters, mean=True):",
+        lines += ['def kernel(rows, parameters, reduce="mean"):',
                   '    """(values, gradients): their means over the rows, or their sums."""']  # fmt: skip
         if isinstance(self.names, _Slots):
             lines.append(f"    v = [0.0] * {self.names.count}")

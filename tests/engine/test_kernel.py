@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from array import array
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import pytest
+
+from engine import Value, grad, kernel, lower
+
+
+def product() -> tuple[Any, list[Value]]:
+    """A kernel of w * a * b for rows of (a, b)."""
+    a, b, w = Value(0.0, label="a"), Value(0.0, label="b"), Value(2.0, label="w")
+    return lower(w * a * b, inputs=[a, b], wrt=[w], backend="source"), [a, b, w]
+
+
+def test_a_kernel_returns_the_mean_and_the_gradient_of_the_mean() -> None:
+    """One output gives a float and a list of floats; reduce="sum" gives n times as much."""
+    kernel, _ = product()
+    assert kernel([[1.0, 2.0], [3.0, 4.0]]) == (14.0, [7.0])
+    assert kernel([[1.0, 2.0], [3.0, 4.0]], reduce="sum") == (28.0, [14.0])
+
+
+def test_several_outputs_give_a_list_of_values_and_a_list_of_gradients() -> None:
+    """Also where the list has one output."""
+    a, w = Value(0.0), Value(2.0)
+    assert lower([w * a, a], [a], [w, a], backend="source")([[3.0]]) == ([6.0, 3.0], [[3.0, 2.0], [0.0, 1.0]])
+    assert lower([w * a], [a], [w], backend="source")([[3.0]]) == ([6.0], [[3.0]])
+
+
+def test_parameters_are_read_at_each_call() -> None:
+    """A step of an optimiser, which changes data, is seen by the next call; so is a parameter outside wrt."""
+    a, w, v = Value(0.0), Value(2.0), Value(5.0)
+    kernel = lower(w * a + v, [a], [w], backend="source")
+    assert kernel([[1.0]]) == (7.0, [1.0])
+    w.data, v.data = 3, 7.0
+    assert kernel([[1.0]]) == (10.0, [1.0])
+
+
+def test_wrt_is_by_default_every_leaf_that_is_no_input_and_no_plain_number() -> None:
+    """In topological order, as the program lists its parameters."""
+    a, w, v = Value(2.0), Value(3.0), Value(5.0)
+    y = (w * a + v) * 4.0
+    kernel = lower(y, [a], backend="source")
+    assert kernel.program.parameter_values == [w, v]
+    assert kernel([[2.0]]) == (y.data, grad(y, [w, v]))
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [[1.0, 2.0], [3.0, 4.0]],
+        ((1, 2), (3, 4)),
+        [array("d", [1, 2]), array("f", [3, 4])],
+        [[True, Fraction(2)], [Decimal(3), 4]],
+        iter([[1, 2], [3, 4]]),
+        [iter([1, 2]), range(3, 5)],
+        memoryview(array("d", [1, 2, 3, 4])).cast("B").cast("d", (2, 2)),
+        memoryview(array("f", [1, 2, 3, 4])).cast("B").cast("f", (2, 2)),
+        memoryview(bytes([1, 2, 3, 4])).cast("B", (2, 2)),
+    ],
+)
+def test_rows_are_any_sequences_or_buffers_of_numbers(rows: Any) -> None:
+    """Lists, tuples, arrays, iterators and two-dimensional buffers of any number type give the same."""
+    assert product()[0](rows) == (14.0, [7.0])
+
+
+def test_numpy_arrays_are_rows() -> None:
+    """Of any number type, order of axes and byte order, as arrays or as rows of arrays."""
+    numpy = pytest.importorskip("numpy")
+    kernel, _ = product()
+    rows = numpy.array([[1.0, 2.0], [3.0, 4.0]])
+    variants = [rows, rows.T.copy().T, numpy.repeat(rows, 2, axis=0)[::2], list(rows), [list(row) for row in rows]]
+    variants += [rows.astype(kind) for kind in ("f2", "f4", ">f8", "i4", "u1", "O")]
+    for variant in variants:
+        assert kernel(variant) == (14.0, [7.0])
+
+
+def test_one_input_takes_a_flat_sequence() -> None:
+    """n numbers are n rows of one."""
+    a = Value(0.0)
+    kernel = lower(a * 2, [a], [], backend="source")
+    for rows in ([1.0, 2.0], array("d", [1, 2]), [[1.0], [2.0]], range(1, 3)):
+        assert kernel(rows) == (3.0, [])
+
+
+def test_no_input_takes_no_rows() -> None:
+    """A graph of parameters alone is evaluated once, or for rows without numbers."""
+    w = Value(3.0)
+    kernel = lower(w * w, [], [w], backend="source")
+    assert kernel() == (9.0, [6.0])
+    assert kernel([[], []], reduce="sum") == (18.0, [12.0])
+
+
+@pytest.mark.parametrize(
+    ("rows", "error", "message"),
+    [
+        ([[1.0, 2.0], [3.0]], ValueError, r"rows\[1\] has 1 numbers, and the kernel takes 2 inputs: a, b"),
+        ([[1.0, 2.0, 3.0]], ValueError, r"rows\[0\] has 3 numbers"),
+        ([[1.0, 2.0], [3.0, "x"]], TypeError, r"rows\[1\]\[1\] \(b\) takes a real number, got 'x' of type str"),
+        ([[None, 2.0]], TypeError, r"rows\[0\]\[0\] \(a\) takes a real number, got None"),
+        ([[1j, 2.0]], TypeError, r"rows\[0\]\[0\] \(a\) .* complex"),
+        ([[[1.0], 2.0]], TypeError, r"rows\[0\]\[0\] \(a\) takes a real number, got \[1.0\]"),
+        ([[10**400, 2.0]], OverflowError, r"rows\[0\]\[0\] \(a\) takes a number that fits a float"),
+        ([1.0, 2.0], TypeError, r"rows\[0\] is 1.0 of type float: pass a row of numbers"),
+        (["ab"], TypeError, r"rows\[0\] is 'ab' of type str"),
+        ([b"ab"], TypeError, r"rows\[0\] is b'ab' of type bytes"),
+        ("ab", TypeError, "rows is 'ab' of type str"),
+        (b"ab", TypeError, "rows is b'ab' of type bytes"),
+        (Value(1.0), TypeError, "rows is Value"),
+        (5, TypeError, "rows is of type int"),
+        (None, TypeError, "rows is of type NoneType"),
+        ([], ValueError, "there are no rows"),
+        (array("d"), ValueError, "there are no rows"),
+        (memoryview(bytes(6)).cast("B", (2, 3)), ValueError, "each row has 3 numbers, and the kernel takes 2"),
+    ],
+)
+def test_wrong_rows_are_named(rows: Any, error: type[Exception], message: str) -> None:
+    """The error says which row and column, the name of the input, and what was there."""
+    with pytest.raises(error, match=message):
+        product()[0](rows)
+
+
+def test_wrong_arguments_are_refused() -> None:
+    """An unknown backend or reduction, and a parameter whose data is no number, say so."""
+    kernel, (a, _, w) = product()
+    with pytest.raises(ValueError, match="backend is 'auto', 'native' or 'source', got 'cuda'"):
+        lower(w * a, [a], [w], backend="cuda")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="reduce is 'mean' or 'sum', got 'max'"):
+        kernel([[1.0, 2.0]], reduce="max")
+    w.data = "3"  # type: ignore[assignment]
+    with pytest.raises(TypeError, match="data of parameter 'w' takes a real number, got '3'"):
+        kernel([[1.0, 2.0]])
+
+
+def test_without_the_native_backend_auto_is_source_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And asking for native is an error that names the remedy."""
+    monkeypatch.setitem(sys.modules, "engine.native", None)
+    monkeypatch.delattr("engine.native", raising=False)
+    a, w = Value(0.0), Value(2.0)
+    chosen = lower(w * a, [a], [w])
+    assert chosen.backend == "source"
+    assert "native backend is not available" in chosen.backend_reason
+    assert chosen([[3.0]]) == (6.0, [3.0])
+    with pytest.raises(RuntimeError, match=r"not available: .* Install a C compiler .* backend='source'"):
+        lower(w * a, [a], [w], backend="native")
+
+
+def test_auto_takes_the_native_backend_where_it_is_built() -> None:
+    """And its numbers are those of the source backend, whose text it can still show."""
+    native = pytest.importorskip("engine.native")
+    if not native.available()[0]:
+        pytest.skip("not built here")
+    a, w = Value(0.5), Value(2.0)
+    y = (w * a).tanh() * w
+    chosen = lower(y, [a], [w])
+    assert chosen.backend == "native"
+    value, gradient = chosen([[0.5], [-0.7]])
+    expected_value, expected_gradient = lower(y, [a], [w], backend="source")([[0.5], [-0.7]])
+    assert value == pytest.approx(expected_value, rel=1e-14)
+    assert gradient == pytest.approx(expected_gradient, rel=1e-14)
+    assert "tanh(" in chosen.source
+
+
+def test_repr_is_short() -> None:
+    """A line that says how large the kernel is and what runs it."""
+    assert repr(product()[0]) == "<Kernel of 3 instructions: 2 inputs, 1 parameter, 1 output; backend 'source'>"
+
+
+def test_lowering_is_loaded_when_it_is_first_used() -> None:
+    """Importing the engine loads neither lowering nor the parser of rules."""
+    code = "import sys, engine; print('engine.kernel' in sys.modules, engine.lower, 'engine.kernel' in sys.modules)"
+    path = {"PYTHONPATH": ":".join(sys.path)}
+    run = subprocess.run([sys.executable, "-c", code], env=path, capture_output=True, text=True, check=True)
+    assert run.stdout.split()[:: len(run.stdout.split()) - 1] == ["False", "True"]
+
+
+def test_the_module_is_reached_by_its_name() -> None:
+    """engine.kernel is the module, engine.Kernel the class."""
+    assert isinstance(product()[0], kernel.Kernel)
