@@ -1,0 +1,144 @@
+"""Builds the compiled interpreter when the package is installed: a hook that hatchling runs, or a script run by hand.
+
+Takes the system's C compiler (or that of the environment variable CC), and where there is none the one of the ziglang
+package, which is then a requirement of the build. Where that fails too, the package is installed without the compiled
+interpreter, and engine falls back on generated Python.
+
+    python engine/_build.py        builds engine/_tape.so in place, as an editable install does
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from typing import Any
+from zlib import crc32
+
+try:
+    from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+except ImportError:  # run by hand
+    BuildHookInterface = object
+
+FOLDER = os.path.dirname(os.path.abspath(__file__))
+SOURCE = os.path.join(FOLDER, "_tape.c")
+FLAGS = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-fvisibility=hidden"]
+# The flags of each set of kernels, for cc and for zig, which would otherwise build for the machine it runs on.
+X86 = {
+    "avx512": (["-mavx512f", "-mavx512dq", "-mavx2", "-mfma", "-mprefer-vector-width=512"], ["-mcpu=x86_64_v4"]),
+    "avx2": (["-mavx2", "-mfma"], ["-mcpu=x86_64_v3"]),
+    "baseline": ([], ["-mcpu=x86_64"]),
+}
+OTHER: dict[str, tuple[list[str], list[str]]] = {"baseline": ([], ["-mcpu=baseline"])}
+
+
+def system_compiler() -> list[str] | None:
+    """The command of a C compiler that is installed, or None."""
+    asked = shlex.split(os.environ.get("CC", ""))
+    for command in (asked, ["cc"], ["gcc"], ["clang"]):
+        if command and shutil.which(command[0]):
+            return command
+    return None
+
+
+def zig() -> list[str] | None:
+    """The command of the C compiler in the ziglang package, or None."""
+    return [sys.executable, "-m", "ziglang", "cc"] if importlib.util.find_spec("ziglang") else None
+
+
+def build(target: str, command: list[str], extra: list[str] | None = None) -> None:
+    """Compile _tape.c with the compiler of this command into the shared object ``target``.
+
+    Raises RuntimeError with the compiler's words where it fails. A set of kernels that this compiler does not know is
+    left out.
+    """
+    is_zig, extra = "ziglang" in command, extra or []
+    with open(SOURCE, "rb") as file:
+        checksum = f"{crc32(file.read()):08x}"
+    sets = X86 if platform.machine().lower() in ("x86_64", "amd64") else OTHER
+    with tempfile.TemporaryDirectory() as folder:
+        objects, have = [], []
+        for name, flags in sets.items():
+            object_file = os.path.join(folder, f"{name}.o")
+            defines = [f"-DTAPE_KERNELS={name}"]
+            if name == "baseline":
+                defines += ["-DTAPE_DRIVER", f'-DTAPE_SOURCE="{checksum}"', *have]
+            try:
+                _run([*command, *FLAGS, *extra, *flags[is_zig], *defines, "-c", SOURCE, "-o", object_file])
+            except RuntimeError:
+                if name == "baseline":
+                    raise
+                continue
+            objects.append(object_file)
+            have.append(f"-DTAPE_HAVE_{name.upper()}")
+        library = os.path.join(folder, "_tape.so")
+        _run([*command, "-shared", *extra, "-o", library, *objects, "-lm", "-lpthread"])
+        beside = f"{target}.{os.getpid()}"  # in the same folder, so that the library appears whole or not at all
+        shutil.copyfile(library, beside)
+        os.replace(beside, target)
+
+
+def _run(command: list[str]) -> None:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise RuntimeError(f"{command[0]}: {error}") from error
+    if done.returncode:
+        raise RuntimeError(f"{shlex.join(command)} failed:\n{done.stderr}")
+
+
+def build_with_any(target: str) -> str | None:
+    """Build with the first compiler that can; None if one did, else why none did."""
+    commands = [command for command in (system_compiler(), zig()) if command]
+    failures = []
+    for command in commands:
+        try:
+            build(target, command)
+            return None
+        except (RuntimeError, OSError) as error:
+            failures.append(str(error))
+    return "\n".join(failures) or "there is no C compiler (cc, gcc, clang), and no ziglang package"
+
+
+class CustomBuildHook(BuildHookInterface):  # type: ignore[misc, valid-type, unused-ignore]
+    """What hatchling calls for a wheel, and for an editable install, which is a wheel of another version."""
+
+    def dependencies(self) -> list[str]:
+        """The compiler of the package index, where the system has none."""
+        return [] if system_compiler() or os.name != "posix" else ["ziglang"]
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Build, and put the library into the wheel; or leave the wheel as it is, pure Python."""
+        if os.name != "posix":
+            return
+        self._folder = tempfile.mkdtemp()
+        target = os.path.join(FOLDER if version == "editable" else self._folder, "_tape.so")
+        failure = build_with_any(target)
+        if failure:
+            self.app.display_warning(f"The compiled interpreter is left out; engine uses generated Python.\n{failure}")
+            return
+        if version != "editable":
+            build_data["force_include"][target] = "engine/_tape.so"
+        build_data["pure_python"] = False
+        build_data["tag"] = f"py3-none-{_platform_tag()}"
+
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
+        """Remove what is now in the wheel."""
+        shutil.rmtree(getattr(self, "_folder", ""), ignore_errors=True)
+
+
+def _platform_tag() -> str:
+    """The tag of this platform, without a claim to run on others of its kind."""
+    from packaging.tags import platform_tags  # hatchling requires it
+
+    return next(tag for tag in platform_tags() if not tag.startswith(("manylinux", "musllinux")))
+
+
+if __name__ == "__main__":
+    reason = build_with_any(os.path.join(FOLDER, "_tape.so"))
+    sys.exit(f"engine/_tape.so was not built: {reason}" if reason else None)
