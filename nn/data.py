@@ -69,7 +69,7 @@ def read_targets(y: object, n: int, outputs: int | None, kind: str, name: str = 
                     column = f"[{k}]" if width > 1 else ""
                     raise ValueError(f"{where}{column} (row {i}) is {t!r}: labels must lie in [0, 1]")
         if kind == "class" and abs(sum(target) - 1) > 1e-6:
-            raise ValueError(f"{where} (row {i}) sums to {sum(target)!r}: probabilities of classes must sum to 1")
+            raise ValueError(f"{where} (row {i}) sums to {sum(target):.6g}: probabilities of classes must sum to 1")
         targets.append(target)
     return targets
 

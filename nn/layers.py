@@ -57,12 +57,12 @@ class Neuron(Module):
         self.activation = _choice("activation", activation, ACTIVATIONS)
         rng, prefix = _generator(seed), name + "." if name else ""
         bound = initial_bound(activation, nin, fan_out)
-        self.weights = [Value(rng.uniform(-bound, bound), f"{prefix}w{j}") for j in range(1, nin + 1)]
+        self.weights = tuple([Value(rng.uniform(-bound, bound), f"{prefix}w{j}") for j in range(1, nin + 1)])
         self.bias = Value(0.0, f"{prefix}b")
         self._z_label, self._a_label = f"{prefix}z", f"{prefix}a"
 
     def weighted_input(self, x: Sequence[Value]) -> Value:
-        """The weighted input z = w·x + b."""
+        """The weighted input z = w·x + b. Neurons given the same tuple x share it in the graph."""
         z: Value = dot(self.weights, x, self.bias)
         z.label = self._z_label
         return z
@@ -107,13 +107,14 @@ class Layer(Module):
 
     def weighted_inputs(self, x: Sequence[Value]) -> list[Value]:
         """The weighted inputs z of all neurons."""
+        x = tuple(x)
         return [neuron.weighted_input(x) for neuron in self.neurons]
 
     def __call__(self, x: Iterable[object]) -> list[Value]:
         return self._activations(as_values(x, self.nin, repr(self)))
 
     def _activations(self, x: Sequence[Value]) -> list[Value]:
-        return [neuron._activated(neuron.weighted_input(x)) for neuron in self.neurons]
+        return [neuron._activated(z) for neuron, z in zip(self.neurons, self.weighted_inputs(x))]
 
     def named_parameters(self) -> list[tuple[str, Value]]:
         """The parameters of each neuron in turn: "neuron1.w1", ..., "neuron1.b", "neuron2.w1", ..."""

@@ -114,7 +114,7 @@ def _mean_of(
 ) -> Value:
     """one(prediction, target), or its mean over lists, which may be nested."""
     if isinstance(predictions, Value):
-        if hasattr(targets, "__len__"):
+        if hasattr(targets, "__len__") and not isinstance(targets, str):
             raise ValueError(f"{name}: one prediction but several targets, {targets!r:.60}: pass one number")
         return one(predictions, targets)
     if isinstance(predictions, (int, float)):

@@ -319,7 +319,11 @@ if TYPE_CHECKING:
 def _prepare(job: _Job, backend: str) -> tuple[History, Run, Evaluate]:
     """An empty history that names the backend, the function that trains, and the one that evaluates."""
     gradient, reason = _gradient(job, backend)
-    return History(gradient.backend, reason), _python_epochs(job, gradient), gradient.evaluate
+    history = History(gradient.backend, reason)
+    run = None
+    if isinstance(gradient, _LoweredGradient) and gradient.backend == "native":
+        run = _compiled_epochs(job, gradient, history)
+    return history, run or _python_epochs(job, gradient), gradient.evaluate
 
 
 def _gradient(job: _Job, backend: str) -> tuple[_EagerGradient | _LoweredGradient, str]:
@@ -348,21 +352,45 @@ def _python_epochs(job: _Job, gradient: Gradient) -> Run:
         total = 0.0
         for number, start in enumerate(range(0, n, size)):
             batch = order[start : start + size]
-            loss, gradients = gradient(batch)
-            for i in job.regularised:
-                gradients[i] += job.l2 * job.params[i].data
-            if not (math.isfinite(loss) and all(map(math.isfinite, gradients))):
-                raise _explained(job, epoch, number, batch, loss)
-            for parameter, g in zip(job.params, gradients):
-                parameter.grad = g
-            data, state = job.optimizer.update()
-            if not all(map(math.isfinite, data)):
-                raise _overflowing_step(job, epoch, number, data)
-            job.optimizer.commit(data, state)
-            total += loss * (len(batch) / n)
+            total += _step(job, gradient, epoch, number, batch) * (len(batch) / n)
         return [total]
 
     return run
+
+
+def _step(job: _Job, gradient: Gradient, epoch: int, number: int, batch: Sequence[int]) -> float:
+    """Take one step on these rows; the loss before it. Raises NonFiniteError, and then nothing has changed."""
+    loss, gradients = gradient(batch)
+    for i in job.regularised:
+        gradients[i] += job.l2 * job.params[i].data
+    if not (math.isfinite(loss) and all(map(math.isfinite, gradients))):
+        raise _explained(job, epoch, number, batch, loss)
+    for parameter, g in zip(job.params, gradients):
+        parameter.grad = g
+    data, state = job.optimizer.update()
+    if not all(map(math.isfinite, data)):
+        raise _overflowing_step(job, epoch, number, data)
+    job.optimizer.commit(data, state)
+    return loss
+
+
+def _compiled_epochs(job: _Job, gradient: _LoweredGradient, history: History) -> Run | None:
+    """Whole epochs in compiled code; None for an optimiser that exists in Python alone."""
+    from .compiled import compiled_epochs, runs_compiled
+
+    if not runs_compiled(job.optimizer):
+        return None
+    regularised = set(job.regularised)
+    return compiled_epochs(
+        gradient.kernel.native,
+        gradient.rows,
+        job.batch_size,
+        job.optimizer,
+        [job.l2 * (i in regularised) for i in range(len(job.params))] if job.l2 else None,
+        Random(job.seed) if job.shuffle else None,
+        lambda epoch, number, batch: _step(job, gradient, epoch, number, batch),
+        history.loss,
+    )
 
 
 class _EagerGradient:

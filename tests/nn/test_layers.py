@@ -1,0 +1,298 @@
+"""Neuron, Layer and MLP against PyTorch, and their names, labels, initial weights and errors."""
+
+from __future__ import annotations
+
+import copy
+import math
+import os
+import pickle
+import random
+import subprocess
+import sys
+
+import pytest
+from engine import Value, gradcheck
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from nn import MLP, Layer, Module, Neuron
+from nn.layers import ACTIVATIONS
+
+
+
+def torch_activation(torch, name):
+    functions = {
+        "linear": lambda z: z,
+        "leaky_relu": torch.nn.functional.leaky_relu,
+        "elu": torch.nn.functional.elu,
+        "silu": torch.nn.functional.silu,
+        "gelu": torch.nn.functional.gelu,
+        "softplus": lambda z: torch.nn.functional.softplus(z, threshold=1e9),
+    }
+    return functions.get(name) or getattr(torch, name)
+
+
+def torch_forward(torch, model, x):
+    """(the logits, the output, the weights and biases as tensors) of the same network in PyTorch."""
+    a, tensors = torch.tensor(x, dtype=torch.float64), []
+    for layer in model.layers:
+        W = torch.tensor([[w.data for w in n.weights] for n in layer.neurons], dtype=torch.float64, requires_grad=True)
+        b = torch.tensor([n.bias.data for n in layer.neurons], dtype=torch.float64, requires_grad=True)
+        tensors.append((W, b))
+        z = torch.nn.functional.linear(a, W, b)
+        a = torch_activation(torch, model.activation)(z)
+    out = {"sigmoid": torch.sigmoid(z), "softmax": torch.softmax(z, -1), "linear": z}[model.output]
+    return z, out, tensors
+
+
+def shuffled_biases(model, seed):
+    rng = random.Random(seed)
+    for layer in model.layers:
+        for neuron in layer.neurons:
+            neuron.bias.data = rng.uniform(-1, 1)
+
+
+@pytest.mark.parametrize("output", ["sigmoid", "softmax", "linear"])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_forward_and_gradient_are_those_of_torch(activation, output):
+    """Outputs, logits and the gradient by every weight and bias agree with PyTorch for each activation and output."""
+    torch = pytest.importorskip("torch")
+    model = MLP(3, [4, 5, 2], activation=activation, output=output, seed=3)
+    shuffled_biases(model, 1)
+    x = [0.7, -1.3, 0.2]
+    z, out, tensors = torch_forward(torch, model, x)
+    assert [v.data for v in model.logits(x)] == pytest.approx(z.tolist(), rel=1e-12, abs=1e-14)
+    ours = model(x)
+    assert [v.data for v in ours] == pytest.approx(out.tolist(), rel=1e-12, abs=1e-14)
+    (ours[0] * 2 - ours[1]).backward()
+    (out[0] * 2 - out[1]).backward()
+    for layer, (W, b) in zip(model.layers, tensors):
+        for neuron, w_grad, b_grad in zip(layer.neurons, W.grad.tolist(), b.grad.tolist()):
+            assert [w.grad for w in neuron.weights] == pytest.approx(w_grad, rel=1e-11, abs=1e-14)
+            assert neuron.bias.grad == pytest.approx(b_grad, rel=1e-11, abs=1e-14)
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    sizes=st.lists(st.integers(1, 4), min_size=1, max_size=4),
+    nin=st.integers(1, 4),
+    activation=st.sampled_from(ACTIVATIONS),
+    seed=st.integers(0, 1000),
+)
+def test_networks_of_any_shape_agree_with_torch(sizes, nin, activation, seed):
+    """For random shapes, activations, seeds and inputs the logits are PyTorch's."""
+    torch = pytest.importorskip("torch")
+    model = MLP(nin, sizes, activation=activation, seed=seed)
+    shuffled_biases(model, seed)
+    x = [random.Random(seed).uniform(-3, 3) for _ in range(nin)]
+    z, _, _ = torch_forward(torch, model, x)
+    ours = model.logits(x)
+    assert [v.data for v in (ours if isinstance(ours, list) else [ours])] == pytest.approx(z.tolist(), rel=1e-11, abs=1e-13)
+
+
+def test_gradient_by_the_inputs_passes_gradcheck():
+    """The gradient by the inputs, the lecture's da0, agrees with central differences."""
+    model = MLP(2, [3, 1], seed=5)
+    assert gradcheck(lambda a, b: model([a, b]), [0.3, -0.8]).passed
+
+
+def test_one_output_is_a_value_and_several_are_a_list():
+    """model(x) and model.logits(x) are a Value for one output and a list of Values for several."""
+    assert isinstance(MLP(2, [3, 1])([1, 2]), Value)
+    assert isinstance(MLP(2, [3, 1]).logits([1, 2]), Value)
+    assert [type(v) for v in MLP(2, [3, 2])([1, 2])] == [Value, Value]
+    assert [type(v) for v in Layer(2, 1)([1, 2])] == [Value]
+
+
+def test_weighted_input_is_one_node_over_weights_inputs_and_bias():
+    """z is one dot node whose parents are the weights, the inputs and the bias, in this order."""
+    neuron, x = Neuron(2, "tanh", seed=1), [Value(1.0), Value(2.0)]
+    a = neuron(x)
+    z = a.parents[0]
+    assert (a.op.name, z.op.name) == ("tanh", "dot")
+    assert z.parents == (*neuron.weights, *x, neuron.bias)
+
+
+def test_names_and_labels():
+    """Parameters are named by layer, neuron and input, all counted from 1, and labelled so; so are inputs, z and a."""
+    model = MLP(2, [4, 1], seed=0)
+    named = dict(model.named_parameters())
+    assert list(named)[:4] == ["layer1.neuron1.w1", "layer1.neuron1.w2", "layer1.neuron1.b", "layer1.neuron2.w1"]
+    assert list(named)[-1] == "layer2.neuron1.b"
+    assert named["layer1.neuron4.w2"] is model.layers[0].neurons[3].weights[1]
+    assert all(parameter.label == name for name, parameter in named.items())
+    assert model.parameters() == list(named.values())
+    assert len(named) == 2 * 4 + 4 + 4 + 1
+    a = model([1, 2])
+    assert (a.label, a.parents[0].label) == ("layer2.neuron1.a", "layer2.neuron1.z")
+    x = model.layers[0].neurons[0]
+    assert [name for name, _ in x.named_parameters()] == ["w1", "w2", "b"]
+    assert [name for name, _ in Layer(1, 2).named_parameters()] == ["neuron1.w1", "neuron1.b", "neuron2.w1", "neuron2.b"]
+
+
+def test_repr_is_short():
+    """The repr names the sizes, and only what is not the default."""
+    assert repr(MLP(2, [16, 16, 1])) == "MLP(2, 16, 16, 1)"
+    assert repr(MLP(4, [3], activation="tanh", output="softmax")) == "MLP(4, 3, activation='tanh', output='softmax')"
+    assert repr(Neuron(2)) == "Neuron(2, activation='sigmoid')"
+    assert repr(Layer(2, 3, "relu")) == "Layer(2, 3, activation='relu')"
+
+
+@pytest.mark.parametrize(
+    ("activation", "variance"),
+    [("sigmoid", 2 / (30 + 50)), ("tanh", 2 / (30 + 50)), ("linear", 2 / (30 + 50)), ("relu", 2 / 30), ("gelu", 2 / 30)],
+)
+def test_initial_weights_have_the_variance_of_the_papers(activation, variance):
+    """Glorot's variance is 2 / (inputs + outputs), He's 2 / inputs; the mean is 0 and biases are 0."""
+    layer = Layer(30, 50, activation, seed=7)
+    weights = [w.data for neuron in layer.neurons for w in neuron.weights]
+    assert sum(w * w for w in weights) / len(weights) == pytest.approx(variance, rel=0.06)
+    assert abs(sum(weights) / len(weights)) < 4 * math.sqrt(variance / len(weights))
+    assert max(map(abs, weights)) <= math.sqrt(3 * variance)  # a uniform distribution ends there
+    assert all(neuron.bias.data == 0 for neuron in layer.neurons)
+
+
+def test_same_seed_same_bits():
+    """A seed fixes every weight, in any process, whatever the global generator and the hash seed are."""
+    code = "import random, sys; random.seed(int(sys.argv[1])); from nn import MLP; "
+    code += "print([p.data.hex() for p in MLP(3, [4, 2], 'relu', seed=11).parameters()])"
+    outputs = {
+        subprocess.run(
+            [sys.executable, "-c", code, str(k)], env={**os.environ, "PYTHONHASHSEED": str(k), "PYTHONPATH": path},
+            capture_output=True, text=True, check=True,
+        ).stdout
+        for k, path in ((1, os.pathsep.join(sys.path)), (2, os.pathsep.join(sys.path)))
+    }  # fmt: skip
+    here = [p.data.hex() for p in MLP(3, [4, 2], "relu", seed=11).parameters()]
+    assert outputs == {f"{here}\n"}
+    assert [p.data for p in MLP(3, [4, 2], seed=12).parameters()] != [p.data for p in MLP(3, [4, 2], seed=11).parameters()]
+
+
+def test_building_a_model_leaves_the_global_generator_alone():
+    """No number is drawn from Python's global generator."""
+    random.seed(5)
+    before = random.getstate()
+    MLP(3, [4, 1])
+    assert random.getstate() == before
+
+
+def test_predictions_are_the_bits_of_the_graph():
+    """predict_proba gives exactly the numbers of model(x), for each output and activation."""
+    rows = [[0.5, -1.0], [3.0, 2.0], [-40.0, 7.0]]
+    for activation in ACTIVATIONS:
+        for output, size in (("sigmoid", 1), ("sigmoid", 3), ("softmax", 3)):
+            model = MLP(2, [4, size], activation, output, seed=2)
+            graph = [[v.data for v in (o if isinstance(o, list) else [o])] for o in map(model, rows)]
+            assert model.predict_proba(rows) == ([row[0] for row in graph] if size == 1 else graph)
+    model = MLP(2, [4, 1], output="linear")
+    assert model.predict(rows) == [model(row).data for row in rows]
+
+
+def test_predict_and_accuracy():
+    """Predictions are classes, by the half, by each output, or by the largest; accuracy is the share that is right."""
+    model = MLP(1, [1])
+    model.layers[0].neurons[0].weights[0].data = 1.0
+    assert model.predict([[-1], [0], [2]]) == [0, 1, 1]
+    assert model.accuracy([[-1], [0], [2]], [0, 0, 1]) == pytest.approx(2 / 3)
+    assert model.accuracy([[-1], [2]], [0.4, 0.6]) == 1.0
+    assert model.accuracy([[-1], [2]], [[0], [1]]) == 1.0
+    several = MLP(1, [2])
+    for neuron, w in zip(several.layers[0].neurons, (1.0, -1.0)):
+        neuron.weights[0].data = w
+    assert several.predict([[-1], [2]]) == [[0, 1], [1, 0]]
+    assert several.accuracy([[-1], [2]], [[0, 1], [1, 1]]) == 0.75
+    classes = MLP(1, [3], output="softmax")
+    for neuron, w in zip(classes.layers[0].neurons, (1.0, 0.0, -1.0)):
+        neuron.weights[0].data = w
+    assert classes.predict([[-1], [0], [2]]) == [2, 0, 0]
+    assert classes.accuracy([[-1], [0], [2]], [2, 1, 0]) == pytest.approx(2 / 3)
+    assert classes.accuracy([[-1]], [[0.2, 0.2, 0.6]]) == 1.0
+
+
+def test_linear_output_has_no_probability_and_no_accuracy():
+    """predict_proba and accuracy of a regression say what to use instead."""
+    model = MLP(1, [1], output="linear")
+    with pytest.raises(ValueError, match=r"MLP\(1, 1, output='linear'\) has a linear output.*use predict"):
+        model.predict_proba([[1]])
+    with pytest.raises(ValueError, match="look at the loss"):
+        model.accuracy([[1]], [1])
+
+
+def test_copies_and_pickles():
+    """A deep copy and a pickle hold parameters of their own with the same data, and compute the same."""
+    model = MLP(2, [3, 1], seed=4)
+    for twin in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert twin([1, 2]).data == model([1, 2]).data
+        twin.parameters()[0].data += 1
+        assert twin([1, 2]).data != model([1, 2]).data
+
+
+def test_zero_grad():
+    """zero_grad writes 0.0 into the gradient of every parameter."""
+    model = MLP(2, [2, 1])
+    model([1, 2]).backward()
+    assert any(p.grad for p in model.parameters())
+    model.zero_grad()
+    assert [p.grad for p in model.parameters()] == [0.0] * 9
+
+
+def test_regularised_are_the_weights():
+    """An l2 penalty acts on the weights and not on the biases; on everything in a module that does not say."""
+    model = MLP(2, [2, 1])
+    assert model.regularised() == [p for name, p in model.named_parameters() if not name.endswith(".b")]
+
+    class Mine(Module):
+        def named_parameters(self):
+            return [("a", a)]
+
+    a = Value(1.0)
+    assert Mine().regularised() == [a]
+
+
+def test_module_without_parameters_says_so():
+    """A module of one's own without named_parameters is told what is missing."""
+    with pytest.raises(NotImplementedError, match=r"Module must define named_parameters\(\)"):
+        Module().parameters()
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda: MLP(2, 3), TypeError, r"sizes must be a list, the output layer last, got 3: write \[3\]"),
+        (lambda: MLP(2, []), ValueError, "sizes is empty"),
+        (lambda: MLP(2, [3, 0]), ValueError, r"sizes\[1\] must be at least 1, got 0"),
+        (lambda: MLP(2.5, [1]), TypeError, r"nin must be an integer, got 2.5 \(float\)"),
+        (lambda: MLP(True, [1]), TypeError, "nin must be an integer"),
+        (lambda: MLP(2, [1], activation="sigmod"), ValueError, "activation must be one of sigmoid, tanh.*got 'sigmod'"),
+        (lambda: MLP(2, [1], output="tanh"), ValueError, "output must be one of sigmoid, softmax, linear; got 'tanh'"),
+        (lambda: MLP(2, [1], output="softmax"), ValueError, "softmax needs at least 2 outputs"),
+        (lambda: MLP(2, [1], seed="a"), TypeError, "seed must be an integer or a random.Random, got 'a'"),
+        (lambda: MLP(2, [1])([1, 2, 3]), ValueError, r"MLP\(2, 1\) takes 2 inputs, got 3"),
+        (lambda: MLP(2, [1])([1]), ValueError, "takes 2 inputs, got 1"),
+        (lambda: MLP(2, [1])("ab"), TypeError, "takes a sequence of 2 numbers or Values, got 'ab'"),
+        (lambda: MLP(2, [1])(1.0), TypeError, r"got 1.0 \(float\)"),
+        (lambda: MLP(2, [1])([1, "2"]), TypeError, "'2'"),
+        (lambda: MLP(2, [1]).logits([1]), ValueError, "takes 2 inputs, got 1"),
+        (lambda: Layer(2, 3)([1]), ValueError, r"Layer\(2, 3, activation='sigmoid'\) takes 2 inputs, got 1"),
+        (lambda: Layer(2, 0), ValueError, "nout must be at least 1"),
+        (lambda: Neuron(2)([1]), ValueError, r"Neuron\(2, activation='sigmoid'\) takes 2 inputs, got 1"),
+        (lambda: Neuron(0), ValueError, "nin must be at least 1"),
+        (lambda: MLP(2, [1]).predict([[1, 2, 3]]), ValueError, r"X\[0\] \(row 0\) has 3 columns: every row must have 2"),
+        (lambda: MLP(2, [1]).accuracy([[1, 2]], [2]), ValueError, r"y\[0\] \(row 0\) is 2.0: labels must lie in \[0, 1\]"),
+        (lambda: MLP(2, [1]).accuracy([[1, 2]], [0, 1]), ValueError, "y has 2 labels and X has 1 rows"),
+    ],
+)
+def test_errors(make, error, message):
+    """What makes no network, or no input of it, is refused with what was received and what is expected."""
+    with pytest.raises(error, match=message):
+        make()
+
+
+def test_rows_may_be_arrays():
+    """Lists, tuples, arrays of the standard library and NumPy arrays give the same output."""
+    from array import array
+
+    numpy = pytest.importorskip("numpy")
+    model = MLP(2, [3, 1], seed=1)
+    expected = model([0.5, -1.0]).data
+    for row in ((0.5, -1.0), array("d", [0.5, -1.0]), numpy.array([0.5, -1.0]), numpy.float32([0.5, -1.0]), [Value(0.5), -1]):
+        assert model(row).data == expected
