@@ -20,10 +20,11 @@ import tempfile
 from typing import Any
 from zlib import crc32
 
+Hook: Any
 try:
-    from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+    from hatchling.builders.hooks.plugin.interface import BuildHookInterface as Hook
 except ImportError:  # run by hand
-    BuildHookInterface = object
+    Hook = object
 
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.path.join(FOLDER, "_tape.c")
@@ -62,7 +63,8 @@ def build(target: str, command: list[str], extra: list[str] | None = None) -> No
         checksum = f"{crc32(file.read()):08x}"
     sets = X86 if platform.machine().lower() in ("x86_64", "amd64") else OTHER
     with tempfile.TemporaryDirectory() as folder:
-        objects, have = [], []
+        objects: list[str] = []
+        have: list[str] = []
         for name, flags in sets.items():
             object_file = os.path.join(folder, f"{name}.o")
             defines = [f"-DTAPE_KERNELS={name}"]
@@ -105,7 +107,7 @@ def build_with_any(target: str) -> str | None:
     return "\n".join(failures) or "there is no C compiler (cc, gcc, clang), and no ziglang package"
 
 
-class CustomBuildHook(BuildHookInterface):  # type: ignore[misc, valid-type, unused-ignore]
+class CustomBuildHook(Hook):  # type: ignore[misc]
     """What hatchling calls for a wheel, and for an editable install, which is a wheel of another version."""
 
     def dependencies(self) -> list[str]:

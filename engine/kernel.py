@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from contextlib import suppress
 from itertools import chain
 
 from .graph import toposort
@@ -87,11 +88,11 @@ class Kernel:
         self.backend, self.backend_reason = choose_backend(backend)
         self._single = single
         self._source: str | None = None
-        self._native: Any = None
+        self.native: Any = None
         if self.backend == "native":
             from . import native
 
-            self._native = native.compile(program)
+            self.native = native.compile(program)
         else:
             self._step = load(self.source)
 
@@ -115,8 +116,8 @@ class Kernel:
         labels = [program.names[i] or f"inputs[{k}]" for k, i in enumerate(program.inputs)]
         flat, n = read_rows([[]] if rows is None and not labels else rows, labels)
         parameters = self._parameters()
-        if self._native is not None:
-            values, gradients = self._native.run(flat, n, parameters, reduce)
+        if self.native is not None:
+            values, gradients = self.native.run(flat, n, parameters, reduce)
         else:
             table = list(zip(*[iter(flat)] * len(labels), strict=True)) if labels else [()] * n
             values, gradients = self._step(table, parameters.tolist(), reduce)
@@ -155,10 +156,8 @@ def read_rows(rows: Any, labels: list[str]) -> tuple[Sequence[float], int]:
             raise ValueError(_wrong_width("each row", view.shape[1], labels))
         if view.format == "d" and view.c_contiguous:
             return view.cast("B").cast("d"), view.shape[0]
-        try:
+        with suppress(NotImplementedError):  # a number format that memoryview does not know; the array itself may
             rows = view.tolist()
-        except NotImplementedError:  # a number format that memoryview does not know; the array itself may
-            pass
     try:
         listed = list(rows)
     except (TypeError, NotImplementedError):

@@ -27,7 +27,7 @@ from .program import Program, split_dot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Sequence
     from typing import Any
 
     Args = tuple[int, ...]
@@ -338,7 +338,7 @@ class _Flat:
             at[i] = first + k
         self.runs(name, [(first + k, *item[:-1]) for k, item in enumerate(operands)])
 
-    def runs(self, name: str, rows: list[tuple[int, ...]]) -> None:
+    def runs(self, name: str, rows: Sequence[tuple[int, ...]]) -> None:
         """Instructions for (target, operands), each over the longest run of neighbours."""
         code, start, n = self.library.operations[name], 0, len(rows)
         while start < n:
@@ -730,7 +730,7 @@ class Trainer:
     generator   None: the rows keep their order. Else the state of a random.Random (``getstate()[1]``); each epoch takes
                 the rows sorted by one ``random()`` each
 
-    ``load`` parameters and optimiser, ``run``, and read ``parameters()``, ``state()`` and ``gradient()``.
+    ``load`` parameters and optimiser, ``begin``, ``run``, and read ``parameters()``, ``state()`` and ``gradient()``.
     """
 
     def __init__(
@@ -754,7 +754,7 @@ class Trainer:
         self._before = array("d", bytes(32 * k))
         self._state: list[array[float] | None] = [None, None, None]
         self.permutation = array("i", range(n))
-        self._keys = array("d", bytes(8 * n + 4 * n + 16))
+        self._keys = array("d", bytes(16 * n + 16))
         self._generator = None if generator is None else array("I", generator)
         self._job = job = _Training()
         job.tape, job.X = self._tape.pointer, _address(self._rows)
@@ -785,14 +785,18 @@ class Trainer:
         """
         data = array("d", map(parameters.__getitem__, self._order))
         ctypes.memmove(self._tape.parameters, _address(data), 8 * len(data))
-        self._state = [None if numbers is None else self._permuted(numbers) for numbers in (*state, None, None, None)[:3]]
+        lists = (*state, None, None, None)[:3]
+        self._state = [None if numbers is None else self._permuted(numbers) for numbers in lists]
         kind = OPTIMIZERS.index(optimizer)
         pointers = [None if numbers is None else _address(numbers) for numbers in self._state]
         self._job.optimizer = _Optimizer(kind, flag, lr, h0, h1, h2, weight_decay, step, *pointers)
-        self._job.epoch = 0
+
+    def begin(self) -> None:
+        """Count epochs and samples from 0."""
+        self._job.epoch = self._job.position = 0
 
     def run(self, epochs: int, losses: array[float], seconds: float) -> int:
-        """Train until ``epochs`` epochs are done since ``load``, or for about so many seconds.
+        """Train until ``epochs`` epochs are done since ``begin``, or for about so many seconds.
 
         The mean loss of each goes to ``losses``. Returns DONE, TIME_IS_UP, or NOT_FINITE: the step at ``position`` is
         not taken, because its loss, its gradient or the new parameters are not finite.
@@ -803,7 +807,7 @@ class Trainer:
 
     @property
     def epoch(self) -> int:
-        """Whole epochs done since ``load``."""
+        """Whole epochs done since ``begin``."""
         return int(self._job.epoch)
 
     @property
