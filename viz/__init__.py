@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .dot import draw
+from .detail import draw
 from .render import RenderError, render, renderer, svg
 
 if TYPE_CHECKING:

@@ -10,14 +10,13 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from engine import Value, toposort
+from engine import Value
 from engine.ops import OPS, scalar
 
 from .text import clean, markup, number, shorten, tooltip
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any
 
     from graphviz import Digraph
 
@@ -41,24 +40,6 @@ _LEGEND = {  # what the legend calls each kind, with the cell that resembles it
     "output": ("output", f'border="1" color="{FREE}" bgcolor="{OUTPUT}"'),
     "function": ("operation", f'border="1" style="rounded" color="{FREE}" bgcolor="{FUNCTION}"'),
 }
-
-
-def draw(*outputs: Value, detail: str = "auto", model: Any = None, legend: bool = True) -> Digraph:
-    """The graph behind one or several values, as a graphviz.Digraph.
-
-    detail  "full" (every value and operation), "neuron", "layer", or "auto", which chooses by size
-    model   a Module whose parameter names are used for its leaves
-    legend  whether a legend is part of the picture
-    """
-    for output in outputs:
-        if not isinstance(output, Value):
-            raise TypeError(f"draw takes Values, got {type(output).__name__}")
-    if not outputs:
-        raise TypeError("draw takes at least one Value")
-    order = toposort(*outputs)
-    given = {parameter: name for name, parameter in model.named_parameters()} if model is not None else {}
-    names = [given.get(node) or node.label for node in order]
-    return full(outputs, order, names, legend)
 
 
 def digraph(title: str, description: str, engine: str = "dot", **attributes: str) -> Digraph:
@@ -133,12 +114,13 @@ def table(name: str, rows: Sequence[tuple[str, str]], header: str = "") -> str:
     """An HTML-like label with an optional blue header, a name in bold, and rows of a word and a number."""
     cells = []
     if header:
-        cells.append(f'<tr><td colspan="2" bgcolor="{FUNCTION}" cellpadding="3">{markup(header)}</td></tr>')
+        cells.append(f'<tr><td colspan="2" bgcolor="{FUNCTION}" cellpadding="4">{markup(header)}</td></tr>')
     if name:
         cells.append(f'<tr><td colspan="2"><b>{markup(shorten(name))}</b></td></tr>')
     for word, value in rows:
         cells.append(f'<tr><td align="left">{markup(word)}&#160; </td><td align="right">{markup(value)}</td></tr>')
-    return f'<<table border="0" cellborder="0" cellspacing="0" cellpadding="1">{"".join(cells)}</table>>'
+    padding = 3 if header else 1  # the header reaches to the outline, so that the node itself has no margin
+    return f'<<table border="0" cellborder="0" cellspacing="0" cellpadding="{padding}">{"".join(cells)}</table>>'
 
 
 def legend_of(kinds: Sequence[str], note: str) -> str:

@@ -18,7 +18,8 @@ from xml.etree import ElementTree as ET
 
 from engine import Value
 
-from .dot import FREE, draw
+from .detail import draw
+from .dot import FREE
 from .text import JOINER
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 
 FORMATS = (".svg", ".png", ".pdf", ".dot")
 TIMEOUT = 60.0  # seconds; a picture that takes longer is one nobody can read
-STATEMENTS = 20_000  # nodes and edges; Graphviz would take minutes
+SHARP = 400  # nodes and edges; a PNG of more is so large already that twice the resolution takes seconds
+STATEMENTS = 50_000  # nodes and edges; Graphviz would take minutes
 
 _EMBEDDED = """
 import sys
@@ -83,7 +85,7 @@ def render(graph: Value | Digraph, path: str | os.PathLike[str], *, timeout: flo
     else:
         digraph = digraph.copy()
         if suffix == ".png":  # which cannot follow a dark page as SVG does
-            digraph.attr(bgcolor="white", dpi="144")
+            digraph.attr(bgcolor="white", dpi="144" if len(digraph.body) <= SHARP else "72")
         content = _layout(digraph, suffix[1:], timeout)
     write(target, content)
     return target

@@ -28,7 +28,8 @@ def number(x: float) -> str:
     """
     if x == 0 or not math.isfinite(x) or 1e-3 <= abs(x) < 1e5:
         return f"{x:.4f}"
-    return f"{x:.4g}"
+    mantissa, exponent = f"{x:.3e}".split("e")
+    return f"{mantissa.rstrip('0').rstrip('.')}e{exponent}"
 
 
 def clean(text: str, newline: str = "⏎") -> str:
