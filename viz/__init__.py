@@ -14,14 +14,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .detail import draw
+from .notebook import install
 from .render import RenderError, render, renderer, svg
 
 if TYPE_CHECKING:
     from typing import Any
 
-_LATER = {"draw_propagation": "propagation"}  # loaded when first asked for
+    from .propagation import draw_propagation
+    from .stepthrough import step_through
 
-__all__ = ["RenderError", "draw", "render", "renderer", "svg", *_LATER]
+install()
+
+# Loaded when first asked for: not everybody who draws a graph wants a network too.
+_LATER = {"draw_propagation": "propagation", "step_through": "stepthrough"}
+
+__all__ = ["RenderError", "draw", "draw_propagation", "render", "renderer", "step_through", "svg"]
 
 
 def __getattr__(name: str) -> Any:

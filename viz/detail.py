@@ -293,12 +293,12 @@ def _neurons(groups: _Groups, legend: bool) -> Digraph:
         node, kind = groups.order[head], _kind(groups, [head])
         rows = [("data", number(node.data)), ("grad", number(node.grad) if node.has_grad else "–")]
         name = groups.names[head] if len(groups.members[head]) == 1 else groups.name([head]) or groups.names[head]
-        about = [name, groups.made_of(head), f"{len(groups.members[head])} operations"]
+        about = [name, groups.made_of(head)] if name else [groups.made_of(head)]
         about += [f"{groups.names[p] or 'a leaf'} = {number(groups.order[p].data)}" for p in groups.folded[head][:20]]
         if len(groups.folded[head]) > 1:
             rows.append(("parameters", f"×{len(groups.folded[head])}"))
         graph.node(f"v{head}", table(name, rows, groups.made_of(head)), id=f"v{head}", margin="0",
-                   **{"class": f"neuron {kind}"}, tooltip=tooltip("\n".join(filter(None, about))), **KINDS[kind])  # fmt: skip
+                   **{"class": f"neuron {kind}"}, tooltip=tooltip("\n".join(about)), **KINDS[kind])  # fmt: skip
         for p, derivative in sources[head].items():
             graph.edge(f"v{p}", f"v{head}", label=f" {number(derivative)} " if labelled else "", id=f"e{head}-{p}",
                        tooltip=tooltip(f"derivative {derivative!r}"))  # fmt: skip

@@ -44,9 +44,9 @@ _LEGEND = {  # what the legend calls each kind, with the cell that resembles it
 
 def digraph(title: str, description: str, engine: str = "dot", **attributes: str) -> Digraph:
     """An empty picture in the house style, with the title and description that an SVG made from it will have."""
-    from graphviz import Digraph
+    from .notebook import Picture
 
-    graph = Digraph(name="graph", filename="graph.gv", engine=engine)
+    graph = Picture(name="graph", filename="graph.gv", engine=engine)
     about = tooltip(clean(title) + "\n" + clean(description))
     graph.attr(tooltip=about, bgcolor="transparent", fontname=FONT, fontsize="9", fontcolor=FREE, **attributes)
     graph.attr("node", fontname=FONT, fontsize="11", fontcolor=INK, color=FREE, shape="box", height="0",
@@ -61,7 +61,7 @@ def full(outputs: Sequence[Value], order: Sequence[Value], names: Sequence[str],
     operations = sum(node.op is not None for node in order)
     graph = digraph(
         f"Computation graph of {' and '.join(names[index[output]] or 'an output' for output in outputs)}",
-        f"{len(order)} values and {operations} operations, from inputs on the left to outputs on the right; "
+        f"Values: {len(order)}. Operations: {operations}. Inputs are on the left, outputs on the right; "
         "a number on an edge into an operation is its local derivative.",
         rankdir="LR", ranksep="0.35", nodesep="0.12",
     )  # fmt: skip

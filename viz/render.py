@@ -61,8 +61,8 @@ def svg(
 
     Raises RenderError where there is no Graphviz, or where it fails or takes more than ``timeout`` seconds.
     """
-    digraph = _digraph(graph, options)
-    return _finish(_layout(digraph, "svg", timeout).decode("utf-8"), prefix, inherit_color)
+    digraph = as_digraph(graph, options)
+    return finish(layout(digraph, "svg", timeout).decode("utf-8"), prefix, inherit_color)
 
 
 def render(graph: Value | Digraph, path: str | os.PathLike[str], *, timeout: float = TIMEOUT, **options: Any) -> Path:
@@ -77,7 +77,7 @@ def render(graph: Value | Digraph, path: str | os.PathLike[str], *, timeout: flo
     suffix = target.suffix.lower()
     if suffix not in FORMATS:
         raise ValueError(f"render writes {', '.join(FORMATS)}, by the suffix of the path; got {os.fspath(path)!r}")
-    digraph = _digraph(graph, options)
+    digraph = as_digraph(graph, options)
     if suffix == ".dot":
         content = digraph.source.encode("utf-8")
     elif suffix == ".svg":
@@ -86,7 +86,7 @@ def render(graph: Value | Digraph, path: str | os.PathLike[str], *, timeout: flo
         digraph = digraph.copy()
         if suffix == ".png":  # which cannot follow a dark page as SVG does
             digraph.attr(bgcolor="white", dpi="144" if len(digraph.body) <= SHARP else "72")
-        content = _layout(digraph, suffix[1:], timeout)
+        content = layout(digraph, suffix[1:], timeout)
     write(target, content)
     return target
 
@@ -128,7 +128,8 @@ def _embedded_works() -> bool:
     return subprocess.run([sys.executable, "-c", "import pygraphviz"], capture_output=True).returncode == 0
 
 
-def _digraph(graph: Value | Digraph, options: dict[str, Any]) -> Digraph:
+def as_digraph(graph: Value | Digraph, options: dict[str, Any]) -> Digraph:
+    """graph itself, or the drawing of it where it is a Value."""
     if isinstance(graph, Value):
         return draw(graph, **options)
     if not hasattr(graph, "source"):
@@ -138,7 +139,7 @@ def _digraph(graph: Value | Digraph, options: dict[str, Any]) -> Digraph:
     return graph
 
 
-def _layout(graph: Digraph, format: str, timeout: float) -> bytes:
+def layout(graph: Digraph, format: str, timeout: float) -> bytes:
     """What Graphviz makes of the DOT text."""
     if len(graph.body) > STATEMENTS:
         raise RenderError(
@@ -172,7 +173,7 @@ _STYLE = (
 )
 
 
-def _finish(text: str, prefix: str, inherit_color: bool) -> str:
+def finish(text: str, prefix: str = "", inherit_color: bool = False) -> str:
     """Graphviz's SVG made fit for a page: titles that browsers show, no links, colours that follow the page."""
     ET.register_namespace("", _SVG[1:-1])
     root = ET.fromstring(text.replace("\\" + JOINER, "\\"))
