@@ -31,48 +31,42 @@ def marked(*outputs: Value) -> list[Value]:
     mark = object()
     order: list[Value] = []
     emit = order.append
-    path: list[Value] = []  # from an output to the node in hand; a node is done once all its parents are
+    path: list[Value] = []  # what is still to be done: each node above its children
     push, pop = path.append, path.pop
-    next_parent: dict[Value, int] = {}  # of the n-ary nodes on the path
+    entered: set[Value] = set()  # nodes with groups whose parents are done or on the path
+    scanned: set[int] = set()  # ids of groups: the inputs of a layer are one group, shared by all its neurons
     for node in outputs:
-        if node._mark is mark:
-            continue
-        while True:
-            a = node._a
-            if a is None:
-                pass
-            elif a.__class__ is tuple:
-                for k in range(next_parent.get(node, 0), len(a)):
-                    parent = a[k]
-                    if parent._mark is not mark:
-                        next_parent[node] = k + 1
-                        push(node)
-                        node = parent
-                        break
-                else:
-                    node._mark = mark
-                    node._adjoint = 0.0
-                    emit(node)
-                    if not path:
-                        break
-                    node = pop()
-                continue
-            elif a._mark is not mark:
-                push(node)
-                node = a
-                continue
-            else:
-                b = node._b
-                if b is not None and b._mark is not mark:
-                    push(node)
-                    node = b
-                    continue
-            node._mark = mark
-            node._adjoint = 0.0
-            emit(node)
-            if not path:
-                break
+        push(node)
+        while path:
             node = pop()
+            while node._mark is not mark:
+                a = node._a
+                if a is not None:
+                    if a.__class__ is tuple:
+                        if node not in entered:
+                            fresh: list[Value] = []
+                            for group in a:
+                                if id(group) not in scanned:
+                                    scanned.add(id(group))
+                                    fresh += [parent for parent in group if parent._mark is not mark]
+                            if fresh:
+                                entered.add(node)
+                                push(node)
+                                fresh.reverse()
+                                path += fresh
+                                break
+                    elif a._mark is not mark:
+                        push(node)
+                        node = a
+                        continue
+                    b = node._b
+                    if b is not None and b._mark is not mark:
+                        push(node)
+                        node = b
+                        continue
+                node._mark = mark
+                node._adjoint = 0.0
+                emit(node)
     return order
 
 

@@ -17,7 +17,6 @@ from __future__ import annotations
 import math
 from functools import reduce
 from operator import add as _add
-from operator import mul as _mul
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -257,7 +256,9 @@ def _logsumexp(values: Sequence[float]) -> float:
 def _dot(weights: Sequence[float], inputs: Sequence[float], bias: float | None = None) -> float:
     if not weights:
         return 0.0 if bias is None else bias
-    z: float = reduce(_add, map(_mul, weights, inputs))
+    z = -0.0  # what adds to any number, zeros of both signs included, without changing it
+    for w, x in zip(weights, inputs):
+        z += w * x
     return z if bias is None else z + bias
 
 

@@ -39,10 +39,14 @@ def propagate(output: Value, order: list[Value]) -> None:
             continue
         g = node._adjoint
         if a.__class__ is tuple:
-            for parent, derivative in zip(a, node._da if a else ()):
+            first, second = a
+            by_first, by_second = node._da
+            for parent, derivative in zip(first, by_first):
                 parent._adjoint += g * derivative
-            continue
-        a._adjoint += g * node._da
+            for parent, derivative in zip(second, by_second):
+                parent._adjoint += g * derivative
+        else:
+            a._adjoint += g * node._da
         b = node._b
         if b is not None:
             b._adjoint += g * node._db

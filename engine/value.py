@@ -11,6 +11,7 @@ therefore free of cycles, and is freed as soon as it is dropped.
 from __future__ import annotations
 
 import math
+from itertools import chain
 
 from .graph import toposort
 from .ops import OPS, Op, scalar
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     Number = SupportsFloat | SupportsIndex  # what real_number accepts; it decides at run time
     Operand = Number  # a Value is one: it has __float__
 
+_NO_GROUPS: tuple[Any, ...] = ((), ())
 _UNSET = float("0.0")  # an object of its own: tells a gradient never written (shown as –) from one that is 0.0
 
 
@@ -88,7 +90,8 @@ class Value:
 
     # The operands of one- and two-argument nodes have slots of their own, with the local derivatives beside them: a
     # tuple each would make a node three containers for the cyclic collector to visit. Where there are more operands,
-    # _a and _da hold tuples. _a of a leaf is None, and of a constant it is (); _b is None where there is no second.
+    # _a holds two groups of them, and _da the derivatives: (weights, inputs) of a dot, with its bias in _b, and else
+    # (operands, ()). _a of a leaf is None, and of a constant ((), ()); _b is None where there is no second operand.
     # _mark and _adjoint belong to the walk that goes through the graph (graph.py, reverse.py).
     __slots__ = ("data", "grad", "label", "op", "_a", "_b", "_da", "_db", "_mark", "_adjoint", "__weakref__")
 
@@ -117,20 +120,18 @@ class Value:
     @property
     def parents(self) -> tuple[Value, ...]:
         """The operands, in order; empty for a leaf."""
-        a = self._a
-        if a is None or type(a) is tuple:
-            return a or ()
-        return (a,) if self._b is None else (a, self._b)
+        if self.op is None:
+            return ()
+        groups = self._a if type(self._a) is tuple else ((self._a,),)
+        return (*chain.from_iterable(groups), *(() if self._b is None else (self._b,)))
 
     @property
     def local_derivatives(self) -> tuple[float, ...]:
         """The derivative of this node by each of its parents, as of the forward pass."""
         if self.op is None:
             return ()
-        if type(self._a) is tuple:
-            derivatives: tuple[float, ...] = self._da
-            return derivatives
-        return (self._da,) if self._b is None else (self._da, self._db)
+        groups = self._da if type(self._a) is tuple else ((self._da,),)
+        return (*chain.from_iterable(groups), *(() if self._b is None else (self._db,)))
 
     @property
     def is_leaf(self) -> bool:
@@ -255,7 +256,7 @@ def _data(x: Operand) -> float:
 def constant(x: Number) -> Value:
     """A leaf for a plain number in an expression. It is folded when the graph is lowered."""
     node = Value(real_number(x, "an operation on Values"))
-    node._a = ()
+    node._a = node._da = _NO_GROUPS
     return node
 
 
@@ -265,6 +266,10 @@ def _operand(x: object) -> Value:
 
 def _operands(values: Iterable[object], name: str) -> tuple[Value, ...]:
     """values as a tuple of Values, for an n-ary operation."""
+    if isinstance(values, (tuple, list)):
+        kept = tuple([x for x in values if x.__class__ is Value])
+        if len(kept) == len(values):
+            return values if values.__class__ is tuple else kept  # the same tuple: nodes that share it share the walk
     if isinstance(values, (Value, str, bytes)):
         raise TypeError(f"{name} takes a list of Values, got {_shorten(values)}: put it in a list")
     try:
@@ -283,9 +288,15 @@ def _restored(
     node = Value(data, label)
     node.grad, node.op = grad, op
     if op is None:
-        node._a = leaf._a if leaf is not None else None
+        if leaf is not None and leaf.is_constant:
+            node._a = node._da = _NO_GROUPS
+    elif op.name == "dot":
+        n = len(parents) // 2
+        node._a, node._da = (parents[:n], parents[n : 2 * n]), (derivatives[:n], derivatives[n : 2 * n])
+        if len(parents) % 2:
+            node._b, node._db = parents[-1], derivatives[-1]
     elif op.arity is None or op.arity > 2:
-        node._a, node._da = parents, derivatives
+        node._a, node._da = (parents, ()), (derivatives, ())
     else:
         node._a, node._da = parents[0], derivatives[0]
         if op.arity == 2:
@@ -298,7 +309,7 @@ def _leaf(data: float, grad: float | None, label: str, is_constant: bool) -> Val
     if grad is not None:
         node.grad = grad
     if is_constant:
-        node._a = ()
+        node._a = node._da = _NO_GROUPS
     return node
 
 
@@ -360,7 +371,7 @@ def _source(op: Op) -> str:
         lines += ["    node._a = self", f"    node._b = {'b_' if others else 'None'}"]
         targets = ["node._da", "node._db"]
     else:
-        lines += ["    node._a = (self, b_, c_)", "    node._b = None"]
+        lines += ["    node._a = ((self, b_, c_), ())", "    node._b = None"]
         targets = ["da", "db", "dc"]
     for k, (target, rule) in enumerate(zip(targets, op.rules, strict=False)):
         rule = rule + ".0" if rule in ("0", "1", "-1") else rule
@@ -371,7 +382,7 @@ def _source(op: Op) -> str:
         else:
             lines.append(f"    {target} = {rule}")
     if len(op.arguments) > 2:
-        lines.append("    node._da = (da, db, dc)")
+        lines.append("    node._da = ((da, db, dc), ())")
     if op.name == "pow":
         # A constant exponent is not differentiated. Its derivative y * log(a) is nan for a negative base, and would be
         # the only nan in the graph of (-2.0) ** 2.
@@ -436,25 +447,49 @@ for _name in ("neg", "abs"):
 # The n-ary operations.
 
 
-def _node(op: Op, data: float, parents: tuple[Value, ...], derivatives: tuple[float, ...]) -> Value:
-    node = Value(data)
-    node.op, node._a, node._da = op, parents, derivatives
+def _node(op: Op, data: float, groups: tuple[Any, ...], derivatives: tuple[Any, ...]) -> Value:
+    node = Value.__new__(Value)
+    node.data, node.grad, node.label, node.op = data, _UNSET, "", op
+    node._a, node._b, node._da, node._mark = groups, None, derivatives, None
     return node
 
 
-def dot(weights: Iterable[Operand], inputs: Iterable[Operand], bias: Operand | None = None) -> Value:
+_DOT, _dot = OPS["dot"], scalar["dot"]
+
+
+def dot(weights: Iterable[Any], inputs: Iterable[Any], bias: Operand | None = None) -> Value:
     """The weighted input z = w·x + b of a neuron, as one node; its parents are the weights, the inputs and the bias.
 
     Raises ValueError where there are not as many weights as inputs.
     """
-    w, x = _operands(weights, "dot"), _operands(inputs, "dot")
-    if len(w) != len(x):
-        raise ValueError(f"dot takes as many weights as inputs, got {len(w)} weights and {len(x)} inputs")
-    w_data, x_data = tuple([v.data for v in w]), tuple([v.data for v in x])
-    if bias is None:
-        return _node(OPS["dot"], scalar["dot"](w_data, x_data), w + x, x_data + w_data)
-    b = _operand(bias)
-    return _node(OPS["dot"], scalar["dot"](w_data, x_data, b.data), (*w, *x, b), (*x_data, *w_data, 1.0))
+    return dots([weights], inputs, [bias])[0]
+
+
+def dots(weights: Iterable[Iterable[Any]], inputs: Iterable[Any], biases: Iterable[Operand | None]) -> list[Value]:
+    """The weighted inputs of the neurons of a layer, which share their inputs: dot(w, inputs, b) for each of them.
+
+    Raises ValueError where a neuron has not as many weights as there are inputs.
+    """
+    # Most of the time of an eager network is spent here: what the neurons share is looked at once, and a row of plain
+    # Values, the usual case, is recognised by losing nothing below.
+    inputs = _operands(inputs, "dot")
+    x = tuple([v.data for v in inputs])
+    nodes = []
+    for row, bias in zip(weights, biases, strict=True):
+        group = tuple(row) if isinstance(row, (tuple, list)) else _operands(row, "dot")
+        w = tuple([v.data for v in group if v.__class__ is Value])
+        if len(w) != len(group):
+            group = _operands(group, "dot")
+            w = tuple([v.data for v in group])
+        if len(w) != len(x):
+            raise ValueError(f"dot takes as many weights as inputs, got {len(w)} weights and {len(x)} inputs")
+        node = _node(_DOT, _dot(w, x), (group, inputs), (x, w))
+        if bias is not None:
+            b = bias if isinstance(bias, Value) else constant(bias)
+            node.data += b.data
+            node._b, node._db = b, 1.0
+        nodes.append(node)
+    return nodes
 
 
 def _n_ary(op: Op) -> Callable[[Iterable[Operand]], Value]:
@@ -469,7 +504,7 @@ def _n_ary(op: Op) -> Callable[[Iterable[Operand]], Value]:
             raise ValueError(f"{op.name} takes at least one value, got an empty list")
         data = [v.data for v in parents]
         y = forward(data)
-        return _node(op, y, parents, tuple(map(float, local_derivatives(data, y, len(data)))))
+        return _node(op, y, (parents, ()), (tuple(map(float, local_derivatives(data, y, len(data)))), ()))
 
     function.__name__ = function.__qualname__ = op.name
     function.__doc__ = f"{op.doc[0].upper()}{op.doc[1:]}, as one node."

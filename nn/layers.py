@@ -17,6 +17,7 @@ from random import Random
 
 from engine import OPS, Value, dot, logsumexp
 from engine.ops import scalar
+from engine.value import dots
 
 from .data import positive_int, read_rows, read_targets
 from .module import Module
@@ -62,7 +63,7 @@ class Neuron(Module):
         self._z_label, self._a_label = f"{prefix}z", f"{prefix}a"
 
     def weighted_input(self, x: Sequence[Value]) -> Value:
-        """The weighted input z = w·x + b. Neurons given the same tuple x share it in the graph."""
+        """The weighted input z = w·x + b."""
         z: Value = dot(self.weights, x, self.bias)
         z.label = self._z_label
         return z
@@ -107,8 +108,10 @@ class Layer(Module):
 
     def weighted_inputs(self, x: Sequence[Value]) -> list[Value]:
         """The weighted inputs z of all neurons."""
-        x = tuple(x)
-        return [neuron.weighted_input(x) for neuron in self.neurons]
+        zs = dots([neuron.weights for neuron in self.neurons], x, [neuron.bias for neuron in self.neurons])
+        for neuron, z in zip(self.neurons, zs):
+            z.label = neuron._z_label
+        return zs
 
     def __call__(self, x: Iterable[object]) -> list[Value]:
         return self._activations(as_values(x, self.nin, repr(self)))
