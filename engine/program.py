@@ -14,6 +14,7 @@ not 0 (x may be nan or infinite), and ``x + 0`` is not x (it is 0.0 where x is -
 from __future__ import annotations
 
 from functools import partial
+from itertools import accumulate
 
 from .graph import toposort
 from .ops import OPS, scalar
@@ -47,7 +48,7 @@ class Program:
     wrt               the id of each node of ``wrt``; None for a node on which no output depends and that is no leaf
     varying           whether the value depends on an input, and so differs from row to row
     names             the label, or ""
-    adjoints          id -> (k, i) where that value is the derivative of output k by value i
+    adjoints          id -> (k, i) where that value is the derivative of output k by value i, between outputs and wrt
     backward          the id from which on values are computed for the gradient alone
     """
 
@@ -122,12 +123,16 @@ def trace(
     parameters = {node: None for node in wrt if node.op is None and node not in ids}
     for node in parameters:
         ids[node] = writer.leaf("parameter", node.label)
-    for node in _order(outputs, cut):
+    order = _order(outputs, cut)
+    computed: dict[Value, tuple[tuple[Value, ...], Args]] = {}  # the parents and their ids
+    for node in order:
         if node in ids:
-            if node.label:
-                writer.names[ids[node]] = node.label
-        elif node.op is not None:
-            ids[node] = i = writer.emit(node.op.name, tuple([ids[parent] for parent in node.parents]))
+            continue
+        if node.op is not None:
+            parents = node.parents
+            args = tuple([ids[parent] for parent in parents])
+            computed[node] = parents, args
+            ids[node] = i = writer.emit(node.op.name, args)
             if node.label and not writer.names[i]:
                 writer.names[i] = node.label
         elif node.is_constant:
@@ -138,7 +143,9 @@ def trace(
     gradients = []
     forward = len(writer.op)
     if gradient:
-        gradients = [_differentiate(writer, k, _order([y], cut), cut, ids, wrt) for k, y in enumerate(outputs)]
+        for k, output in enumerate(outputs):
+            past = order if len(outputs) == 1 else _order([output], cut)
+            gradients.append(_differentiate(writer, k, past, computed, ids, wrt))
     return writer.program(
         [ids[node] for node in inputs], [ids[node] for node in outputs], gradients,
         [ids.get(node) for node in wrt], {ids[node]: node for node in parameters}, forward,
@@ -175,8 +182,9 @@ def _order(outputs: list[Value], cut: set[Value] | None) -> list[Value]:
 
 
 def _differentiate(
-    writer: _Writer, k: int, order: list[Value], cut: set[Value] | None, ids: dict[Value, int], wrt: list[Value]
-) -> list[int]:
+    writer: _Writer, k: int, order: list[Value], computed: dict[Value, tuple[tuple[Value, ...], Args]],
+    ids: dict[Value, int], wrt: list[Value],
+) -> list[int]:  # fmt: skip
     """Write the gradient of the last node of ``order``, output ``k``, and return the id of each derivative.
 
     The walk is that of ``grad(create_graph=True)``: from the output back, an adjoint is the list of its contributions
@@ -185,60 +193,54 @@ def _differentiate(
     adjoint.
     """
     wanted = set(wrt)  # only nodes that depend on wrt need an adjoint
-    inner = [node for node in order if node.op is not None and (cut is None or node not in cut)]
+    inner = [node for node in order if node in computed]
     for node in inner:
-        if node not in wanted and not wanted.isdisjoint(node.parents):
+        if not wanted.isdisjoint(computed[node][0]):
             wanted.add(node)
     contributions: dict[Value, list[tuple[int, int]]] = {}
-    if order[-1] not in wanted:
-        return [writer.number(0.0)] * len(wrt)
-    one = writer.number(1.0)
-    contributions[order[-1]] = [(one, one)]
     finished: dict[Value, int] = {}
-
-    def finish(node: Value) -> int:
+    if order[-1] in wanted:
+        finished[order[-1]] = writer.number(1.0)
+    for node in reversed(inner):
         adjoint = finished.get(node)
         if adjoint is None:
+            if node not in contributions:
+                continue
             finished[node] = adjoint = writer.weighted_sum(contributions[node])
             writer.adjoints.setdefault(adjoint, (k, ids[node]))
-        return adjoint
-
-    for node in reversed(inner):
-        if node in contributions:
-            adjoint = finish(node)
-            for parent, derivative in _local_derivatives(writer, node, wanted, ids):
-                if parent in contributions:
-                    contributions[parent].append((adjoint, derivative))
-                else:
+        parents, args = computed[node]
+        for parent, derivative in zip(parents, _local_derivatives(writer, node, args, ids[node], wanted)):
+            if derivative is not None and parent in wanted:
+                terms = contributions.get(parent)
+                if terms is None:
                     contributions[parent] = [(adjoint, derivative)]
+                else:
+                    terms.append((adjoint, derivative))
     # The derivatives by leaves come last and in the order of wrt: those of a neuron's weights, which share a factor,
     # are then neighbours.
-    return [finish(node) if node in contributions else writer.number(0.0) for node in wrt]
+    for node in wrt:
+        if node not in finished:
+            terms = contributions.get(node)
+            finished[node] = writer.weighted_sum(terms) if terms else writer.number(0.0)
+    return [finished[node] for node in wrt]
 
 
 def _local_derivatives(
-    writer: _Writer, node: Value, wanted: set[Value], ids: dict[Value, int]
-) -> list[tuple[Value, int]]:
-    """(parent, id of the local derivative) for every wanted parent; a derivative that is 0 everywhere is left out."""
-    op, parents = node.op, node.parents
+    writer: _Writer, node: Value, args: Args, y: int, wanted: set[Value]
+) -> Sequence[int | None]:
+    """The id of the derivative by each parent; None where it is 0 everywhere, or not wanted."""
+    op = node.op
     assert op is not None
     if op.name == "dot":
-        n = len(parents) // 2
-        partners = (*parents[n : 2 * n], *parents[:n])
-        found = [(parent, ids[partner]) for parent, partner in zip(parents, partners, strict=False) if parent in wanted]
-        if len(parents) % 2 and parents[-1] in wanted:
-            found.append((parents[-1], writer.number(1.0)))
-        return found
-    found = []
-    for k, parent in enumerate(parents):
-        rule = op.rules[k if op.arity else 0]
-        if parent not in wanted or rule == "0":
-            continue
-        if op.arity:
-            found.append((parent, writer.rule(rule, (*op.arguments, "y"), *[ids[x] for x in parents], ids[node])))
-        else:
-            found.append((parent, writer.rule(rule, ("a", "y", "n"), ids[parent], ids[node], float(len(parents)))))
-    return found
+        n = len(args) // 2
+        return (*args[n : 2 * n], *args[:n], writer.number(1.0))
+    if op.arity is None:
+        return [writer.rule(op.rules[0], ("a", "y", "n"), a, y, float(len(args))) for a in args]
+    names = (*op.arguments, "y")
+    return [
+        writer.rule(rule, names, *args, y) if rule != "0" and parent in wanted else None
+        for rule, parent in zip(op.rules, node.parents, strict=True)
+    ]
 
 
 class _Writer:
@@ -333,11 +335,13 @@ class _Writer:
                     live[a] = True
         program = Program()
         kept = [k for k, needed in enumerate(live) if needed]
-        new = [-1] * len(live)
-        for k, old in enumerate(kept):
-            new[old] = k
+        new = list(accumulate(live, initial=0))
+        unmoved = live.find(0) if len(kept) < len(live) else len(live)  # ids below it stay
         program.op = [self.op[i] for i in kept]
-        program.args = [tuple([new[a] for a in self.args[i]]) for i in kept]
+        program.args = [
+            args if not args or max(args) < unmoved else tuple([new[a] for a in args])
+            for args in map(self.args.__getitem__, kept)
+        ]
         program.varying = [self.varying[i] for i in kept]
         program.names = [self.names[i] for i in kept]
         program.constant = {new[i]: x for i, x in self.constant.items() if live[i]}

@@ -121,6 +121,11 @@ class _Generator:
         self.paged = sum(1 for _ in program) - len(self.grouped) > _PAGE * 5
         self.names = _Slots() if self.paged else _Names()
         self.name: dict[int, str] = {}
+        self.adjoints = dict(program.adjoints)
+        for k, row in enumerate(program.gradients):
+            for i, of in zip(row, program.wrt, strict=True):
+                if of is not None and i >= program.backward and program.args[i]:
+                    self.adjoints.setdefault(i, (k, of))
         self.inlined: dict[int, tuple[str, int]] = {}
         self.vectors: dict[Args, str] = {}
         self.imports: set[str] = set()
@@ -203,8 +208,8 @@ class _Generator:
 
     def _new_name(self, i: int) -> str:
         p, op = self.p, self.p.op[i]
-        if i in p.adjoints:
-            k, of = p.adjoints[i]
+        if i in self.adjoints:
+            k, of = self.adjoints[i]
             name = self.named(of)
             if len(p.outputs) > 1:
                 return self.names.free(f"d{self.named(p.outputs[k])}_d{name}")
@@ -343,7 +348,7 @@ class _Generator:
                 continue
             if (
                 self.uses[i] == 1 and not p.names[i] and len(text) <= _INLINE and op not in _KEPT
-                and (self._in_same_place(i, user) and i not in p.adjoints if user is not None else p.varying[i])
+                and (self._in_same_place(i, user) and i not in self.adjoints if user is not None else p.varying[i])
             ):  # fmt: skip
                 self.inlined[i] = text, own
                 continue
