@@ -322,7 +322,7 @@ INLINE void flat_map(const int32_t *c, double *U) {
 /* d[j] = bias[j] + sum_k w[j*so + k*si] a[k]. Weights lie along j (so == 1), along k (si == 1), or scattered. */
 INLINE void gemv_along_outputs(int64_t n, int64_t K, double *d, const double *a, const double *w, int64_t si,
                                const double *bias, const int T) {
-    V even[T], odd[T];
+    V even[4], odd[4];
     for (int t = 0; t < T; t++) even[t] = bias ? load(bias + t * W) : zero_(), odd[t] = zero_();
     int64_t k = 0;
     for (; k + 1 < K; k += 2, w += 2 * si) {
@@ -467,7 +467,7 @@ INLINE V value_at(int32_t x, const double *U, const double *L, int64_t ld, int64
 INLINE void lanes_nary_at(const int32_t *c, const double *U, double *L, int64_t ld, int64_t v, const int T) {
     int32_t op = c[1], n = c[2];
     const int32_t *x = c + 4;
-    V s[T];
+    V s[4];
     if (op != NARY_LOGSUMEXP) {
         for (int t = 0; t < T; t++) s[t] = n ? value_at(x[0], U, L, ld, v + t) : zero_();
         for (int32_t i = 1; i < n; i++)
@@ -492,7 +492,7 @@ INLINE void lanes_nary_at(const int32_t *c, const double *U, double *L, int64_t 
 INLINE void lanes_dot_at(const int32_t *c, const double *U, double *L, int64_t ld, int64_t v, const int T) {
     int32_t n = c[1];
     const int32_t *w = c + 5, *x = w + n;
-    V s[T];
+    V s[4];
     for (int t = 0; t < T; t++) s[t] = n ? value_at(w[0], U, L, ld, v + t) * value_at(x[0], U, L, ld, v + t) : zero_();
     for (int32_t i = 1; i < n; i++)
         for (int t = 0; t < T; t++) s[t] = fma_(value_at(w[i], U, L, ld, v + t), value_at(x[i], U, L, ld, v + t), s[t]);
@@ -507,14 +507,14 @@ INLINE void lanes_dot_at(const int32_t *c, const double *U, double *L, int64_t l
 /* A tile of a blocked product: m outputs by r vectors of samples, over all inputs. */
 INLINE void gemm_tile(const int m, const int r, int64_t K, const double *w, const int32_t *in, const int32_t *out,
                       const int32_t *bias, const double *U, double *L, int64_t ld) {
-    V s[m][r];
+    V s[MR][4]; /* of fixed size, of which m by r are used: once unrolled, they live in registers */
 #pragma GCC unroll 8
     for (int q = 0; q < m; q++)
 #pragma GCC unroll 8
         for (int t = 0; t < r; t++) s[q][t] = bias[q] < 0 ? zero_() : splat(U[bias[q]]);
     for (int64_t k = 0; k < K; k++, w += MR) {
         const double *row = L + in[k] * ld;
-        V a[r];
+        V a[4];
 #pragma GCC unroll 8
         for (int t = 0; t < r; t++) a[t] = load(row + t * W);
 #pragma GCC unroll 8
@@ -572,8 +572,8 @@ static const int32_t *lanes_gemm(const int32_t *c, const double *U, const double
 /* acc[k, j] += sum over samples of A[k] D[j], a tile of them. */
 INLINE void outer_tile(const int m, const int r, const int32_t *ra, const int32_t *rd, const int32_t *index,
                        int64_t stride, const double *L, int64_t ld, int64_t full, M mask, double *acc) {
-    V s[m][r];
-    const double *A[m], *D[r];
+    V s[4][3];
+    const double *A[4], *D[3];
 #pragma GCC unroll 8
     for (int q = 0; q < m; q++) A[q] = L + ra[q] * ld;
 #pragma GCC unroll 8
@@ -584,7 +584,7 @@ INLINE void outer_tile(const int m, const int r, const int32_t *ra, const int32_
         for (int t = 0; t < r; t++) s[q][t] = zero_();
     int64_t o = 0;
     for (; o < full; o += W) {
-        V d[r];
+        V d[3];
 #pragma GCC unroll 8
         for (int t = 0; t < r; t++) d[t] = load(D[t] + o);
 #pragma GCC unroll 8
