@@ -16,7 +16,7 @@ function op_exp2(a) {
 function op_erf(a) {
   const x = Math.abs(a);
   if (!(x > 0)) return a;
-  if (x < 2) {
+  if (x < 1.5) {
     let term = a;
     let sum = a;
     for (let n = 1; Math.abs(term) > 1e-18 * Math.abs(sum); n++) {
@@ -27,7 +27,7 @@ function op_erf(a) {
   }
   if (x > 6) return Math.sign(a);
   let tail = x;
-  for (let n = 60; n > 0; n--) tail = x + n / 2 / tail;
+  for (let n = 90; n > 0; n--) tail = x + n / 2 / tail;
   return Math.sign(a) * (1 - (0.5641895835477563 * Math.exp(-x * x)) / tail);
 }
 

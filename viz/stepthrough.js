@@ -144,19 +144,19 @@
   }
 
   // The local derivative by operand j: its name, the rule with names, the rule with numbers.
-  function derivative(k, j, wholeFormula) {
+  function derivative(k, j) {
     const node = nodes[k];
     const shown = graph.ops[node.op];
     const x = called(node.parents[j]);
     const names = { ...places(k, j, called), y: called(k) };
     let left = `∂${called(k)}/∂${x}`;
-    if (wholeFormula && node.parents.length === 1 && shown.text && isWord(shown.symbol)) {
+    if (node.parents.length === 1 && shown.text && isWord(shown.symbol)) {
       left = `${shown.symbol}′(${x})`;
       names.y = fill(shown.text, names);
     }
     const rule = ruleOf(k, j);
     const numbers = { ...places(k, j, (p) => narrow(data[p])), y: narrow(data[k]), n: names.n };
-    return { left, text: `${left} = ${fill(rule, names)}`, numbers: fill(rule, numbers) };
+    return [left, fill(rule, names), fill(rule, numbers)];
   }
 
   // The picture.
@@ -174,8 +174,10 @@
   const dataTexts = group("d");
   const gradTexts = group("g");
   const localTexts = group("l");
-  const formulaTexts = group("f");
+  const formulaTexts = [group("f0"), group("f1")];
   const boxes = nodes.map((_, k) => find(`v${k}`));
+  const titles = boxes.map((box) => box.querySelector("title"));
+  const about = titles.map((title) => title.textContent.split("\n").slice(0, 2).join("\n"));
   const write = (elements, text, changed = false) => {
     for (const element of elements || []) {
       if (element.textContent !== text) element.textContent = text;
@@ -208,17 +210,22 @@
       const moved = after !== null && graph.update.includes(k);
       write(dataTexts.get(String(k)), state.known[k] ? narrow(moved ? after[k] : data[k]) : "–", moved);
       write(gradTexts.get(String(k)), state.gradient[k] === null ? "–" : narrow(state.gradient[k]));
+      const [x, g] = [state.known[k] ? exact(data[k]) : "–", state.gradient[k] === null ? "–" : exact(state.gradient[k])];
+      titles[k].textContent = `${about[k]}\ndata = ${x}\ngrad = ${g}`;
       boxes[k].classList.toggle("pending", !state.known[k]);
       boxes[k].classList.remove("now", "from");
     });
     for (const [id, texts] of localTexts) {
       const [k, j] = id.split("_").map(Number);
-      write(texts, (texts[0].classList.contains("cell") ? "" : "= ").slice(0, formulaTexts.has(id) ? 2 : 0) + (state.known[k] ? narrow(local[k][j]) : "–"));
+      const text = state.known[k] ? narrow(local[k][j]) : "–";
+      write(texts, formulaTexts[0].has(id) ? `= ${text}` : text);
     }
-    for (const [id, texts] of formulaTexts) {
-      const [k, j] = id.split("_").map(Number);
-      const { left, text } = derivative(k, j, graph.whole);
-      write(texts, text.length <= graph.room ? text : left.slice(0, graph.room));
+    for (const [id, texts] of formulaTexts[0]) {
+      // Names stand, but a constant is called by its number, which may have changed.
+      const [left, rule] = derivative(...id.split("_").map(Number));
+      const second = formulaTexts[1].get(id);
+      if (second) write(second, `= ${rule}`);
+      else if (texts[0].textContent.includes(" = ")) write(texts, `${left} = ${rule}`);
     }
     for (const edge of svg.querySelectorAll(".edge.now")) edge.classList.remove("now", "backward");
     for (const cell of svg.querySelectorAll(".cell.now")) cell.classList.remove("now");
@@ -283,7 +290,7 @@
     }
     if (kind === "forward") {
       return [line(`Forward: ${whole(k)}`, "", "title"), line("compute", sayForward(k)),
-        line(`The local derivatives are known now too: ${nodes[k].parents.length === 1 ? "it stands" : "they stand"} ready for the way back.`.replace("The local derivatives are known now too: it stands", "The local derivative is known now too: it stands"))];
+        line(nodes[k].parents.length > 1 ? "Its local derivatives are known now too, and stand ready for the way back." : "Its local derivative is known now too, and stands ready for the way back.")];
     }
     if (kind === "seed") {
       return [line(`Backward starts: the seed of ${whole(output)}`, "", "title"),
@@ -296,10 +303,9 @@
 
   function backwardCaption(k, j) {
     const p = nodes[k].parents[j];
-    const { left, text, numbers } = derivative(k, j, true);
+    const [left, rule, numbers] = derivative(k, j);
     const { before, product, after } = contributions.get(`${k}_${j}`);
     const value = narrow(local[k][j]);
-    const rule = text.slice(left.length + 3);
     const chain = [rule, numbers, value].filter((part, i, parts) => i === 0 || part !== parts[i - 1]);
     const seen = paths(p);
     const place = seen.indexOf(`${k}_${j}`) + 1;
@@ -497,7 +503,7 @@
   function toggle() {
     if (timer) return stop();
     if (at === visible.length - 1) go(0);
-    play.textContent = "⏸ Pause";
+    play.textContent = "Pause";
     play.setAttribute("aria-pressed", "true");
     timer = setTimeout(next, 400 / Number(find("speed").value));
   }
@@ -626,7 +632,10 @@
       const unit = leaves.length > 12 ? (nodes[k].constant ? "constants" : /^[\w.]+\.\w+$/.test(full) ? full.slice(0, full.lastIndexOf(".")) : "inputs and others") : "";
       parts.set(unit, [...(parts.get(unit) || []), fieldOf(k)]);
     }
-    for (const [unit, rows] of parts) {
+    const byName = (a, b) => a.localeCompare(b, "en", { numeric: true });
+    const inOrder = ["", "inputs and others", "constants"];
+    const rank = (unit) => (inOrder.includes(unit) ? inOrder.indexOf(unit) : 1.5);
+    for (const [unit, rows] of [...parts].sort(([a], [b]) => rank(a) - rank(b) || byName(a, b))) {
       if (!unit) {
         find("fields").append(...rows);
         continue;

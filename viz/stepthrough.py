@@ -104,8 +104,6 @@ def step_through(
         "outline": outline,
         "update": [graph.index[node] for node in graph.updated],
         "rate": _plain(float(learning_rate)),
-        "whole": len(graph.drawn) <= _FEW,
-        "room": _FORMULA,
     }
     steps = sum(1 for _ in _flat(outline))
     heading = clean(title) or f"Backpropagation, step by step: {graph.full[-1]}"
@@ -238,10 +236,9 @@ class _Graph:
                     count += 1
                     name = f"v{count}"
             elif not name and not node.is_constant:
-                name = f"leaf {self.index[node]}"
+                name = f"x{self.index[node]}"
             full.append(name)  # a constant without a label is called by its number
-        short = [shorten(name.rpartition(".")[2] if re.fullmatch(r"[\w.]+", name) else name, 14) for name in full]
-        return full, short
+        return full, [_short(name, node.is_leaf) for name, node in zip(full, self.order)]
 
     def called(self, k: int) -> str:
         return self.short[k] or f"{self.values[k].data:g}".replace("-", "−")
@@ -293,7 +290,7 @@ class _Graph:
         if levels == 0:
             return [step for _, steps in turns for step in steps]
         groups: list[Any] = []
-        for unit, run in _runs(turns, lambda k: self._unit(k, levels)):
+        for unit, run in _runs(turns, lambda k: self.unit(k, levels)):
             items = self._grouped(run, levels - 1)
             if len(items) == 1:
                 groups += items
@@ -301,10 +298,22 @@ class _Graph:
                 groups.append({"title": unit or self.called(run[0][0]), "items": items})
         return groups
 
-    def _unit(self, k: int, levels: int) -> str:
+    def unit(self, k: int, levels: int) -> str:
         """The part of a label that names the neuron (for level 1) or the layer (for level 2); "" where it has none."""
         parts = self.full[k].split(".")
-        return ".".join(parts[: len(parts) - levels]) if levels == 1 or len(parts) > 2 else self._unit(k, levels - 1)
+        return ".".join(parts[: len(parts) - levels]) if levels == 1 or len(parts) > 2 else self.unit(k, levels - 1)
+
+
+def _short(name: str, is_leaf: bool) -> str:
+    """layer1.neuron2.w3 is w3; layer1.neuron2.a is a₂, because the next layer uses the a of all neurons."""
+    if not re.fullmatch(r"\w+(\.\w+)+", name):
+        return shorten(name, 14)
+    unit, _, last = name.rpartition(".")
+    number = re.search(r"[0-9]+$", unit)
+    return shorten(last if is_leaf or number is None else last + number[0].translate(_SUBSCRIPTS), 14)
+
+
+_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 def _runs(turns: list[tuple[int, list[Any]]], unit_of: Any) -> Iterator[tuple[str, list[tuple[int, list[Any]]]]]:
@@ -368,9 +377,10 @@ class _Place(NamedTuple):
 def _picture(graph: _Graph) -> str:
     """The SVG, with every number of the finished passes."""
     places, routes, size = _layout(graph)
+    crowded = ' class="crowded"' if len(graph.drawn) > 150 else ""
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{size.x:g}" height="{size.y:g}" '
-        f'viewBox="0 0 {size.x:g} {size.y:g}" role="img" aria-labelledby="svg-title svg-desc">',
+        f'viewBox="0 0 {size.x:g} {size.y:g}"{crowded} role="img" aria-labelledby="svg-title svg-desc">',
         f'<title id="svg-title">{html.escape(f"Computation graph of {graph.full[-1]}")}</title>',
         f'<desc id="svg-desc">{len(graph.order)} values, from leaves on the left to the output on the right, with their '
         "data, their gradients, and the local derivative on each edge.</desc>",
@@ -395,16 +405,21 @@ def _marker(name: str, flipped: bool) -> str:
 def _height(graph: _Graph, k: int) -> int:
     """The number of rows of a box."""
     if k in graph.rows:
-        return 2 + len(graph.rows[k])
+        return _headings(graph, k) + len(graph.rows[k]) + 1
     return 1 + (not graph.order[k].is_constant) * 2
 
 
-def _layout(graph: _Graph) -> tuple[dict[int, _Place], dict[str, tuple[str, _Place | None]], _Place]:
+def _headings(graph: _Graph, k: int) -> int:
+    """The number of rows above the weights in a table: one more where there is a neuron to name."""
+    return 2 if graph.unit(k, 1) else 1
+
+
+def _layout(graph: _Graph) -> tuple[dict[int, _Place], dict[str, tuple[str, _Place]], _Place]:
     """Where Graphviz puts the boxes (top left corners), the paths of the edges, the places of their texts, the size."""
     from graphviz import Digraph
 
     dot = Digraph(engine="dot")
-    dot.attr(rankdir="LR", ranksep="0.3", nodesep="0.16", pad="0.12")
+    dot.attr(rankdir="LR", ranksep="0.5" if len(graph.drawn) <= _SOME else "1.2", nodesep="0.16", pad="0.12")
     dot.attr("node", shape="record", fixedsize="true", fontsize="1")
     dot.attr("edge", fontname="Courier", fontsize="10.5", arrowhead="none")
     for k in range(len(graph.order)):
@@ -414,7 +429,8 @@ def _layout(graph: _Graph) -> tuple[dict[int, _Place], dict[str, tuple[str, _Pla
             dot.node(f"v{k}", label, id=f"v{k}", width=f"{width / 72:.4f}", height=f"{rows * ROW / 72:.4f}")
     for edge in graph.drawn:
         lines = _edge_text(graph, edge)
-        label = "\\n".join("M" * max(10, len(line)) for line in lines)
+        # Among many edges, places kept free for texts would take Graphviz minutes: _parsed puts them near the arrowhead.
+        label = "\\n".join("M" * max(10, len(line)) for line in lines) if len(graph.drawn) <= _SOME else ""
         head = _port(graph, edge)
         dot.edge(f"v{edge.parent}:e", head, id=f"e{edge.id}", **({"label": label} if label else {}))
     return _parsed(svg(dot))
@@ -422,17 +438,18 @@ def _layout(graph: _Graph) -> tuple[dict[int, _Place], dict[str, tuple[str, _Pla
 
 def _port(graph: _Graph, edge: _Edge) -> str:
     """The end of an edge: in a table, the row of the weight that the operand is, or is multiplied by."""
-    if edge.node not in graph.rows:
-        return f"v{edge.node}:w"
     operands = len(graph.order[edge.node].parents)
+    if edge.node not in graph.rows:
+        spread = 1 < operands < 4 and len(graph.drawn) > _SOME  # so that the texts near the arrowheads stay apart
+        return f"v{edge.node}:r{2 * edge.j if operands == 2 else edge.j}:w" if spread else f"v{edge.node}:w"
     row = operands // 2 if edge.j == operands - 1 and operands % 2 else edge.j % (operands // 2)
-    return f"v{edge.node}:r{1 + row}:w"
+    return f"v{edge.node}:r{_headings(graph, edge.node) + row}:w"
 
 
 _NAMESPACE = "{http://www.w3.org/2000/svg}"
 
 
-def _parsed(text: str) -> tuple[dict[int, _Place], dict[str, tuple[str, _Place | None]], _Place]:
+def _parsed(text: str) -> tuple[dict[int, _Place], dict[str, tuple[str, _Place]], _Place]:
     """The numbers in Graphviz's own SVG."""
     root = ElementTree.fromstring(text)
     _, _, width, height = map(float, root.attrib["viewBox"].split())
@@ -442,7 +459,7 @@ def _parsed(text: str) -> tuple[dict[int, _Place], dict[str, tuple[str, _Place |
     assert found is not None
     dx, dy = float(found[1]), float(found[2])
     places: dict[int, _Place] = {}
-    routes: dict[str, tuple[str, _Place | None]] = {}
+    routes: dict[str, tuple[str, _Place]] = {}
     for group in whole.iter(f"{_NAMESPACE}g"):
         name = group.attrib.get("id", "")
         if group.attrib.get("class") == "node":
@@ -460,7 +477,11 @@ def _parsed(text: str) -> tuple[dict[int, _Place], dict[str, tuple[str, _Place |
                     path += f"{separator}{float(item) + shifts[turn % 2]:.1f}"
                     turn += 1
             texts = list(group.iter(f"{_NAMESPACE}text"))
-            where = _Place(float(texts[0].attrib["x"]) + dx, float(texts[0].attrib["y"]) + dy) if texts else None
+            if texts:
+                where = _Place(float(texts[0].attrib["x"]) + dx, float(texts[0].attrib["y"]) + dy)
+            else:
+                points = [float(item) for item in numbers if not item.isalpha()]
+                where = _Place(points[-2] + dx - 42, points[-1] + dy - 3)
             routes[name[1:]] = path, where
     return places, routes, _Place(width, height)
 
@@ -474,21 +495,23 @@ def _edge_text(graph: _Graph, edge: _Edge) -> list[str]:
         return [] if edge.node in graph.rows else [number]
     if edge.node in graph.rows and len(graph.drawn) > _FEW:
         return [number]
-    return [_rule_text(graph, edge, whole=len(graph.drawn) <= _FEW), f"= {number}"]
+    return [*_rule_text(graph, edge), f"= {number}"]
 
 
-def _rule_text(graph: _Graph, edge: _Edge, whole: bool) -> str:
-    """∂y/∂x = rule; with ``whole``, σ′(z) = σ(z)(1 − σ(z)) for a function of one operand."""
+def _rule_text(graph: _Graph, edge: _Edge) -> list[str]:
+    """∂y/∂x = rule, or for a function of one operand σ′(z) = σ(z)(1 − σ(z)); in two lines where it is long."""
     node = graph.order[edge.node]
     assert node.op is not None
     shown = display(node.op)
     x, y = graph.called(edge.parent), graph.called(edge.node)
     left, names = f"∂{y}/∂{x}", operand_names(graph, edge) | {"y": y}
-    if whole and node.op.arity == 1 and node.op.symbol.isalpha():
+    if node.op.arity == 1 and node.op.symbol.isalpha():
         left, names["y"] = f"{node.op.symbol}′({x})", fill(str(shown["text"]), names)
     rules: Any = shown["rules"]
-    text = f"{left} = {fill(rules[rule_number(node, edge.j)], names)}"
-    return text if len(text) <= _FORMULA else shorten(left, _FORMULA)
+    rule = fill(rules[rule_number(node, edge.j)], names)
+    if len(left) + len(rule) <= _FORMULA - 6:
+        return [f"{left} = {rule}"]
+    return [shorten(left, _FORMULA), f"= {rule}"] if len(rule) <= _FORMULA - 2 else [shorten(left, _FORMULA)]
 
 
 def rule_number(node: Value, j: int) -> int:
@@ -513,14 +536,12 @@ def operand_names(graph: _Graph, edge: _Edge) -> dict[str, str]:
     return {name: graph.called(parent) for name, parent in zip(node.op.arguments, parents)}
 
 
-def _drawn_edge(graph: _Graph, edge: _Edge, path: str, where: _Place | None) -> str:
+def _drawn_edge(graph: _Graph, edge: _Edge, path: str, where: _Place) -> str:
     lines = _edge_text(graph, edge)
     parts = [f'<g class="edge" id="e{edge.id}"><path d="{path}"/>']
-    if where and len(lines) == 2:
-        parts.append(_text("formula", where.x, where.y, lines[0], f'data-f="{edge.id}"'))
-        parts.append(_text("", where.x, where.y + 13, lines[1], f'data-l="{edge.id}"'))
-    elif where and lines:
-        parts.append(_text("", where.x, where.y, lines[0], f'data-l="{edge.id}"'))
+    for k, line in enumerate(lines):
+        place = "data-l" if k == len(lines) - 1 else f'data-f{k}'
+        parts.append(_text("", where.x, where.y - 2 + 12.5 * k, line, f'{place}="{edge.id}"'))
     return "".join([*parts, "</g>"])
 
 
@@ -544,20 +565,23 @@ def _box(graph: _Graph, k: int, place: _Place) -> str:
         parts.append(_text("", PAD, 13, _fitted(graph.short[k], 5)) if graph.short[k] else "")
         parts.append(_text("num", width - PAD, 13, narrow(graph.values[k].data), f'data-d="{k}"'))
         return "".join([*parts, "</g>"])
-    name = graph.called(k)
+    name, headings = graph.called(k), _headings(graph, k) if table else 1
     if node.op:
-        parts.append(f'<rect class="bar" x="1.5" y="1.5" width="{width - 3}" height="{ROW - 2}" rx="2"/>')
+        bar = headings * ROW - 2
+        parts.append(f'<rect class="bar" x="1.5" y="1.5" width="{width - 3}" height="{bar}" rx="2"/>')
         symbol = _fitted(node.op.symbol, 10)
         parts.append(_text("sign", PAD, 13, symbol))
-        room = (7 if table else 15) - len(symbol)
+        room = (7 if table and headings == 1 else 15) - len(symbol)
         parts.append(_text("", PAD + 7.3 * (len(symbol) + 1), 13, _fitted(name, room)))
     else:
         parts.append(_text("sign", PAD, 13, _fitted(name, 15)))
     if table:
-        y = _fitted(name, 3)
-        for column, words in zip(_COLUMNS, ("value", f"∂{y}/∂ ", "grad")):
-            parts.append(_text("head", column, 12.5, words))
-        for row, j in enumerate(graph.rows[k], 1):
+        if headings == 2:
+            parts.append(_text("num cell", width - PAD, 13, _fitted(graph.unit(k, 1), 22)))
+        local = f"∂{_fitted(name, 4)}/∂…"
+        for column, words in zip(_COLUMNS, ("data", local, "grad")):
+            parts.append(_text("head", column, (headings - 1) * ROW + 12.5, words))
+        for row, j in enumerate(graph.rows[k], headings):
             parts.append(_row(graph, _Edge(k, j, graph.index[node.parents[j]]), row * ROW))
         base = height - 5
         parts.append(_text("key", PAD, base, _fitted(name, 7)))
@@ -592,7 +616,8 @@ def _row(graph: _Graph, edge: _Edge, top: int) -> str:
 def _about(graph: _Graph, k: int) -> str:
     node = graph.order[k]
     what = f"{node.op.name}: {node.op.doc}" if node.op else "a constant" if node.is_constant else "a leaf"
-    return f"{graph.full[k] or graph.called(k)}\n{what}"
+    name = graph.full[k] or graph.called(k)
+    return f"{name}\n{what}\ndata = {graph.values[k].data!r}\ngrad = {graph.adjoints[k]!r}"
 
 
 def _fitted(text: str, columns: int) -> str:
