@@ -103,9 +103,9 @@ def kind_of(node: Value, outputs: Sequence[Value]) -> str:
 
 
 def box(node: Value, name: str, kind: str) -> str:
-    """The HTML-like label of a value: name, data and gradient; for a constant its number alone."""
+    """The HTML-like label of a value: name, data and gradient; for a constant, which has no name, its number."""
     if kind == "constant":
-        return f"<{markup(shorten(name) + ' = ' if name else '')}{node.data:g}>"
+        return f"<{node.data:g}>"
     rows = [("data", number(node.data)), ("grad", number(node.grad) if node.has_grad else "–")]
     return table(name, rows)
 
@@ -115,8 +115,8 @@ def table(name: str, rows: Sequence[tuple[str, str]], header: str = "") -> str:
     cells = []
     if header:
         cells.append(f'<tr><td colspan="2" bgcolor="{FUNCTION}" cellpadding="4">{markup(header)}</td></tr>')
-    if name:
-        cells.append(f'<tr><td colspan="2"><b>{markup(shorten(name))}</b></td></tr>')
+    if shown := shorten(name):
+        cells.append(f'<tr><td colspan="2"><b>{markup(shown)}</b></td></tr>')
     for word, value in rows:
         cells.append(f'<tr><td align="left">{markup(word)}&#160; </td><td align="right">{markup(value)}</td></tr>')
     padding = 3 if header else 1  # the header reaches to the outline, so that the node itself has no margin

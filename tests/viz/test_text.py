@@ -1,0 +1,77 @@
+"""How numbers and labels are written."""
+
+from __future__ import annotations
+
+import html
+import math
+from decimal import Decimal
+from xml.etree import ElementTree as ET
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from viz.text import JOINER, LONGEST, clean, markup, number, shorten, tooltip
+
+
+@pytest.mark.parametrize(
+    ("x", "text"),
+    [
+        (2.0, "2.0000"), (-1.73414, "-1.7341"), (0.0, "0.0000"), (-0.0, "-0.0000"), (1.2e-7, "1.2e-07"),
+        (-3.456789e-12, "-3.457e-12"), (99999.5, "99999.5000"), (123456789.0, "1.235e+08"), (1e300, "1e+300"),
+        (0.00099, "9.9e-04"), (0.001, "0.0010"), (math.inf, "inf"), (-math.inf, "-inf"), (math.nan, "nan"),
+    ],
+)  # fmt: skip
+def test_numbers_read_well_in_a_picture(x, text):
+    """Four decimals in the range where they say something, an exponent elsewhere, and special values by name."""
+    assert number(x) == text
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+@settings(deadline=None)
+def test_a_shown_number_is_close_to_the_number(x):
+    """Reading the text back gives the number, to half of its last digit."""
+    shown = Decimal(number(x))
+    last = Decimal(1).scaleb(shown.as_tuple().exponent if "e" not in number(x) else shown.adjusted() - 3)
+    assert abs(shown - Decimal(x)) <= last / 2
+    assert math.copysign(1, float(shown)) == math.copysign(1, x)
+
+
+@given(st.text())
+@settings(deadline=None)
+def test_a_clean_label_is_valid_xml(text):
+    """Whatever the label, an XML parser accepts it once it is cleaned and escaped, and gives it back."""
+    cleaned = clean(text)
+    assert ET.fromstring(f"<t>{html.escape(cleaned)}</t>").text == (cleaned or None)
+
+
+def test_cleaning_keeps_what_is_harmless():
+    """Letters of every script, emoji with their joiners and symbols stay; control characters go."""
+    for kept in ("σ′(z)", "重み", "👩‍👩‍👧", "ŷ", '"}{|<script>\\N</svg>', "a\u0301"):
+        assert clean(kept) == kept
+    assert clean("a\x00\x1b[0m\ud800\ufffe\u202eb") == "a[0mb"
+    assert clean("a\nb\r\nc") == "a⏎b⏎c"
+
+
+@given(st.text(min_size=LONGEST + 1, alphabet=st.characters(categories=["L"])))
+@settings(deadline=None)
+def test_a_long_label_keeps_its_beginning_and_end(text):
+    """Shortened labels have the full length allowed, and say by an ellipsis that something is missing."""
+    short = shorten(text)
+    begin, _, end = short.partition("…")
+    assert len(short) == LONGEST
+    assert text.startswith(begin)
+    assert text.endswith(end)
+    assert begin
+    assert end
+
+
+def test_graphviz_sees_no_escape_sequence():
+    """No backslash is followed by a letter, which Graphviz would replace, and no entity is left to resolve."""
+    for escaped in (markup("\\N\\G &lt;"), tooltip("\\N\\G &lt; <b>")):
+        plain = escaped.replace("&#92;", "\\").replace("\\\\", "\\")
+        assert "\\N" not in plain
+        assert "\\G" not in plain
+        assert plain.count("\\" + JOINER) == 2
+        assert "&lt; " not in escaped.replace("&amp;lt;", "")[:12]
+        assert "<" not in escaped
