@@ -47,6 +47,7 @@ class MatplotlibMissing(ImportError):
 _LOOKS = [("#0072b2", "o", "-"), ("#d55e00", "^", "--"), ("#009e73", "s", "-."), ("#cc79a7", "D", ":"),
           ("#e69f00", "v", (0, (5, 1, 1, 1, 1, 1))), ("#56b4e9", "P", (0, (1, 1)))]  # fmt: skip
 _INK, _INK_ON_DARK = "#2d3436", "#dfe6e9"
+_ON_SHADING = "#2d3437"  # on the shading, which is light on a dark page too: a colour that does not change there
 _STYLE: Any = {
     "font.family": ["sans-serif"], "font.sans-serif": ["DejaVu Sans"], "font.size": 10.0,
     "text.color": _INK, "axes.labelcolor": _INK, "axes.edgecolor": _INK, "axes.titlecolor": _INK,
@@ -172,12 +173,13 @@ def curves(loss: Mapping[str, Series], accuracy: Mapping[str, Series] | None = N
         left.yaxis.set_minor_formatter(NullFormatter())
     parts = [f"Loss by epoch. {_summary(loss, '.4g')}"]
     for axes in right:
-        _draw_series(axes, accuracy or {})
-        axes.set_ylabel("accuracy")
+        named = accuracy or {}
+        _draw_series(axes, named)
+        axes.set_ylabel(f"{next(iter(named))} accuracy" if len(named) == 1 else "accuracy")
         axes.set_ylim(top=1.02)
         axes.set_yticks([tick for tick in axes.get_yticks() if axes.get_ylim()[0] <= tick <= 1])
         axes.yaxis.set_major_formatter(PercentFormatter(xmax=1))
-        parts.append(f"Accuracy by epoch. {_summary(accuracy or {}, '.1%')}")
+        parts.append(f"Accuracy by epoch. {_summary(named, '.1%')}")
     return _describe(figure, " ".join(parts))
 
 
@@ -295,9 +297,9 @@ def boundary(
     axes.set(xlim=(left, right), ylim=(bottom, top), xlabel=axes_labels[0], ylabel=axes_labels[1])
     xs, ys = [left + dx * i for i in range(resolution)], [bottom + dy * j for j in range(resolution)]
     for lead in leads(said):
-        axes.contour(xs, ys, lead, levels=[0.0], colors=["#2d3437"], linewidths=1.6)
+        axes.contour(xs, ys, lead, levels=[0.0], colors=[_ON_SHADING], linewidths=1.6)
         if count == 2:
-            axes.contour(xs, ys, lead, levels=[-math.log(9), math.log(9)], colors=["#2d3437"], linewidths=0.7,
+            axes.contour(xs, ys, lead, levels=[-math.log(9), math.log(9)], colors=[_ON_SHADING], linewidths=0.7,
                          linestyles="dotted")  # fmt: skip
     wrong = _draw_points(axes, model, X, y, names)
     figure.legend(loc="outside lower center", ncols=4 if count == 2 else 3)
@@ -323,7 +325,9 @@ def _draw_points(
     missed = [row for row, label, choice in zip(X, y, chosen) if label != choice]
     if missed:
         axes.scatter([row[0] for row in missed], [row[1] for row in missed], s=110, facecolors="none",
-                     edgecolors="#2d3437", linewidths=1.2, label="wrong", zorder=4)  # fmt: skip
+                     edgecolors=_ON_SHADING, linewidths=1.2, zorder=4)  # fmt: skip
+        axes.add_line(Line2D([], [], color="none", marker="o", markersize=10, markerfacecolor="none",
+                             markeredgecolor=_INK, label="wrong"))  # fmt: skip
     axes.add_line(Line2D([], [], color=_INK, linewidth=1.6, label="border"))
     return len(missed)
 
