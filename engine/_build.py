@@ -31,8 +31,8 @@ SOURCE = os.path.join(FOLDER, "_tape.c")
 FLAGS = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-fvisibility=hidden"]
 # The flags of each set of kernels, for cc and for zig, which would otherwise build for the machine it runs on.
 X86 = {
-    "avx512": (["-mavx512f", "-mavx512dq", "-mavx2", "-mfma", "-mprefer-vector-width=512"], ["-mcpu=x86_64_v4"]),
-    "avx2": (["-mavx2", "-mfma"], ["-mcpu=x86_64_v3"]),
+    "avx512": (["-mavx512f", "-mavx512dq", "-mavx2", "-mfma"], ["-mcpu=x86_64+avx512f+avx512dq+avx2+fma"]),
+    "avx2": (["-mavx2", "-mfma"], ["-mcpu=x86_64+avx2+fma"]),
     "baseline": ([], ["-mcpu=x86_64"]),
 }
 OTHER: dict[str, tuple[list[str], list[str]]] = {"baseline": ([], ["-mcpu=baseline"])}

@@ -758,6 +758,17 @@ const Kernels JOIN(tape_kernels_, TAPE_KERNELS) = {ISA_NAME, W, run_flat, run_la
 #endif
 #define EXPORT __attribute__((visibility("default")))
 
+#if defined(TAPE_HAVE_AVX2) || defined(TAPE_HAVE_AVX512)
+#include <cpuid.h>
+/* Asked of the processor itself: __builtin_cpu_supports needs a runtime that not every compiler brings. */
+static int processor_has(uint32_t wanted /* bits of ebx, leaf 7 */, uint32_t saved /* registers that the system saves */) {
+    uint32_t a, b, c, d, low, high;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || (c & (1u << 12 | 1u << 27)) != (1u << 12 | 1u << 27)) return 0; /* FMA */
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    if ((low & saved) != saved || !__get_cpuid_count(7, 0, &a, &b, &c, &d)) return 0;
+    return (b & wanted) == wanted;
+}
+#endif
 #ifdef TAPE_HAVE_AVX2
 extern const Kernels tape_kernels_avx2;
 #endif
@@ -770,10 +781,10 @@ static const Kernels *supported(int i) {
     const Kernels *found[3];
     int n = 0;
 #ifdef TAPE_HAVE_AVX512
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq")) found[n++] = &tape_kernels_avx512;
+    if (processor_has(1u << 5 | 1u << 16 | 1u << 17, 0xe6)) found[n++] = &tape_kernels_avx512;
 #endif
 #ifdef TAPE_HAVE_AVX2
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) found[n++] = &tape_kernels_avx2;
+    if (processor_has(1u << 5, 0x06)) found[n++] = &tape_kernels_avx2;
 #endif
     found[n++] = &JOIN(tape_kernels_, TAPE_KERNELS);
     return i < n ? found[i] : NULL;
