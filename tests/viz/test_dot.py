@@ -28,7 +28,7 @@ def statements(graph: graphviz.Digraph, pattern: str) -> list[str]:
 
 
 def test_every_value_and_operation_is_drawn_once():
-    """A value is a node, an operation another, and an edge runs from each parent to the operation and on to the result."""
+    """Values and operations are nodes; an edge runs from each parent to the operation, and one on to the result."""
     *_, c = example()
     graph = draw(c)
     assert isinstance(graph, graphviz.Digraph)
@@ -53,7 +53,7 @@ def test_values_show_label_data_and_gradient():
 
 
 def test_edges_carry_local_derivatives():
-    """The label of an edge into an operation is the derivative of the result by that operand: here b, a and 1 - tanh²."""
+    """An edge into an operation shows the derivative of the result by that operand: here b, a, 1 - tanh² and 1."""
     *_, c = example()
     labels = sorted(re.findall(r'v\d+ -> o\d+ \[label=" ([^"]*) "', draw(c).source))
     assert labels == sorted(["-3.0000", "2.0000", "0.0707", "1.0000", "1.0000"])
