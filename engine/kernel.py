@@ -9,7 +9,6 @@ from itertools import chain
 
 from .graph import toposort
 from .program import Program, trace
-from .source import generate, load
 from .value import Value, real_number
 
 TYPE_CHECKING = False
@@ -108,12 +107,16 @@ class Kernel:
 
             self.native = native.compile(program)
         else:
+            from .source import load
+
             self._step = load(self.source)
 
     @property
     def source(self) -> str:
         """The program as Python that runs on its own, and that the "source" backend runs."""
         if self._source is None:
+            from .source import generate  # which the native backend need not wait for
+
             self._source = generate(self.program)
         return self._source
 

@@ -255,7 +255,7 @@ def _logsumexp(values: Sequence[float]) -> float:
 
 def _dot(weights: Sequence[float], inputs: Sequence[float], bias: float | None = None) -> float:
     if not weights:
-        return 0.0 if bias is None else bias
+        return 0.0 if bias is None else 0.0 + bias
     z = -0.0  # what adds to any number, zeros of both signs included, without changing it
     for w, x in zip(weights, inputs):
         z += w * x

@@ -463,9 +463,11 @@ def _mean(w: _Writer, args: Args) -> int | None:
 
 def _dot(w: _Writer, args: Args) -> int | None:
     weights, inputs, bias = split_dot(args)
-    rest = () if bias is None or (weights and w.is_number(bias, "-0.0")) else (bias,)
-    if len(weights) <= 1:
-        return w.emit("sum", tuple([w.emit("mul", pair) for pair in zip(weights, inputs, strict=True)]) + rest)
+    rest = () if bias is None or w.is_number(bias, "-0.0") else (bias,)
+    if not weights:
+        return w.emit("add", (w.number(0.0), *rest))
+    if len(weights) == 1:
+        return w.emit("sum", (w.emit("mul", (weights[0], inputs[0])), *rest))
     for ones, others in ((weights, inputs), (inputs, weights)):
         if len(set(ones)) == 1 and w.is_number(ones[0], "1.0"):
             return w.emit("sum", others + rest)

@@ -2,13 +2,13 @@
 
 The rule "1 - y * y" is compiled once as it stands for floats. To differentiate again, or to write a program, the same
 rule must be applied to Values or to instructions. So every operator of the expression becomes a call of the operation
-of the table with that name: sub(1, mul(y, y)). A condition becomes a call of ``where``: both branches are then part of
-the graph, and the choice between them is made anew for every sample.
+of the table with that name: sub(1.0, mul(y, y)). A condition becomes a call of ``where``: both branches are then part
+of the graph, and the choice between them is made anew for every sample.
 """
 
 from __future__ import annotations
 
-import ast
+import _ast as ast  # the classes of the nodes; importing the module ast would take longer than to lower a graph
 from functools import cache
 
 TYPE_CHECKING = False
@@ -23,36 +23,31 @@ _OPERATORS: dict[type[ast.AST], str] = {
 }  # fmt: skip
 
 
-class _Calls(ast.NodeTransformer):
-    """Rewrites operators and conditions as calls of operations."""
-
-    def _call(self, name: str, *arguments: ast.expr) -> ast.Call:
-        return ast.Call(ast.Name(name, ast.Load()), list(arguments), [])
-
-    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
-        return self._call(_OPERATORS[type(node.op)], self.visit(node.left), self.visit(node.right))
-
-    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
-        if isinstance(node.operand, ast.Constant):
-            return ast.Constant(-float(node.operand.value))  # type: ignore[arg-type]
-        return self._call("neg", self.visit(node.operand))
-
-    def visit_Constant(self, node: ast.Constant) -> ast.expr:
-        return ast.Constant(float(node.value))  # type: ignore[arg-type]
-
-    def visit_Compare(self, node: ast.Compare) -> ast.expr:
-        return self._call(_OPERATORS[type(node.ops[0])], self.visit(node.left), self.visit(node.comparators[0]))
-
-    def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
-        return self._call("where", self.visit(node.test), self.visit(node.body), self.visit(node.orelse))
+def _calls(node: Any) -> str:
+    """An expression as text, its operators and conditions written as calls of operations."""
+    kind = type(node)
+    if kind is ast.Name:
+        return str(node.id)
+    if kind is ast.Constant:
+        return repr(float(node.value))
+    if kind is ast.UnaryOp:
+        number = type(node.operand) is ast.Constant
+        return repr(-float(node.operand.value)) if number else f"neg({_calls(node.operand)})"
+    if kind is ast.BinOp:
+        name, operands = _OPERATORS[type(node.op)], [node.left, node.right]
+    elif kind is ast.Compare:
+        name, operands = _OPERATORS[type(node.ops[0])], [node.left, node.comparators[0]]
+    elif kind is ast.IfExp:
+        name, operands = "where", [node.test, node.body, node.orelse]
+    else:
+        name, operands = node.func.id, node.args
+    return f"{name}({', '.join(map(_calls, operands))})"
 
 
 @cache
 def _code(expression: str, arguments: tuple[str, ...]) -> CodeType:
-    body = _Calls().visit(ast.parse(expression, mode="eval")).body
-    parameters = ast.arguments([], [ast.arg(name) for name in arguments], None, [], [], None, [])
-    tree = ast.Expression(ast.Lambda(parameters, body))
-    return compile(ast.fix_missing_locations(tree), f"<{expression}>", "eval")
+    tree = compile(expression, "<rule>", "eval", ast.PyCF_ONLY_AST)
+    return compile(f"lambda {', '.join(arguments)}: {_calls(tree.body)}", f"<{expression}>", "eval")  # type: ignore[attr-defined]
 
 
 def compile_rule(
