@@ -1,0 +1,33 @@
+"""The examples in the docstrings give what they print."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import pkgutil
+
+import pytest
+
+import engine
+import nn
+import viz
+
+MODULES = [
+    f"{package.__name__}.{module.name}"
+    for package in (engine, nn, viz)
+    for module in pkgutil.iter_modules(package.__path__)
+    if not module.name.startswith("_")
+]
+
+
+@pytest.mark.parametrize("name", ["engine", "nn", "viz", *MODULES])
+def test_examples_in_docstrings(name):
+    """Every example in the docstrings of the module prints what it says."""
+    assert doctest.testmod(importlib.import_module(name)).failed == 0
+
+
+def test_there_are_examples():
+    """The walk over the modules finds docstrings with examples."""
+    found = [test for name in ("engine", "engine.value") for test in doctest.DocTestFinder().find(
+        importlib.import_module(name)) if test.examples]  # fmt: skip
+    assert len(found) >= 2
