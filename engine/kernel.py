@@ -7,7 +7,6 @@ from array import array
 from contextlib import contextmanager, suppress
 from itertools import chain
 
-from .graph import toposort
 from .program import Program, trace
 from .value import Value, real_number
 
@@ -30,7 +29,8 @@ def lower(
 
     outputs   the Value to compute, usually a loss, or a list of several
     inputs    the leaves that each row brings anew; an intermediate node given here is cut from its past
-    wrt       the nodes to differentiate by; by default all leaves that are neither inputs nor plain numbers
+    wrt       the nodes to differentiate by; by default all leaves that are neither inputs nor plain numbers, which are
+              then ``kernel.program.parameter_values``
     backend   "native", the compiled interpreter; "source", generated Python; "auto" takes native where it is built
 
     >>> from engine import Value, lower
@@ -45,9 +45,6 @@ def lower(
     if backend not in ("auto", "native", "source"):
         raise ValueError(f"lower: backend is 'auto', 'native' or 'source', got {backend!r}")
     listed = [outputs] if isinstance(outputs, Value) else outputs
-    if wrt is None:
-        rows = set(inputs)
-        wrt = [node for node in toposort(*listed) if node.op is None and not node.is_constant and node not in rows]
     with _collector_paused():
         return Kernel(trace(listed, inputs, wrt), backend, single=isinstance(outputs, Value))
 

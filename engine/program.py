@@ -101,16 +101,17 @@ def split_dot(args: Args) -> tuple[Args, Args, int | None]:
 
 
 def trace(
-    outputs: Sequence[Value], inputs: Sequence[Value], wrt: Sequence[Value], gradient: bool = True
+    outputs: Sequence[Value], inputs: Sequence[Value], wrt: Sequence[Value] | None, gradient: bool = True
 ) -> Program:
     """The program that computes ``outputs`` from ``inputs``, and with ``gradient`` their derivatives by ``wrt``.
 
     An input is usually a leaf. One that was computed is cut from its past: its values come from the rows, and what it
     was computed from is reached only along other ways. A node of ``wrt`` may be any node, as in ``grad``; an output
     that does not depend on it has the derivative 0.0. Plain numbers in expressions become constants of the program;
-    all other leaves are parameters. Raises TypeError for what is no Value and ValueError for a repeated input.
+    all other leaves are parameters, and they are ``wrt`` where it is None. Raises TypeError for what is no Value and
+    ValueError for a repeated input.
     """
-    outputs, inputs, wrt = _values(outputs, "outputs"), _values(inputs, "inputs"), _values(wrt, "wrt")
+    outputs, inputs = _values(outputs, "outputs"), _values(inputs, "inputs")
     if not outputs:
         raise ValueError("lower: outputs is an empty list: pass at least one Value")
     writer = _Writer()
@@ -120,10 +121,14 @@ def trace(
             raise ValueError(f"lower: inputs[{k}]{_called(node)} is inputs[{inputs.index(node)}] again: list it once")
         ids[node] = writer.leaf("input", node.label)
     cut = set(inputs) if any(node.op for node in inputs) else None
+    order = _order(outputs, cut)
+    if wrt is None:
+        wrt = [node for node in order if node.op is None and not node.is_constant and node not in ids]
+    else:
+        wrt = _values(wrt, "wrt")
     parameters = {node: None for node in wrt if node.op is None and node not in ids}
     for node in parameters:
         ids[node] = writer.leaf("parameter", node.label)
-    order = _order(outputs, cut)
     computed: dict[Value, tuple[tuple[Value, ...], Args]] = {}  # the parents and their ids
     for node in order:
         if node in ids:

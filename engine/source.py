@@ -19,6 +19,7 @@ from __future__ import annotations
 import builtins
 import keyword
 import re
+from math import inf
 from unicodedata import normalize
 
 from .ops import OPS
@@ -36,7 +37,6 @@ _WIDTH = 100
 _INLINE = 50  # characters of an expression that may stand inside another one
 _SMALL = 40000  # operands of a program whose dots are written out term by term
 _TERMS, _TERMS_OF_LARGE = 64, 8  # dots with more terms are calls; the compiler's time goes with the terms in the text
-
 _PAGE = 4000  # statements in a function, where there are more than can be compiled as one
 
 _ACTIVATIONS = {"sigmoid", "tanh", "relu", "leaky_relu", "elu", "silu", "gelu", "softplus"}
@@ -285,7 +285,7 @@ class _Generator:
             number = self.p.constant.get(w)
             if number in (1.0, -1.0):
                 term = self.expression(x, _PRODUCT if text or number == 1.0 else _SIGN)
-            elif text and number is not None and number < 0:
+            elif text and number is not None and -inf < number < 0:
                 term = f"{-number!r}*{self.expression(x, _SIGN)}"
             else:
                 term = self.product(w, x)
@@ -337,7 +337,7 @@ class _Generator:
         for i, args in enumerate(p.args):
             for a in args:
                 consumer[a] = i
-        titles = [(p.backward, "# backward"), (0, "# forward")]
+        section = ""
         for i, op, _ in p:
             if i in self.grouped:
                 continue
@@ -355,9 +355,10 @@ class _Generator:
             if not p.varying[i]:
                 self.prologue.append(_wrapped(f"{self.named(i)} = ", text))
                 continue
-            if titles and i >= titles[-1][0]:
-                self.loop.append(next(title for first, title in titles if i >= first))
-                titles = [(first, title) for first, title in titles if first > i]
+            title = "# forward" if i < p.backward else "# backward"
+            if title != section:
+                self.loop.append(title)
+                section = title
             self.loop.append(_wrapped(f"{self.named(i)} = ", text))
 
     def _in_same_place(self, i: int, user: int) -> bool:

@@ -301,3 +301,11 @@ def test_a_wrong_rule_shows_in_the_gradient(monkeypatch: pytest.MonkeyPatch) -> 
     wrong = Op(tanh.name, tanh.symbol, "a", tanh.forward, ("1.001 * (1 - y * y)",), tanh.domains, tanh.doc)
     monkeypatch.setattr(y, "op", wrong)
     assert lower(y, [x], [x], backend="source")([[0.3]])[1] != grad(y, [x])
+
+
+def test_infinite_and_undefined_numbers_stand_in_the_text() -> None:
+    """inf and nan are imported where a constant needs them, in a dot as elsewhere."""
+    a, b = Value(2.0), Value(3.0)
+    for number in (math.inf, -math.inf, math.nan):
+        for y in (dot([a, number, b], [a, b, a]), a * number + b, engine.maximum(a, number)):
+            assert bits(lower(y, [a], [b], backend="source")([[2.0]])) == bits((y.data, grad(y, [b])))
