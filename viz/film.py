@@ -16,6 +16,7 @@ from pathlib import Path
 
 from .plots import extent, leads, probabilities, shade
 from .render import write
+from .text import clean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def film(
     losses       the loss of each epoch, drawn under the picture with a mark at the frame shown
     resolution   points of the grid along each axis
 
-    Raises ValueError where there are no frames, more than four classes or rows that are not two numbers.
+    Raises ValueError for labels other than 0 to 3, and for rows that are not two numbers.
     """
     frame = extent(X)
     points = _points(X, y, frame)
@@ -218,7 +219,7 @@ def _page(
     last = frames[-1]
     legend = "".join(
         f'<span><svg viewBox="-7 -7 14 14" aria-hidden="true"><g fill="{color}">{marker.format(x=0.0, y=0.0)}</g></svg>'
-        f"{html.escape(name)}</span>"
+        f"{html.escape(clean(name))}</span>"
         for name, (color, marker) in zip(names, _MARKERS)
     )
     # "</" would end the script element wherever it stands
@@ -227,7 +228,7 @@ def _page(
     over_x, over_y = _WIDTH / (resolution - 1) / 2, _HEIGHT / (resolution - 1) / 2
     return _TEMPLATE.format(
         over_x=f"{-over_x:.2f}", over_y=f"{-over_y:.2f}", image_width=f"{_WIDTH + 2 * over_x:.2f}",
-        image_height=f"{_HEIGHT + 2 * over_y:.2f}", title=html.escape(title), width=_WIDTH, height=_HEIGHT,
+        image_height=f"{_HEIGHT + 2 * over_y:.2f}", title=html.escape(clean(title)), width=_WIDTH, height=_HEIGHT,
         image=last["image"], border=last["border"],
         points=points, caption=html.escape(last["caption"]), legend=legend, most=len(frames) - 1, data=data,
         loss=_loss_curve(losses, last["epoch"]),

@@ -19,6 +19,7 @@ from io import BytesIO
 from pathlib import Path
 
 from .render import write
+from .text import clean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ _STYLE: Any = {
     "text.color": _INK, "axes.labelcolor": _INK, "axes.edgecolor": _INK, "axes.titlecolor": _INK,
     "xtick.color": _INK, "ytick.color": _INK, "axes.spines.top": False, "axes.spines.right": False,
     "axes.facecolor": "none", "axes.titlesize": 10.0, "figure.titlesize": 12.0, "legend.frameon": False,
-    "lines.linewidth": 1.8, "axes.grid": False, "figure.facecolor": "none", "mathtext.default": "regular",
+    "lines.linewidth": 1.8, "axes.grid": False, "figure.facecolor": "none", "text.parse_math": False,  # a label with dollar signs in it is not TeX
     "svg.fonttype": "none",      # text stays text: it can be searched, and read aloud
     "svg.hashsalt": "viz.plots",  # the ids in the file depend on its content alone
 }  # fmt: skip
@@ -83,7 +84,7 @@ def _figure(title: str, width: float = 6.4, height: float = 4.0) -> Figure:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
-    figure.suptitle(title)
+    figure.suptitle(clean(title))
     return figure
 
 
@@ -146,7 +147,7 @@ def _draw_series(axes: Axes, named: Mapping[str, Series]) -> None:
     for (name, series), (color, marker, dash) in zip(named.items(), _looks()):
         epochs, values = _points(series)
         axes.plot(epochs, values, color=color, linestyle=dash, marker=marker, markevery=max(1, len(epochs) // 8),
-                  markersize=4.5, label=name)  # fmt: skip
+                  markersize=4.5, label=clean(name))  # fmt: skip
     axes.set_xlabel("epoch")
     if len(named) > 1:
         axes.legend()
@@ -187,7 +188,7 @@ def _summary(named: Mapping[str, Series], form: str) -> str:
     texts = []
     for name, series in named.items():
         epochs, values = _points(series)
-        texts.append(f"{name}: {values[0]:{form}} at epoch {epochs[0]}, {values[-1]:{form}} at epoch {epochs[-1]}.")
+        texts.append(f"{clean(name)}: {values[0]:{form}} at epoch {epochs[0]}, {values[-1]:{form}} at epoch {epochs[-1]}.")
     return " ".join(texts)
 
 
@@ -200,11 +201,11 @@ def lines(
     axes = figure.subplots()
     for (name, values), (color, marker, dash) in zip(named.items(), _looks()):
         axes.plot(x, values, color=color, linestyle=dash, marker=marker, markevery=max(1, len(x) // 10),
-                  markersize=4.5, label=name)  # fmt: skip
+                  markersize=4.5, label=clean(name))  # fmt: skip
     axes.axhline(0, color=_INK, linewidth=0.6)
     axes.set(xlabel=xlabel, ylabel=ylabel)
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-    return _describe(figure, f"{', '.join(named)} for {xlabel} from {min(x):g} to {max(x):g}.")
+    return _describe(figure, f"{', '.join(map(clean, named))} for {xlabel} from {min(x):g} to {max(x):g}.")
 
 
 def extent(rows: Sequence[Sequence[float]], margin: float = 0.12) -> tuple[float, float, float, float]:
@@ -286,6 +287,8 @@ def boundary(
     said = probabilities(model, frame, resolution, resolution)
     count = len(said[0][0])
     names = list(classes or (f"class {k}" for k in range(count)))
+    if len(names) != count:
+        raise ValueError(f"the model tells {count} classes apart, got {len(names)} names: {', '.join(names)}")
     figure = _figure(title, 5.6, 5.2)
     axes = figure.subplots()
     shading = [[shade(p) for p in row] for row in said]
@@ -319,7 +322,7 @@ def _draw_points(
     for k, (name, (color, marker, _)) in enumerate(zip(names, _looks())):
         members = [row for row, label in zip(X, y) if label == k]
         axes.scatter([row[0] for row in members], [row[1] for row in members], s=26, c=color, marker=marker,
-                     edgecolors="white", linewidths=0.7, label=name, zorder=3)  # fmt: skip
+                     edgecolors="white", linewidths=0.7, label=clean(name), zorder=3)  # fmt: skip
     said = [[p] if isinstance(p, (int, float)) else list(p) for p in model.predict_proba([list(row) for row in X])]
     chosen = [float(p[0] >= 0.5) if len(p) == 1 else float(p.index(max(p))) for p in said]
     missed = [row for row, label, choice in zip(X, y, chosen) if label != choice]
@@ -340,7 +343,7 @@ def weights(named: Mapping[str, Series], title: str = "Weights over time") -> Fi
     told_apart = len(named) <= 2 * len(_LOOKS)
     for k, ((name, series), (color, marker, dash)) in enumerate(zip(named.items(), _looks())):
         epochs, values = _points(series)
-        axes.plot(epochs, values, color=color, linestyle=dash, linewidth=1.5 if told_apart else 1.0, label=name,
+        axes.plot(epochs, values, color=color, linestyle=dash, linewidth=1.5 if told_apart else 1.0, label=clean(name),
                   marker=marker if told_apart else None, markevery=max(1, len(epochs) // 8), markersize=5,
                   markerfacecolor=color if k < len(_LOOKS) else "white")  # fmt: skip
     axes.axhline(0, color=_INK, linewidth=0.6)
@@ -355,17 +358,21 @@ def gradient_norms(
     named: Mapping[str, Sequence[float]], title: str = "Gradient norm by layer", ylabel: str = "norm of dJ/dW"
 ) -> Figure:
     """The size of the gradient at each layer, first layer left, on a logarithmic axis; a series a network."""
+    from matplotlib.ticker import FormatStrFormatter, NullFormatter
+
     figure = _figure(title, 6.8, 4.2)
     axes = figure.subplots()
     for (name, norms), (color, marker, dash) in zip(named.items(), _looks()):
         shown = [norm if norm > 0 else math.nan for norm in norms]  # a logarithmic axis has no zero
-        axes.plot(range(1, len(norms) + 1), shown, color=color, marker=marker, linestyle=dash, label=name)
+        axes.plot(range(1, len(norms) + 1), shown, color=color, marker=marker, linestyle=dash, label=clean(name))
     axes.set_yscale("log")
+    axes.yaxis.set_major_formatter(FormatStrFormatter("%g"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
     longest = max(len(norms) for norms in named.values())
     axes.set_xticks(range(1, longest + 1))
     axes.set(xlabel="layer (1 is next to the input)", ylabel=ylabel)
     axes.legend()
     ratios = " ".join(
-        f"{name}: layer 1 {norms[0]:.2g}, last layer {norms[-1]:.2g}." for name, norms in named.items()
+        f"{clean(name)}: layer 1 {norms[0]:.2g}, last layer {norms[-1]:.2g}." for name, norms in named.items()
     )
     return _describe(figure, f"Gradient norm by layer. {ratios}")

@@ -1,0 +1,187 @@
+"""Training pictures: what is drawn is what the numbers say, and the files are fit to be shown."""
+
+from __future__ import annotations
+
+import math
+import re
+import subprocess
+import sys
+from xml.etree import ElementTree
+
+import pytest
+
+pytest.importorskip("matplotlib", reason="plots are drawn by matplotlib")
+
+from viz import plots
+
+HOSTILE = '"}{|<script>\\N</svg>$x_{$ \x07]]>'
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+class Plane:
+    """A classifier whose border is known: the line x2 = 0.25, on either side of which it is ever surer."""
+
+    def predict_proba(self, X):
+        return [1 / (1 + math.exp(-8 * (row[1] - 0.25))) for row in X]
+
+
+class Thirds:
+    """Three classes, the likeliest the one whose direction is nearest."""
+
+    def predict_proba(self, X):
+        found = []
+        for x, y in X:
+            e = [math.exp(3 * (x * math.cos(t) + y * math.sin(t))) for t in (0, 2.0944, 4.1888)]
+            found.append([v / sum(e) for v in e])
+        return found
+
+
+POINTS = [[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [0.5, 0.2]]
+LABELS = [0, 0, 1, 1, 1]  # the last lies on the wrong side
+
+
+def figures():
+    return {
+        "curves": plots.curves({"training": [0.7, 0.3, 0.1], "test": {0: 0.8, 2: 0.2}}, {"training": [0.5, 0.9, 1.0]}),
+        "lines": plots.lines([0.0, 1.0, 2.0], {"f": [0.0, 1.0, 4.0], "g": [1.0, 1.0, 1.0]}, "Two functions"),
+        "boundary": plots.boundary(Plane(), POINTS, LABELS, resolution=20),
+        "three": plots.boundary(Thirds(), POINTS, [0, 0, 1, 1, 2], classes=["a", "b", "c"], resolution=20),
+        "weights": plots.weights({f"w{k}": {0: 0.0, 5: float(k)} for k in range(9)}),
+        "norms": plots.gradient_norms({"sigmoid": [1e-6, 1e-3, 1.0], "tanh": [0.5, 0.0, 1.0]}),
+    }
+
+
+@pytest.mark.parametrize("name", figures())
+def test_an_svg_is_well_formed_and_says_what_it_shows(name, tmp_path):
+    """Each picture parses as XML, and carries a title and a description for those who cannot see it."""
+    root = ElementTree.parse(plots.save(figures()[name], tmp_path / "p.svg")).getroot()
+    assert root.get("role") == "img"
+    assert root.findtext(f"{SVG}title")
+    assert len(root.findtext(f"{SVG}desc")) > 20
+    assert root.find(f".//{SVG}text") is not None, "text is text, not outlines"
+
+
+def test_the_same_figure_gives_the_same_bytes(tmp_path):
+    """Two processes with different hash seeds write the same SVG."""
+    code = (
+        "import sys; from viz import plots; "
+        "plots.save(plots.curves({'training': [0.7, 0.3, 0.1]}, {'training': [0.5, 0.9, 1.0]}), sys.argv[1])"
+    )
+    texts = []
+    for seed in ("1", "2"):
+        path = tmp_path / f"{seed}.svg"
+        environment = {**__import__("os").environ, "PYTHONHASHSEED": seed}
+        subprocess.run([sys.executable, "-c", code, path], check=True, env=environment)
+        texts.append(path.read_bytes())
+    assert texts[0] == texts[1]
+    assert b"20" + b"26" not in re.sub(rb"<path[^>]*>", b"", texts[0]), "no date"
+
+
+def test_png_by_suffix(tmp_path):
+    """A .png is a PNG on white, and another suffix is refused by name."""
+    from PIL import Image
+
+    with Image.open(plots.save(figures()["boundary"], tmp_path / "p.png")) as image:
+        assert image.getpixel((0, 0))[:3] == (255, 255, 255)
+    with pytest.raises(ValueError, match=r"\.svg or \.png.*'p\.gif'"):
+        plots.save(figures()["boundary"], tmp_path / "p.gif")
+    assert not (tmp_path / "p.gif").exists()
+
+
+def test_text_turns_light_on_a_dark_page(browser, tmp_path):
+    """In a browser that prefers dark the axis labels are light, and otherwise dark; measured in the rendered page."""
+    path = plots.save(figures()["boundary"], tmp_path / "p.svg")
+    colors = {}
+    for scheme in ("light", "dark"):
+        context = browser.new_context(color_scheme=scheme)
+        page = context.new_page()
+        page.goto(path.as_uri())
+        colors[scheme] = page.evaluate("getComputedStyle(document.querySelector('text')).fill")
+        context.close()
+    brightness = {scheme: sum(map(int, re.findall(r"\d+", color)[:3])) for scheme, color in colors.items()}
+    assert brightness["light"] < 200 < 550 < brightness["dark"]
+
+
+def test_labels_arrive_intact_and_harmless(tmp_path):
+    """Markup, TeX and control characters in a title or a name are shown as they are, and nothing of them acts."""
+    figure = plots.curves({HOSTILE: [0.5, 0.2], "b": [0.4, 0.1]}, title=HOSTILE)
+    root = ElementTree.parse(plots.save(figure, tmp_path / "p.svg")).getroot()
+    shown = HOSTILE.replace("\x07", "")
+    assert root.findtext(f"{SVG}title") == shown
+    texts = ["".join(element.itertext()) for element in root.iter(f"{SVG}text")]
+    assert texts.count(shown) == 2
+    assert not list(root.iter(f"{SVG}script"))
+
+
+def test_the_border_lies_where_the_probability_is_one_half():
+    """The zero line of ``leads`` is the border x2 = 0.25, and its dotted lines are where the probability is 0.1 or 0.9."""
+    frame = (0.0, 1.0, 0.0, 1.0)
+    said = plots.probabilities(Plane(), frame, 3, 101)
+    (lead,) = plots.leads(said)
+    heights = [row[1] for row in lead]
+    crossing = next(k for k in range(100) if heights[k] < 0 <= heights[k + 1])
+    assert crossing in (24, 25)
+    assert abs(heights[35] - 0.8) < 1e-9, "the log odds rise by 8 a unit"
+
+
+def test_probabilities_run_from_the_bottom_left():
+    """The grid's first row is the bottom of the frame, its first column the left; one output stands for two classes."""
+
+    class Corner:
+        def predict_proba(self, X):
+            return [0.1 * x + 0.01 * y for x, y in X]
+
+    said = plots.probabilities(Corner(), (0.0, 2.0, 1.0, 5.0), 3, 2)
+    assert [[round(p[1], 12) for p in row] for row in said] == [[0.01, 0.11, 0.21], [0.05, 0.15, 0.25]]
+    assert all(math.isclose(sum(p), 1) for row in said for p in row)
+
+
+def test_shading_is_white_where_nothing_is_known_and_strongest_where_it_is_certain():
+    """Equally likely classes are white; a class is deeper in colour the more certain it is."""
+    assert plots.shade([0.5, 0.5]) == (1.0, 1.0, 1.0)
+    assert plots.shade([1 / 3, 1 / 3, 1 / 3]) == pytest.approx((1.0, 1.0, 1.0))
+    assert sum(plots.shade([0.2, 0.8])) > sum(plots.shade([0.0, 1.0]))
+    assert plots.shade([1.0, 0.0]) != plots.shade([0.0, 1.0])
+
+
+def test_points_on_the_wrong_side_are_ringed_and_counted():
+    """One of the five points is on the wrong side: the legend has an entry for it, the description the share."""
+    figure = figures()["boundary"]
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels == ["class 0", "class 1", "wrong", "border"]
+    assert "80.0%" in figure.get_label()
+    right = plots.boundary(Plane(), POINTS[:4], LABELS[:4], resolution=10)
+    assert "wrong" not in [text.get_text() for text in right.legends[0].get_texts()]
+
+
+def test_classes_differ_in_marker_as_well_as_in_colour():
+    """Colour is never the only sign: every class has a marker and every series a dash of its own."""
+    assert len({marker for _, marker, _ in plots._LOOKS}) == len(plots._LOOKS)
+    assert len({str(dash) for _, _, dash in plots._LOOKS}) == len(plots._LOOKS)
+
+
+def test_a_boundary_needs_two_inputs_and_the_right_number_of_names():
+    """Rows of three numbers, and names for another number of classes, are refused with what was received."""
+    with pytest.raises(ValueError, match="rows of 3"):
+        plots.boundary(Plane(), [[0.0, 0.0, 0.0]], [0])
+    with pytest.raises(ValueError, match="2 classes apart, got 3 names"):
+        plots.boundary(Plane(), POINTS, LABELS, classes=["a", "b", "c"])
+
+
+def test_the_users_matplotlib_keeps_its_settings(tmp_path):
+    """Drawing changes no setting, opens no figure of pyplot and loads no window system."""
+    code = (
+        "import sys, matplotlib; from viz import plots; "
+        # copied without reading "backend", which would look for one
+        "settings = lambda: {k: v for k, v in dict.items(matplotlib.rcParams) if k != 'backend'}; before = settings(); "
+        "plots.save(plots.curves({'a': [1.0, 0.5]}), sys.argv[1]); "
+        "assert settings() == before; assert 'matplotlib.pyplot' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code, tmp_path / "p.svg"], check=True)
+
+
+def test_without_matplotlib_the_error_names_the_remedy(monkeypatch):
+    """Where matplotlib is missing, the first plot says how to install it; importing viz.plots still works."""
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(plots.MatplotlibMissing, match="pip install matplotlib"):
+        plots.curves({"training": [0.7, 0.3]})
