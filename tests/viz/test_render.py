@@ -106,6 +106,14 @@ def test_hostile_labels_arrive_intact_and_harmless(engine_used):
             assert not name.startswith("on")
 
 
+def test_a_text_between_angle_brackets_is_no_markup(engine_used):
+    """A tooltip such as "<i> = <b> × <b>" would be markup to Graphviz, from the first bracket to the last."""
+    x = Value(1.0, label="<b>")
+    y = x * x
+    y.label = "<i>"
+    assert "<i> = <b> × <b>" in text_of(ET.fromstring(svg(y)), "title")
+
+
 def test_control_characters_and_long_labels(engine_used):
     """Control characters vanish, line breaks are made visible, long labels are shortened but whole in their tooltip."""
     long = "w" * 300 + "end"

@@ -1,0 +1,121 @@
+"""Pictures in notebooks: what a Value offers, and the notebook of the demos, executed."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+import viz
+from engine import Value
+from nn import MLP
+
+NOTEBOOK = Path(__file__).parents[2] / "demos" / "backpropagation.ipynb"
+KINDS = {"text/plain", "text/html", "image/svg+xml"}
+
+
+@pytest.fixture
+def any_graphviz():
+    if viz.renderer() is None:
+        pytest.skip("no Graphviz")
+
+
+def example() -> Value:
+    a = Value(2.0, label="a<b>")
+    return a * a
+
+
+def test_a_value_offers_html_svg_and_text(any_graphviz):
+    """HTML with the picture inline, the picture alone, and the repr, so that every viewer finds one it knows."""
+    y = example()
+    bundle = y._repr_mimebundle_()
+    assert bundle.keys() == KINDS
+    assert bundle["text/plain"] == repr(y)
+    assert ET.fromstring(bundle["text/html"]).find(".//{http://www.w3.org/2000/svg}title") is not None
+    assert ET.fromstring(bundle["image/svg+xml"]).tag == "{http://www.w3.org/2000/svg}svg"
+    assert "<svg" in y._repr_html_()
+
+
+def test_include_and_exclude_choose_the_kinds(any_graphviz):
+    """The protocol's two arguments are respected."""
+    assert example()._repr_mimebundle_(include={"text/html"}).keys() == {"text/html"}
+    assert example()._repr_mimebundle_(exclude={"text/html"}).keys() == KINDS - {"text/html"}
+
+
+def test_drawings_show_themselves_with_the_same_renderers(any_graphviz, monkeypatch, tmp_path):
+    """What draw and draw_propagation return is shown even where there is no dot, which graphviz's own display needs."""
+    pytest.importorskip("pygraphviz", minversion="2.0")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for picture in (viz.draw(example()), viz.draw_propagation(MLP(2, [1]), [1.0, 2.0], 1)):
+        assert picture._repr_mimebundle_().keys() == KINDS
+        assert "<svg" in picture._repr_mimebundle_()["text/html"]
+
+
+def test_ids_of_pictures_on_one_page_differ(any_graphviz):
+    """Two pictures in one notebook share no id, even of the same value."""
+    y = example()
+    first, second = (set(re.findall(r'\bid="([^"]*)"', y._repr_html_())) for _ in range(2))
+    assert len(first) > 5
+    assert not first & second
+
+
+def test_inline_pictures_take_the_colour_of_the_page(any_graphviz):
+    """In a page the lines follow the page's own colour, which may be dark whatever the system prefers."""
+    assert "prefers-color-scheme" not in example()._repr_html_()
+    assert "currentColor" in example()._repr_html_()
+
+
+def test_a_cell_survives_a_failure_to_draw(monkeypatch, tmp_path):
+    """Without a renderer the text is shown with the reason, and nothing is raised."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys.modules["viz.render"], "_embedded_works", lambda: False)
+    y = example()
+    y.label = "<script>alert(1)</script>"
+    bundle = y._repr_mimebundle_()
+    assert bundle.keys() == {"text/plain", "text/html"}
+    assert "pip install" in bundle["text/html"]
+    assert "<script" not in bundle["text/html"]
+    assert "Value(data=4.0" in bundle["text/plain"]
+
+
+def test_a_graph_too_large_to_draw_is_shown_as_text():
+    """Also where draw refuses."""
+    node, other = Value(1.0), Value(2.0)
+    for _ in range(1000):
+        node, other = node * other, node + other
+    assert "a part of the graph" in node._repr_mimebundle_()["text/html"]
+
+
+def test_the_notebook_of_the_demos_runs(any_graphviz):
+    """Every cell runs, the pictures are there, and what is saved holds no output and no path of a machine."""
+    nbformat = pytest.importorskip("nbformat")
+    nbclient = pytest.importorskip("nbclient")
+    pytest.importorskip("ipykernel")
+    text = NOTEBOOK.read_text(encoding="utf-8")
+    notebook = nbformat.reads(text, as_version=4)
+    nbformat.validate(notebook)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert all(cell.outputs == [] and cell.execution_count is None for cell in code)
+    assert not re.search(r"/home/|/tmp/|/root/|C:\\\\", text)
+    root = str(NOTEBOOK.parents[1])
+    os.environ["PYTHONPATH"], before = os.pathsep.join([root, *filter(None, sys.path)]), os.environ.get("PYTHONPATH")
+    try:
+        nbclient.NotebookClient(
+            notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": root}}
+        ).execute()
+    finally:
+        os.environ.pop("PYTHONPATH")
+        if before is not None:
+            os.environ["PYTHONPATH"] = before
+    pictures = [
+        output.data["text/html"] for cell in code for output in cell.outputs if "text/html" in output.get("data", {})
+    ]
+    assert len(pictures) == 5
+    assert all("<svg" in picture for picture in pictures)
+    printed = "".join(output.text for cell in code for output in cell.outputs if output.output_type == "stream")
+    before_step, after_step = map(float, re.search(r"J = (\S+) before, (\S+) after", printed).groups())
+    assert after_step < before_step

@@ -1,0 +1,119 @@
+"""The command line, ``python -m viz``."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from viz.__main__ import main
+
+
+def run(capsys, *words: str) -> tuple[int, str, str]:
+    """The exit status of the command line, and what it wrote to both streams."""
+    try:
+        status = main(words)
+    except SystemExit as exit:  # argparse
+        status = int(exit.code or 0)
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+def test_an_expression_prints_its_value_and_gradients(capsys):
+    """The result, then each name with its value and derivative; here ∂/∂a = b and ∂/∂c = 1 - tanh²(0.5)."""
+    status, out, err = run(capsys, "a*b + tanh(c)", "a=2", "b=-3", "c=0.5")
+    assert status == 0
+    assert err == ""
+    first, *rest = out.splitlines()
+    assert first == "a*b + tanh(c) = -5.537882843"
+    assert [line.split() for line in rest] == [
+        ["a", "=", "2", "∂/∂a", "=", "-3"], ["b", "=", "-3", "∂/∂b", "=", "2"],
+        ["c", "=", "0.5", "∂/∂c", "=", "0.786447733"],
+    ]  # fmt: skip
+
+
+def test_pictures_are_written(capsys, tmp_path):
+    """--out may be given several times; folders are made, and the file says what the expression is."""
+    files = [tmp_path / "new" / name for name in ("graph.dot", "graph.svg")]
+    status, out, _ = run(capsys, "a*b", "a=2", "b=3", "--out", str(files[0]), "--out", str(files[1]))
+    assert status == 0
+    assert all(f"wrote {file}" in out for file in files)
+    assert all("a*b" in file.read_text(encoding="utf-8") for file in files)
+
+
+def test_a_page_is_written(capsys, tmp_path):
+    """.html gives the page that steps through backpropagation."""
+    path = tmp_path / "page.html"
+    status, _, err = run(capsys, "a*b", "a=2", "b=3", "--out", str(path))
+    assert (status, err) == (0, "")
+    assert "<!doctype html>" in path.read_text(encoding="utf-8").lower()
+
+
+def test_an_expression_may_begin_with_a_minus(capsys):
+    """"-a" is an expression and no option, wherever it stands."""
+    assert run(capsys, "-a*2", "a=1")[1].startswith("-a*2 = -2")
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["a*b + tnah(c)", "a=1", "b=1", "c=1"], "did you mean tanh"),
+        (["a*b", "a=1"], "b has no value: add b=NUMBER"),
+        (["a", "a=1", "b=1"], "b: a value is given"),
+        (["a", "a=x"], "'x' is not a number"),
+        (["a", "a"], "a value is given as name=number"),
+        (["a", "a=1", "a=2"], "a already has the value 1"),
+        (["a", "1=2"], "a value is given as name=number"),
+        (["a", "a=1", "--out", "graph.gif"], "the suffix must be one of .svg, .png, .pdf, .dot, .html"),
+        ([], "expression"),
+    ],
+)
+def test_mistakes_end_with_status_2(capsys, tmp_path, monkeypatch, words, says):
+    """The error is one message on stderr, without a traceback; nothing is printed or written."""
+    monkeypatch.chdir(tmp_path)
+    status, out, err = run(capsys, *words)
+    assert status == 2
+    assert says in err
+    assert "Traceback" not in err
+    assert out == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_picture_that_cannot_be_made_ends_with_status_1(capsys, tmp_path, monkeypatch):
+    """Without Graphviz the numbers are still printed, and the error names the remedies."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys.modules["viz.render"], "_embedded_works", lambda: False)
+    status, out, err = run(capsys, "a", "a=1", "--out", str(tmp_path / "graph.svg"))
+    assert status == 1
+    assert "a = 1" in out
+    assert "pip install" in err
+
+
+def test_a_path_that_cannot_be_written_ends_with_status_1(capsys, tmp_path):
+    """A file where a folder is needed is reported, not raised."""
+    (tmp_path / "file").write_text("")
+    status, _, err = run(capsys, "a", "a=1", "--out", str(tmp_path / "file" / "graph.dot"))
+    assert status == 1
+    assert "graph.dot" in err
+
+
+def test_help_lists_the_operations_and_examples(capsys):
+    """--help shows how values are given, what --out takes, and every operation of the table."""
+    from engine import OPS
+
+    status, out, _ = run(capsys, "--help")
+    assert status == 0
+    assert 'python -m viz "a*b + tanh(c)" a=2 b=-3 c=0.5 --out graph.svg' in out
+    assert all(name in out.replace("\n", " ") for name in OPS)
+
+
+def test_it_runs_as_a_module():
+    """python -m viz is the command line."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONIOENCODING": "utf-8"}
+    done = subprocess.run(
+        [sys.executable, "-m", "viz", "2*a", "a=21"], env=environment, capture_output=True, encoding="utf-8"
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("2*a = 42\n")
