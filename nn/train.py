@@ -12,6 +12,7 @@ import math
 import sys
 from contextlib import contextmanager
 from random import Random
+from time import perf_counter
 
 from engine import Value, first_nonfinite, grad, mean
 from engine import sum as sum_of
@@ -44,6 +45,7 @@ _LABELS: dict[Loss, str] = {
     cross_entropy: "class",
 }
 _EAGER_ROWS = 64  # rows whose graph is in memory at a time
+_MOST_EPOCHS = 1 << 16  # epochs that a backend is asked for at a time
 
 
 class History:
@@ -152,14 +154,18 @@ def fit(
     history, run, evaluate = _prepare(job, backend)
     watcher = _Watcher(job, history, evaluate)
     bar = _progress_bar(progress, job.epochs)
+    most = 1 if watcher.needed or bar is not None else _MOST_EPOCHS
     try:
         while not history.stopped:
-            losses = run(history.epochs, 1 if watcher.needed else job.epochs - history.epochs)
+            started = perf_counter()
+            losses = run(history.epochs, min(most, job.epochs - history.epochs))
             history.loss += losses
             watcher.after_epoch()
             if bar is not None:
                 bar.set_postfix_str(f"loss {losses[-1]:.4g}", refresh=False)
                 bar.update(len(losses))
+                if not watcher.needed:  # as many epochs as make the bar move ten times a second
+                    most = max(1, min(_MOST_EPOCHS, int(len(losses) * 0.1 / (perf_counter() - started + 1e-9))))
     except KeyboardInterrupt as interrupt:
         history.stopped = "interrupted"
         interrupt.history = history  # type: ignore[attr-defined]
@@ -269,6 +275,8 @@ class _Job:
         outputs = None
         if self.loss in _LABELS or self.loss is mean_squared_error:
             outputs = self.model.sizes[-1] if isinstance(self.model, MLP) else None
+        if self.loss is cross_entropy and outputs == 1:
+            raise ValueError(f"fit: cross_entropy needs at least 2 outputs, one a class; {self.model!r} has 1")
         return read_targets(y, n, outputs, _LABELS.get(self.loss, "real"), name)
 
     def _check_optimizer(self) -> None:
@@ -550,7 +558,8 @@ def _explained(job: _Job, epoch: int, number: int, batch: Sequence[int], loss: f
         loss_of_row.zero_grad()
         loss_of_row.backward()
         node = first_nonfinite(loss_of_row)
-        if node is not None:
+        # Only what the training uses: an infinite gradient by an input alone would stop nothing.
+        if node is not None and not all(map(math.isfinite, (loss_of_row.data, *(parameter.grad for parameter in job.params)))):
             return NonFiniteError(
                 f"{where}, row {i} of X: {_described(node)}; {kept}. A lower lr or standardised inputs may help",
                 epoch, number, i, node,
