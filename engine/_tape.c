@@ -48,6 +48,7 @@
 
 typedef double V __attribute__((vector_size(8 * W)));
 typedef int64_t M __attribute__((vector_size(8 * W)));
+typedef uint64_t Bits __attribute__((vector_size(8 * W)));
 typedef double VU __attribute__((vector_size(8 * W), aligned(8), may_alias));
 #define INLINE static inline __attribute__((always_inline))
 #define LIKELY(x) __builtin_expect(!!(x), 1)
@@ -159,23 +160,25 @@ INLINE V exp_reduced(V a, V *t) {
     p2 = fma_(p4, r4, p2);
     return fma_(fma_(p2, r4, p0), r2, r);
 }
+/* The integer that exp_reduced left in the low bits, as an exponent. */
+INLINE M times_2_to_52(V t) { return (M)((Bits)t << 52); }
 /* exp where |a| <= 708 is known. */
 INLINE V exp_inner(V a) {
     V t, e = exp_reduced(a, &t) + 1.0;
-    return (V)((M)e + ((M)t << 52));
+    return (V)((M)e + times_2_to_52(t));
 }
 INLINE V exp_(V a) { return LIKELY(!any(~(abs_(a) <= 708.0))) ? exp_inner(a) : lanes_exp(a); }
 INLINE V expm1_(V a) {
     if (any(~(abs_(a) <= 708.0))) return lanes_expm1(a);
-    V t, e = exp_reduced(a, &t), s = (V)((M)one_() + ((M)t << 52));
+    V t, e = exp_reduced(a, &t), s = (V)((M)one_() + times_2_to_52(t));
     return select_(abs_(a) < 1e-290, a, fma_(e, s, s - 1.0)); /* a tiny a would lose its last bits in the reduction */
 }
 /* log(x) + correction, for x normal and finite: x = 2^k (1 + f), s = f / (2 + f), log(1 + f) = 2 s + s R(s*s). */
 INLINE V log_inner(V x, V correction) {
     M bits = (M)x - 0x3fe6a09e667f3bcdLL; /* sqrt(1/2), so that the mantissa lies around 1 */
-    M k = (M)((V)((M)((uint64_t __attribute__((vector_size(8 * W))))bits >> 52)));
+    M k = (M)((Bits)bits >> 52);
     V n = (V)((k ^ 0x800) + (M)splat(ROUND)) - (ROUND + 0x800); /* the 12 bits of k as a signed number, exactly */
-    V f = (V)((M)x - (bits & (M)(0xfffLL << 52 | (M){}))) - 1.0;
+    V f = (V)((M)x - (bits & ((M){} | (int64_t)0xfff0000000000000u))) - 1.0;
     V s = f / (f + 2.0), z = s * s, z2 = z * z;
     V r0 = fma_(splat(0.3999999999989889), z, splat(0.666666666666667));
     V r1 = fma_(splat(0.22222211089368124), z, splat(0.2857142862625391));
@@ -202,7 +205,7 @@ INLINE V log1p_(V a) {
 INLINE V tanh_(V a) {
     V x = abs_(a);
     if (any(~(x <= 300.0))) return lanes_tanh(a);
-    V t, e = exp_reduced(x + x, &t), s = (V)((M)one_() + ((M)t << 52));
+    V t, e = exp_reduced(x + x, &t), s = (V)((M)one_() + times_2_to_52(t));
     e = fma_(e, s, s - 1.0);
     V y = e / (e + 2.0);
     y = select_(x < 1e-290, x, y);
@@ -581,7 +584,7 @@ INLINE void outer_tile(const int m, const int r, const int32_t *ra, const int32_
 #pragma GCC unroll 8
     for (int q = 0; q < m; q++)
 #pragma GCC unroll 8
-        for (int t = 0; t < r; t++) s[q][t] = zero_();
+        for (int t = 0; t < r; t++) s[q][t] = splat(-0.0); /* as in sum_of_row */
     int64_t o = 0;
     for (; o < full; o += W) {
         V d[3];
@@ -597,9 +600,9 @@ INLINE void outer_tile(const int m, const int r, const int32_t *ra, const int32_
     if (any(mask)) {
 #pragma GCC unroll 8
         for (int q = 0; q < m; q++) {
-            V a = select_(mask, load(A[q] + o), zero_());
+            V a = load(A[q] + o);
 #pragma GCC unroll 8
-            for (int t = 0; t < r; t++) s[q][t] = fma_(a, select_(mask, load(D[t] + o), zero_()), s[q][t]);
+            for (int t = 0; t < r; t++) s[q][t] = select_(mask, fma_(a, load(D[t] + o), s[q][t]), s[q][t]);
         }
     }
 #pragma GCC unroll 8
@@ -626,12 +629,12 @@ static const int32_t *lanes_outer(const int32_t *c, const double *L, int64_t ld,
     return targets + K * J;
 }
 INLINE double sum_of_row(const double *p, int64_t full, M mask) {
-    V s0 = zero_(), s1 = zero_(), s2 = zero_(), s3 = zero_();
+    V none = splat(-0.0), s0 = none, s1 = none, s2 = none, s3 = none; /* -0.0 + x is x, for x = -0.0 as well */
     int64_t o = 0;
     for (; o + 4 * W <= full; o += 4 * W)
         s0 += load(p + o), s1 += load(p + o + W), s2 += load(p + o + 2 * W), s3 += load(p + o + 3 * W);
     for (; o < full; o += W) s0 += load(p + o);
-    if (any(mask)) s1 += select_(mask, load(p + o), zero_());
+    if (any(mask)) s1 += select_(mask, load(p + o), none);
     return hsum((s0 + s1) + (s2 + s3));
 }
 
@@ -962,7 +965,7 @@ typedef struct Pool {
 static void run_part(Tape *t, const Batch *b, int part) {
     int64_t I = t->is.n_inputs, T = t->is.threads, width = t->kernels->width, ld = t->ld;
     double *L = t->L[part], *acc = t->acc + (int64_t)part * t->is.n_results;
-    memset(acc, 0, sizeof(double) * t->is.n_results);
+    for (int64_t i = 0; i < t->is.n_results; i++) acc[i] = -0.0;
     for (int64_t k = b->blocks * part / T; k < b->blocks * (part + 1) / T; k++) {
         int64_t s0 = b->first + k * b->per_block, n = b->first + b->samples - s0;
         if (n > b->per_block) n = b->per_block;
@@ -1061,7 +1064,7 @@ EXPORT Tape *tape_new(const Layout *layout, const int32_t *flat, int64_t n_flat,
     int64_t block = layout->block, T = layout->threads;
     if (!block) {
         block = layout->n_rows ? 40000 / layout->n_rows : 1;
-        block = block < 32 ? 32 : block > 256 ? 256 : block;
+        block = block < 104 ? 104 : block > 256 ? 256 : block;
     }
     t->ld = (block + 7) / 8 * 8;
     if (t->ld / 8 % 2 == 0) t->ld += 8; /* an odd number of cache lines: rows do not compete for the same ones */
@@ -1076,7 +1079,7 @@ EXPORT Tape *tape_new(const Layout *layout, const int32_t *flat, int64_t n_flat,
         tape_free(t);
         return NULL;
     }
-    memcpy(t->U + layout->n_parameters, constants, sizeof(double) * layout->n_constants);
+    if (layout->n_constants) memcpy(t->U + layout->n_parameters, constants, sizeof(double) * layout->n_constants);
     if (T > 1 && layout->n_rows) t->pool = pool_new(t);
     *error = 0;
     return t;
@@ -1089,7 +1092,7 @@ static const double *run(Tape *t, Batch *b) {
     double *acc = t->acc;
     if (!t->is.n_rows) {
         int64_t I = t->is.n_inputs, inputs = (int64_t)t->is.n_parameters + t->is.n_constants;
-        if (b->samples != 1) memset(acc, 0, sizeof(double) * R);
+        for (int64_t i = 0; i < R && b->samples != 1; i++) acc[i] = -0.0;
         for (int64_t s = 0; s < b->samples; s++) {
             const double *x = b->X + (b->order ? b->order[b->first + s] : b->first + s) * b->row;
             for (int64_t i = 0; i < I; i++) t->U[inputs + i] = x[i * b->column];
@@ -1212,11 +1215,13 @@ EXPORT int32_t tape_train(Trainer *r, int64_t epochs, double seconds, double *lo
     double *states[3] = {r->optimizer.s0, r->optimizer.s1, r->optimizer.s2};
     while (r->epoch < epochs) {
         if (r->position == 0) {
+            /* Here, and not below: an epoch that has its order must take a step, or it would be drawn again. */
+            if (steps && steps % between == 0 && seconds_now() > end) return TIME_IS_UP;
             r->epoch_loss = 0.0;
             if (r->order) permute(r->order, r->samples, r->generator, r->keys, (int32_t *)(r->keys + r->samples));
         }
         while (r->position < r->samples) {
-            if (steps && steps % between == 0 && seconds_now() > end) return TIME_IS_UP;
+            if (r->position && steps && steps % between == 0 && seconds_now() > end) return TIME_IS_UP;
             int64_t n = r->samples - r->position < r->batch ? r->samples - r->position : r->batch;
             Batch b = {r->X, r->row, r->column, r->order, r->position, n, 0, 0};
             const double *results = run(t, &b);

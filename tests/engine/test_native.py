@@ -1,0 +1,481 @@
+"""The compiled interpreter against the eager engine, mpmath, and its own checks: every instruction set, one by one."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import random
+import subprocess
+import sys
+from array import array
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import engine
+from engine import OPS, Value, dot, grad, logsumexp, mean, native, where
+from engine.program import trace
+from engine.value import FUNCTIONS
+
+if not native.available()[0]:
+    pytest.skip(native.available()[1], allow_module_level=True)
+
+SETS = native.instruction_sets()
+ROWS = [1, 7, 8, 9, 63, 64, 65, 1000]
+AWKWARD = [0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 5e-324, -5e-324, 1e-310, 2.2250738585072014e-308, 1e-17, -1e-17, 37.5,
+           -37.5, 300.5, 708.5, -708.5, 709.9, -745.0, -746.0, 1e10, -1e10, 1.7e308, -1.7e308, math.inf, -math.inf,
+           math.nan]  # fmt: skip
+
+
+def run(outputs, inputs, wrt, rows, instruction_set=None, reduce="mean", threads=1, block=0):
+    """Values and gradients from the compiled interpreter."""
+    program = trace(outputs, inputs, wrt)
+    kernel = native.NativeKernel(program, instruction_set, threads, block)
+    numbers = array("d", [x for row in rows for x in row])
+    return kernel.run(numbers, len(rows), [node.data for node in program.parameter_values], reduce)
+
+
+def ulps(x, y):
+    """How many doubles lie between x and y; 0 for two nans, and for equal numbers of any sign."""
+    if x == y or (x != x and y != y):
+        return 0
+    if not (math.isfinite(x) and math.isfinite(y)):
+        return math.inf
+    return abs(x - y) / math.ulp(max(abs(x), abs(y)))
+
+
+def close(x, y, relative=1e-12, absolute=1e-300):
+    return (x != x and y != y) or x == y or abs(x - y) <= max(relative * max(abs(x), abs(y)), absolute)
+
+
+def test_every_operation_has_a_native_case():
+    """An operation added to the table needs a case in _tape.c, and this test names the one that lacks it."""
+    library = native._library()
+    assert [name for name in OPS if name not in library.operations and name not in library.nary and name != "dot"] == []
+
+
+def test_arities_are_those_of_the_table():
+    """The interpreter takes as many operands as the row of the table has."""
+    words = native._library().text("tape_operations").split()
+    for name, arity in zip(words[::2], words[1::2]):
+        assert name not in OPS or OPS[name].arity == int(arity)
+
+
+@pytest.mark.parametrize("instruction_set", SETS)
+@pytest.mark.parametrize("op", [op for op in OPS.values() if op.arity], ids=lambda op: op.name)
+def test_operations_at_awkward_points(op, instruction_set):
+    """At zeros of both signs, subnormals, the ends of the range, infinities and nan: eager's value, to 2 ulp, and its
+    derivatives to a few more; what is exact in IEEE 754 is the same to the sign of zero.
+    """
+    points = AWKWARD if op.arity < 3 else [0.0, -0.0, 1.5, -2.0, math.inf, -math.inf, math.nan]
+    rows = [()]
+    for _ in op.arguments:
+        rows = [(*row, x) for row in rows for x in points]
+    inputs = [Value(0.7, name) for name in op.arguments]
+    program = trace([FUNCTIONS[op.name](*inputs)], inputs, inputs)
+    kernel = native.NativeKernel(program, instruction_set, 1)
+    for row in rows:
+        leaves = [Value(x) for x in row]
+        expected = FUNCTIONS[op.name](*leaves)
+        (y,), (gradient,) = kernel.run(array("d", row), 1, [])
+        assert ulps(y, expected.data) <= 2, (row, y, expected.data)
+        if y == 0 and expected.data == 0:
+            assert math.copysign(1, y) == math.copysign(1, expected.data), row
+        for g, e in zip(gradient, expected.local_derivatives):
+            assert close(g, e, 1e-13, 1e-15), (row, gradient, expected.local_derivatives)
+
+
+@pytest.mark.parametrize("instruction_set", SETS)
+def test_special_points(instruction_set):
+    """The recorded special points: value and gradient where frameworks agree on them."""
+    recorded = json.loads((Path(__file__).parent / "special_points.json").read_text())["rows"]
+    checked = 0
+    for point in recorded:
+        if point["op"] not in OPS or OPS[point["op"]].arity != len(point["inputs"]):
+            continue
+        row = [float(x) for x in point["inputs"]]
+        inputs = [Value(x) for x in row]
+        (y,), (gradient,) = run([FUNCTIONS[point["op"]](*inputs)], inputs, inputs, [row], instruction_set)
+        eager = FUNCTIONS[point["op"]](*[Value(x) for x in row])
+        assert ulps(y, eager.data) <= 2, point
+        assert all(close(g, e, 1e-12, 2.3e-16) for g, e in zip(gradient, eager.local_derivatives)), (point, gradient)
+        checked += 1
+    assert checked > 200
+
+
+@pytest.mark.parametrize("instruction_set", SETS)
+@pytest.mark.parametrize(
+    ("name", "low", "high"),
+    [("exp", -708, 709), ("exp", -1, 1), ("expm1", -40, 700), ("expm1", -1e-3, 1e-3), ("log", 1e-300, 1e300),
+     ("log", 0.5, 2.0), ("log1p", -0.999, 4.0), ("log1p", -1e-3, 1e-3), ("tanh", -20, 20), ("tanh", -0.6, 0.6),
+     ("tanh", -1e-6, 1e-6), ("sigmoid", -700, 40), ("softplus", -700, 40), ("logsigmoid", -40, 40)],
+)  # fmt: skip
+def test_vector_functions_are_good_to_two_ulp(name, low, high, instruction_set):
+    """exp, log and the functions made of them, against 40 digits of mpmath."""
+    mpmath = pytest.importorskip("mpmath")
+    rng = random.Random(1)
+    if name == "log" and high > 2:
+        points = [math.exp(rng.uniform(math.log(low), math.log(high))) for _ in range(400)]
+    else:
+        points = [rng.uniform(low, high) for _ in range(400)]
+    truth = {
+        "exp": mpmath.exp, "expm1": mpmath.expm1, "log": mpmath.log, "log1p": mpmath.log1p, "tanh": mpmath.tanh,
+        "sigmoid": lambda x: 1 / (1 + mpmath.exp(-x)), "softplus": lambda x: mpmath.log1p(mpmath.exp(x)),
+        "logsigmoid": lambda x: -mpmath.log1p(mpmath.exp(-x)),
+    }[name]  # fmt: skip
+    a = Value(0.5)
+    kernel = native.NativeKernel(trace([FUNCTIONS[name](a)], [a], []), instruction_set, 1)
+    with mpmath.workdps(40):
+        for x in points:
+            (y,), _ = kernel.run(array("d", [x]), 1, [])
+            expected = truth(mpmath.mpf(x))
+            assert abs(mpmath.mpf(y) - expected) <= 2 * math.ulp(float(expected)), (x, y, float(expected))
+
+
+UNARY = [op.name for op in OPS.values() if op.arity == 1]
+BINARY = [op.name for op in OPS.values() if op.arity == 2]
+
+
+@st.composite
+def graphs(draw):
+    """(output, inputs, parameters): a random graph that mixes per-row values, parameters and numbers."""
+    inputs = [Value(draw(st.floats(-2, 2)), f"x{k}") for k in range(draw(st.integers(1, 3)))]
+    parameters = [Value(draw(st.floats(-2, 2)), f"p{k}") for k in range(draw(st.integers(1, 4)))]
+    nodes = [*inputs, *parameters]
+    node = st.integers(0, 10**6).map(lambda k: nodes[k % len(nodes)])
+    for _ in range(draw(st.integers(1, 25))):
+        kind = draw(st.integers(0, 5))
+        if kind == 0:
+            nodes.append(getattr(draw(node), draw(st.sampled_from(UNARY)))())
+        elif kind <= 2:
+            nodes.append(getattr(draw(node), draw(st.sampled_from(BINARY)))(draw(node)))
+        elif kind == 3:
+            n = draw(st.integers(1, 4))
+            weights, inputs_ = [draw(node) for _ in range(n)], [draw(node) for _ in range(n)]
+            nodes.append(dot(weights, inputs_, draw(st.none() | node)))
+        elif kind == 4:
+            operands = [draw(node) for _ in range(draw(st.integers(1, 4)))]
+            nodes.append(draw(st.sampled_from([mean, logsumexp, engine.sum]))(operands))
+        else:
+            nodes.append(where(draw(node).gt(draw(st.floats(-1, 1))), draw(node), draw(node)))
+    return nodes[-1].tanh() + nodes[len(nodes) // 2].sin(), inputs, parameters
+
+
+def eager_gradient(output, inputs, parameters, row):
+    """(value, gradient) of the graph at a row, by a copy of it built anew."""
+    from engine.graph import toposort
+
+    copies = dict(zip(inputs, map(Value, row)))
+    for node in toposort(output):
+        if node in copies:
+            continue
+        if node.op is None:
+            copies[node] = node
+        else:
+            operands = [copies[parent] for parent in node.parents]
+            if node.op.name == "dot":
+                n = len(operands) // 2
+                copies[node] = dot(operands[:n], operands[n : 2 * n], operands[2 * n] if len(operands) % 2 else None)
+            elif node.op.arity is None:
+                copies[node] = FUNCTIONS[node.op.name](operands)
+            else:
+                copies[node] = FUNCTIONS[node.op.name](*operands)
+    return copies[output].data, grad(copies[output], parameters)
+
+
+@settings(max_examples=60, deadline=None)
+@given(graphs(), st.sampled_from(SETS), st.integers(0, 1000))
+def test_random_graphs_agree_with_eager(graph, instruction_set, seed):
+    """Any graph, on rows where its branches go either way: sums of eager's values and gradients."""
+    output, inputs, parameters = graph
+    rng = random.Random(seed)
+    rows = [[rng.uniform(-2, 2) for _ in inputs] for _ in range(5)]
+    values = [eager_gradient(output, inputs, parameters, row) for row in rows]
+    (value,), (gradient,) = run([output], inputs, parameters, rows, instruction_set, "sum")
+    for found, terms in zip([value, *gradient], zip(*[(v, *g) for v, g in values])):
+        if all(map(math.isfinite, terms)) and max(map(abs, terms)) < 1e100:  # beyond, the order of the sum decides
+            assert abs(found - math.fsum(terms)) <= 1e-9 * max(1e-3, *map(abs, terms)), (found, terms)
+
+
+@settings(max_examples=40, deadline=None)
+@given(graphs(), st.sampled_from(SETS))
+def test_random_graphs_train_on_one_sample(graph, instruction_set):
+    """The flat tape, which trains one sample at a time, takes the step that eager's gradient gives."""
+    output, inputs, parameters = graph
+    row = [x.data for x in inputs]
+    value, gradient = eager_gradient(output, inputs, parameters, row)
+    kernel = native.NativeKernel(trace([output], inputs, parameters), instruction_set)
+    trainer = native.Trainer(kernel, row, 1, 1)
+    before = [p.data for p in kernel.program.parameter_values]
+    trainer.load(before, "sgd", lr=0.5)
+    losses = array("d", [0.0])
+    state = trainer.run(1, losses, 10.0)
+    if not all(map(math.isfinite, (value, *gradient))):
+        assert state == native.NOT_FINITE
+        assert trainer.parameters() == before
+    elif max(map(abs, (value, *gradient))) < 1e100:
+        assert state == native.DONE
+        assert close(losses[0], value, 1e-9, 1e-12)
+        assert all(close(g, e, 1e-9, 1e-9) for g, e in zip(trainer.gradient(), gradient))
+        assert all(
+            close(p, b - 0.5 * e, 1e-9, 1e-9) for p, b, e in zip(trainer.parameters(), before, gradient)
+        )
+
+
+def network(sizes, seed=0, activation="sigmoid"):
+    """(loss, inputs, parameters) of a fully connected network with these sizes."""
+    rng = random.Random(seed)
+    inputs = [Value(rng.uniform(-1, 1)) for _ in range(sizes[0])]
+    target, parameters, a = Value(0.3), [], inputs
+    for n_in, n_out in zip(sizes, sizes[1:]):
+        layer = [[Value(rng.uniform(-1, 1)) for _ in range(n_in + 1)] for _ in range(n_out)]
+        parameters += [w for neuron in layer for w in neuron]
+        a = [getattr(dot(neuron[:-1], a, neuron[-1]), activation)() for neuron in layer]
+    loss = engine.sum([(y - target) * (y - target) for y in a])
+    return loss, [*inputs, target], parameters
+
+
+@pytest.mark.parametrize("n", ROWS)
+@pytest.mark.parametrize("instruction_set", SETS)
+def test_numbers_of_rows(n, instruction_set):
+    """Rows that do not fill the last vector, or the last block, count once each and no more."""
+    loss, inputs, parameters = network([3, 5, 2])
+    rng = random.Random(n)
+    rows = [[rng.uniform(-1, 1) for _ in inputs] for _ in range(n)]
+    few = rows if n < 100 else rows[:: n // 50]
+    (value,), (gradient,) = run([loss], inputs, parameters, few, instruction_set, "sum", block=24)
+    expected = [eager_gradient(loss, inputs, parameters, row) for row in few]
+    assert close(value, math.fsum(v for v, _ in expected), 1e-13)
+    for k, g in enumerate(gradient):
+        assert close(g, math.fsum(e[k] for _, e in expected), 1e-11, 1e-14)
+    if n >= 100:  # all rows: the sum of the kernel over each row alone
+        whole, _ = run([loss], inputs, [], rows, instruction_set, "sum")
+        single = native.NativeKernel(trace([loss], inputs, []), instruction_set)
+        data = [p.data for p in single.program.parameter_values]
+        assert close(whole[0], math.fsum(single.run(row, 1, data)[0][0] for row in rows), 1e-12)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(st.integers(1, 14), min_size=2, max_size=4), st.sampled_from(SETS), st.sampled_from(["sigmoid", "tanh"]),
+    st.sampled_from([1, 2, 13, 33]),
+)  # fmt: skip
+def test_layers_of_every_width(sizes, instruction_set, activation, n):
+    """Blocked and outer products whose sides fill no tile: eager's gradients, of a batch and on one sample."""
+    loss, inputs, parameters = network(sizes, 1, activation)
+    rng = random.Random(n)
+    rows = [[rng.uniform(-1, 1) for _ in inputs] for _ in range(n)]
+    (value,), (gradient,) = run([loss], inputs, parameters, rows, instruction_set, "sum")
+    expected = [eager_gradient(loss, inputs, parameters, row) for row in rows]
+    assert close(value, math.fsum(v for v, _ in expected), 1e-12)
+    for k, g in enumerate(gradient):
+        assert abs(g - math.fsum(e[k] for _, e in expected)) <= 1e-12 * n
+    kernel = native.NativeKernel(trace([loss], inputs, parameters), instruction_set)
+    trainer = native.Trainer(kernel, rows[0], 1, 1)
+    trainer.load([p.data for p in parameters], "sgd", lr=0.1)
+    trainer.run(1, array("d", [0.0]), 10.0)
+    assert all(abs(g - e) <= 1e-13 for g, e in zip(trainer.gradient(), expected[0][1]))
+
+
+@pytest.mark.parametrize("instruction_set", SETS)
+def test_branches_are_decided_for_each_row(instruction_set):
+    """relu, abs, max and where change side between neighbouring rows; a decision frozen at trace time would not."""
+    x, w = Value(1.0), Value(1.5)
+    output = (w * x).relu() + (w * x).abs() + (w * x).maximum(0.25) + where(x.gt(0.5), w, -w)
+    rows = [[s * k / 8] for k in range(17) for s in (1, -1)]
+    (value,), ((g,),) = run([output], [x], [w], rows, instruction_set, "sum")
+    expected = [eager_gradient(output, [x], [w], row) for row in rows]
+    assert close(value, math.fsum(v for v, _ in expected))
+    assert close(g, math.fsum(e[0] for _, e in expected))
+
+
+def test_parts_that_do_not_depend_on_the_row():
+    """An output, or a gradient, without any input is its own mean; its sum is n times that."""
+    x, w = Value(1.0), Value(3.0)
+    rows = [[0.1], [0.2], [0.3]]
+    (a, b), gradients = run([w * w, w * w + x], [x], [w], rows)
+    assert (a, gradients[0]) == (9.0, [6.0])
+    assert close(b, 9.2)
+    (a, b), gradients = run([w * w, w * w + x], [x], [w], rows, reduce="sum")
+    assert (a, gradients[0], gradients[1]) == (27.0, [18.0], [18.0])
+    assert close(b, 27.6)
+
+
+@pytest.mark.parametrize("n", [1, 5, 64, 500])
+def test_threads_give_the_same_sums_every_time(n):
+    """A number of threads has its own rounding, and keeps it; it differs from one thread's by no more than that."""
+    loss, inputs, parameters = network([4, 9, 3])
+    rng = random.Random(2)
+    rows = [[rng.uniform(-1, 1) for _ in inputs] for _ in range(n)]
+    one = run([loss], inputs, parameters, rows, threads=1)
+    for threads in (2, 3):
+        several = [run([loss], inputs, parameters, rows, threads=threads, block=16) for _ in range(5)]
+        assert all(result == several[0] for result in several)
+        assert all(close(a, b, 1e-12, 1e-14) for a, b in zip(one[1][0], several[0][1][0]))
+
+
+def test_kernels_do_not_share_their_values():
+    """One kernel called from several threads at once gives each its own result."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    loss, inputs, parameters = network([3, 8, 1])
+    kernel = native.NativeKernel(trace([loss], inputs, parameters))
+    data = [p.data for p in parameters]
+    rows = [[k / 50, -k / 50, 0.3, 0.5] for k in range(50)]
+    expected = [kernel.run(row, 1, data) for row in rows]
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(lambda row: kernel.run(row, 1, data), rows * 8)) == expected * 8
+
+
+def test_wrong_sizes_are_refused():
+    """Too few numbers, parameters or rows never reach the interpreter."""
+    x, w = Value(1.0), Value(1.0)
+    kernel = native.NativeKernel(trace([w * x], [x], [w]))
+    for rows, n, data in (([1.0], 2, [1.0]), ([1.0], 1, []), ([], 0, [1.0])):
+        with pytest.raises(ValueError, match="do not fit"):
+            kernel.run(rows, n, data)
+
+
+def malformed(seed, change):
+    """Tapes of a network with one word changed: how many were refused, and how many ran all the same."""
+    loss, inputs, parameters = network([3, 4, 2])
+    program = trace([loss + parameters[0] * parameters[1].exp() + logsumexp(inputs)], inputs, parameters)
+    kernel = native.NativeKernel(program)
+    kernel.run([0.1] * len(inputs), 1, [0.5] * len(program.parameters))
+    lanes = kernel._lanes
+    flat, _, first = native._flat_tape(kernel.plan, kernel.library)
+    rng = random.Random(seed)
+    refused = ran = 0
+    for _ in range(change):
+        in_lanes = rng.random() < 0.5
+        codes = {"flat": lanes.flat.code[:], "lanes": lanes.code[:], "uniform": lanes.uniform[:], "one": flat.code[:]}
+        code = codes[rng.choice(["flat", "lanes", "uniform"]) if in_lanes else "one"]
+        if code:
+            code[rng.randrange(len(code))] = rng.choice(
+                [rng.randrange(-5, 400), rng.randrange(-(2**31), 2**31), -1, 2**31 - 1, -(2**31)]
+            )
+        if in_lanes:
+            layout = native.Layout(
+                lanes.flat.size, len(program.parameters), len(program.constant), len(inputs), lanes.rows,
+                lanes.packed, len(kernel.plan.results), len(lanes.uniform) // 2, 0, 0, 1, 0,
+            )  # fmt: skip
+            arguments = codes["flat"], codes["lanes"], codes["uniform"], lanes.flat.constants
+        else:
+            layout = native.Layout(
+                flat.size, len(program.parameters), len(program.constant), len(inputs), 0, 0,
+                len(kernel.plan.results), 0, first, 0, 1, 0,
+            )  # fmt: skip
+            arguments = codes["one"], array("i"), array("i"), flat.constants
+        try:
+            tape = native._Tape(layout, *arguments)
+        except ValueError:
+            refused += 1
+            continue
+        rows, results = array("d", [0.3] * len(inputs) * 5), array("d", bytes(8 * len(kernel.plan.results)))
+        kernel.library.c.tape_run(tape.pointer, native._address(rows), len(inputs), 1, 5, native._address(results))
+        ran += 1
+    return refused, ran
+
+
+def test_malformed_tapes_are_refused():
+    """A tape with an index out of place is refused when it is made; what is accepted runs within its arrays."""
+    refused, ran = malformed(0, 300)
+    assert refused > 100
+    assert ran > 10
+
+
+def test_a_stale_library_is_refused(monkeypatch, tmp_path):
+    """A library built from another _tape.c is not used, and the reason says what to do."""
+    other = tmp_path / "_tape.c"
+    other.write_bytes(Path(native.SOURCE).read_bytes() + b"\n")
+    monkeypatch.setattr(native, "SOURCE", str(other))
+    monkeypatch.setattr(native, "_loaded", None)
+    available, reason = native.available()
+    assert not available
+    assert "another version" in reason
+    assert "reinstall" in reason
+
+
+def test_without_the_library_source_is_used(monkeypatch, tmp_path):
+    """auto falls back on generated Python, and says why; native asked for by name says what to install."""
+    monkeypatch.setattr(native, "LIBRARY", str(tmp_path / "none.so"))
+    monkeypatch.setattr(native, "_loaded", None)
+    x, w = Value(1.0), Value(2.0)
+    kernel = engine.lower(w * x, [x], [w])
+    assert kernel.backend == "source"
+    assert "not built" in kernel.backend_reason
+    assert kernel([[3.0]]) == (6.0, [3.0])
+    with pytest.raises(RuntimeError, match="compiler"):
+        engine.lower(w * x, [x], [w], backend="native")
+
+
+def test_unknown_instruction_set(monkeypatch):
+    """A misspelt instruction set is named, with those that there are."""
+    monkeypatch.setenv("ENGINE_INSTRUCTION_SET", "avx1024")
+    with pytest.raises(ValueError, match=r"avx1024.*" + SETS[-1]):
+        run([Value(1.0) * 2], [], [], [[]])
+
+
+def test_the_command_says_what_is_used():
+    """python -m engine names the backend, the instruction sets and the compiler."""
+    done = subprocess.run([sys.executable, "-m", "engine"], capture_output=True, text=True, check=True)
+    assert "backend: native" in done.stdout
+    assert all(name in done.stdout for name in SETS)
+    assert native.compiler() in done.stdout
+
+
+SANITIZED = """
+import sys
+from engine import native
+native.LIBRARY = sys.argv[1]
+sys.path.insert(0, sys.argv[2])
+import test_native as t
+from array import array
+for instruction_set in native.instruction_sets():
+    for op in t.OPS.values():
+        if op.arity:
+            t.test_operations_at_awkward_points(op, instruction_set)
+    for n in t.ROWS:
+        t.test_numbers_of_rows(n, instruction_set)
+    for sizes in ([1, 1], [2, 7, 13, 1], [5, 3, 8, 11], [3, 50, 2]):
+        t.test_layers_of_every_width.hypothesis.inner_test(sizes, instruction_set, "tanh", 33)
+t.test_threads_give_the_same_sums_every_time(64)
+t.malformed(7, 400)
+print("clean")
+"""
+
+
+def test_the_compiled_code_is_clean_under_the_sanitizers(tmp_path):
+    """No access outside an array, no use after free, no undefined behaviour: on the operations at awkward points, on
+    odd sizes, on two threads, and on tapes with a word changed.
+    """
+    sys.path.insert(0, str(Path(native.SOURCE).parent))
+    try:
+        import _build
+    finally:
+        sys.path.pop(0)
+    command = _build.system_compiler()
+    if command is None:
+        pytest.skip("no C compiler")
+    library = str(tmp_path / "_tape.so")
+    flags = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g", "-O1", "-fno-omit-frame-pointer"]
+    try:
+        _build.build(library, command, flags)
+    except RuntimeError as error:
+        pytest.skip(f"this compiler has no sanitizers: {error}")
+    runtimes = []
+    for name in ("libasan.so", "libubsan.so", "libstdc++.so.6"):
+        found = subprocess.run([*command, f"-print-file-name={name}"], capture_output=True, text=True).stdout.strip()
+        if os.path.isabs(found):
+            runtimes.append(found)
+    if not any("libasan" in name for name in runtimes):
+        pytest.skip("this compiler's sanitizer cannot be loaded into Python")
+    environment = {**os.environ, "LD_PRELOAD": " ".join(runtimes), "ASAN_OPTIONS": "detect_leaks=0"}
+    done = subprocess.run(
+        [sys.executable, "-c", SANITIZED, library, str(Path(__file__).parent)],
+        capture_output=True, text=True, env=environment, cwd=Path(native.SOURCE).parent.parent,
+    )  # fmt: skip
+    assert done.stdout.endswith("clean\n"), done.stdout + done.stderr
