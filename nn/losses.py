@@ -116,7 +116,7 @@ def _mean_of(
     if isinstance(predictions, Value):
         if hasattr(targets, "__len__") and not isinstance(targets, str):
             raise ValueError(f"{name}: one prediction but several targets, {targets!r:.60}: pass one number")
-        return one(predictions, targets)
+        return one(predictions, targets)  # type: ignore[arg-type]
     if isinstance(predictions, (int, float)):
         return one(Value(predictions), targets)  # type: ignore[arg-type]
     return _mean([_mean_of(one, p, t, name) for p, t in _same_length(predictions, targets, name)])

@@ -11,12 +11,12 @@ import subprocess
 import sys
 
 import pytest
-from engine import Value, gradcheck
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from engine import Value, gradcheck
 from nn import MLP, Layer, Module, Neuron
 from nn.layers import ACTIVATIONS
-
 
 
 def torch_activation(torch, name):
@@ -86,7 +86,9 @@ def test_networks_of_any_shape_agree_with_torch(sizes, nin, activation, seed):
     x = [random.Random(seed).uniform(-3, 3) for _ in range(nin)]
     z, _, _ = torch_forward(torch, model, x)
     ours = model.logits(x)
-    assert [v.data for v in (ours if isinstance(ours, list) else [ours])] == pytest.approx(z.tolist(), rel=1e-11, abs=1e-13)
+    assert [v.data for v in (ours if isinstance(ours, list) else [ours])] == pytest.approx(
+        z.tolist(), rel=1e-11, abs=1e-13
+    )
 
 
 def test_gradient_by_the_inputs_passes_gradcheck():
@@ -126,7 +128,12 @@ def test_names_and_labels():
     assert (a.label, a.parents[0].label) == ("layer2.neuron1.a", "layer2.neuron1.z")
     x = model.layers[0].neurons[0]
     assert [name for name, _ in x.named_parameters()] == ["w1", "w2", "b"]
-    assert [name for name, _ in Layer(1, 2).named_parameters()] == ["neuron1.w1", "neuron1.b", "neuron2.w1", "neuron2.b"]
+    assert [name for name, _ in Layer(1, 2).named_parameters()] == [
+        "neuron1.w1",
+        "neuron1.b",
+        "neuron2.w1",
+        "neuron2.b",
+    ]
 
 
 def test_repr_is_short():
@@ -139,7 +146,13 @@ def test_repr_is_short():
 
 @pytest.mark.parametrize(
     ("activation", "variance"),
-    [("sigmoid", 2 / (30 + 50)), ("tanh", 2 / (30 + 50)), ("linear", 2 / (30 + 50)), ("relu", 2 / 30), ("gelu", 2 / 30)],
+    [
+        ("sigmoid", 2 / (30 + 50)),
+        ("tanh", 2 / (30 + 50)),
+        ("linear", 2 / (30 + 50)),
+        ("relu", 2 / 30),
+        ("gelu", 2 / 30),
+    ],
 )
 def test_initial_weights_have_the_variance_of_the_papers(activation, variance):
     """Glorot's variance is 2 / (inputs + outputs), He's 2 / inputs; the mean is 0 and biases are 0."""
@@ -164,7 +177,9 @@ def test_same_seed_same_bits():
     }  # fmt: skip
     here = [p.data.hex() for p in MLP(3, [4, 2], "relu", seed=11).parameters()]
     assert outputs == {f"{here}\n"}
-    assert [p.data for p in MLP(3, [4, 2], seed=12).parameters()] != [p.data for p in MLP(3, [4, 2], seed=11).parameters()]
+    assert [p.data for p in MLP(3, [4, 2], seed=12).parameters()] != [
+        p.data for p in MLP(3, [4, 2], seed=11).parameters()
+    ]
 
 
 def test_building_a_model_leaves_the_global_generator_alone():
@@ -276,8 +291,16 @@ def test_module_without_parameters_says_so():
         (lambda: Layer(2, 0), ValueError, "nout must be at least 1"),
         (lambda: Neuron(2)([1]), ValueError, r"Neuron\(2, activation='sigmoid'\) takes 2 inputs, got 1"),
         (lambda: Neuron(0), ValueError, "nin must be at least 1"),
-        (lambda: MLP(2, [1]).predict([[1, 2, 3]]), ValueError, r"X\[0\] \(row 0\) has 3 columns: every row must have 2"),
-        (lambda: MLP(2, [1]).accuracy([[1, 2]], [2]), ValueError, r"y\[0\] \(row 0\) is 2.0: labels must lie in \[0, 1\]"),
+        (
+            lambda: MLP(2, [1]).predict([[1, 2, 3]]),
+            ValueError,
+            r"X\[0\] \(row 0\) has 3 columns: every row must have 2",
+        ),
+        (
+            lambda: MLP(2, [1]).accuracy([[1, 2]], [2]),
+            ValueError,
+            r"y\[0\] \(row 0\) is 2.0: labels must lie in \[0, 1\]",
+        ),
         (lambda: MLP(2, [1]).accuracy([[1, 2]], [0, 1]), ValueError, "y has 2 labels and X has 1 rows"),
     ],
 )
@@ -294,5 +317,11 @@ def test_rows_may_be_arrays():
     numpy = pytest.importorskip("numpy")
     model = MLP(2, [3, 1], seed=1)
     expected = model([0.5, -1.0]).data
-    for row in ((0.5, -1.0), array("d", [0.5, -1.0]), numpy.array([0.5, -1.0]), numpy.float32([0.5, -1.0]), [Value(0.5), -1]):
+    for row in (
+        (0.5, -1.0),
+        array("d", [0.5, -1.0]),
+        numpy.array([0.5, -1.0]),
+        numpy.float32([0.5, -1.0]),
+        [Value(0.5), -1],
+    ):
         assert model(row).data == expected

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 
 import pytest
-from engine import Value, grad, gradcheck, sigmoid
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from engine import Value, grad, gradcheck, sigmoid
 from nn import binary_cross_entropy, binary_cross_entropy_with_logits, cross_entropy, mean_squared_error
 
 labels = st.floats(0, 1)
@@ -45,7 +46,10 @@ def test_loss_on_logits_is_exact_for_random_logits(z, y):
 
 
 @settings(deadline=None, max_examples=100)
-@given(st.one_of(st.floats(0, 1), st.sampled_from([0.0, 1.0, 1e-50, 1 - 1e-16])), st.one_of(labels, st.sampled_from([0.0, 1.0])))
+@given(
+    st.one_of(st.floats(0, 1), st.sampled_from([0.0, 1.0, 1e-50, 1 - 1e-16])),
+    st.one_of(labels, st.sampled_from([0.0, 1.0])),
+)
 def test_loss_on_probabilities_is_torchs(a, y):
     """On probabilities the loss and its gradient are torch.nn.BCELoss's, at 0 and 1 too."""
     torch = pytest.importorskip("torch")
@@ -129,7 +133,9 @@ def test_lists_give_the_mean():
         single = [loss(make(a), b).data for a, b in zip(z, y)]
         assert loss([make(a) for a in z], y).data == pytest.approx(sum(single) / 3, rel=1e-15)
     rows = [[Value(1.0), Value(2.0)], [Value(0.0), Value(-1.0)]]
-    assert cross_entropy(rows, [0, 1]).data == pytest.approx((cross_entropy(rows[0], 0).data + cross_entropy(rows[1], 1).data) / 2)
+    assert cross_entropy(rows, [0, 1]).data == pytest.approx(
+        (cross_entropy(rows[0], 0).data + cross_entropy(rows[1], 1).data) / 2
+    )
 
 
 def test_targets_may_be_values():
@@ -160,14 +166,22 @@ V = Value(0.5)
         (lambda: binary_cross_entropy(V, 2), ValueError, r"binary_cross_entropy takes a label in \[0, 1\], got 2.0"),
         (lambda: binary_cross_entropy(V, -0.1), ValueError, "label in"),
         (lambda: binary_cross_entropy(V, math.nan), ValueError, "label in"),
-        (lambda: binary_cross_entropy(Value(1.5), 1), ValueError, "got 1.5: for logits use binary_cross_entropy_with_logits"),
+        (
+            lambda: binary_cross_entropy(Value(1.5), 1),
+            ValueError,
+            "got 1.5: for logits use binary_cross_entropy_with_logits",
+        ),
         (lambda: binary_cross_entropy(V, "1"), TypeError, "label takes a real number, got '1'"),
         (lambda: binary_cross_entropy(V, [1]), ValueError, "one prediction but several targets"),
         (lambda: binary_cross_entropy([V], [1, 0]), ValueError, "1 predictions but 2 targets"),
         (lambda: binary_cross_entropy([V, V], 1), TypeError, "targets must be a Value or a list of them, got 1"),
         (lambda: binary_cross_entropy([], []), ValueError, "of an empty list has no mean"),
         (lambda: binary_cross_entropy("a", [1]), TypeError, "predictions must be a Value or a list"),
-        (lambda: binary_cross_entropy_with_logits(V, 1.5), ValueError, r"with_logits takes a label in \[0, 1\], got 1.5"),
+        (
+            lambda: binary_cross_entropy_with_logits(V, 1.5),
+            ValueError,
+            r"with_logits takes a label in \[0, 1\], got 1.5",
+        ),
         (lambda: mean_squared_error(V, None), TypeError, "target takes a real number, got None"),
         (lambda: cross_entropy(V, 1), TypeError, "takes a list of logits, one a class"),
         (lambda: cross_entropy([], 1), TypeError, "takes a list of logits"),

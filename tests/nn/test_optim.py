@@ -7,6 +7,7 @@ import random
 import signal
 
 import pytest
+
 from engine import Value
 from nn import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
 
@@ -70,7 +71,9 @@ def test_trajectory_is_that_of_torch(case):
         ours.step()
         theirs.step()
         for parameter, tensor, w in zip(params, tensors, start):
-            assert parameter.data == pytest.approx(tensor.item(), rel=1e-13, abs=1e-13 * max(abs(w), abs(tensor.item() - w)))
+            assert parameter.data == pytest.approx(
+                tensor.item(), rel=1e-13, abs=1e-13 * max(abs(w), abs(tensor.item() - w))
+            )
 
 
 @pytest.mark.parametrize("cls", [SGD, Adam, AdamW, RMSprop, Adagrad])

@@ -8,6 +8,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 import pytest
+
 from nn.data import positive_int, read_rows, read_targets
 
 

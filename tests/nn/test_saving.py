@@ -7,6 +7,7 @@ import math
 import os
 
 import pytest
+
 from nn import MLP, SGD, Layer, fit, load, save
 
 MODELS = [
@@ -116,7 +117,10 @@ def edited(change):
     content = {
         "format": "scalar-backprop-model", "version": 1, "nin": 2, "sizes": [2, 1], "activation": "sigmoid",
         "output": "sigmoid",
-        "layers": [{"weights": [[1.0, 2.0], [3.0, 4.0]], "biases": [0.0, 0]}, {"weights": [[5.0, 6.0]], "biases": [0.5]}],
+        "layers": [
+            {"weights": [[1.0, 2.0], [3.0, 4.0]], "biases": [0.0, 0]},
+            {"weights": [[5.0, 6.0]], "biases": [0.5]},
+        ],
     }  # fmt: skip
     change(content)
     return json.dumps(content)
@@ -149,16 +153,25 @@ def test_an_unedited_file_loads(tmp_path):
         (edited(lambda c: c.update(output="softmax")), "softmax needs at least 2 outputs"),
         (edited(lambda c: c.update(sizes=[2])), "sizes names 1 layers, the file has 2"),
         (edited(lambda c: c.update(layers=3)), r"the file has no list \(int\)"),
-        (edited(lambda c: c.update(sizes=[10**12, 1])), "layer1 has weights of 2 neurons, and sizes says 1000000000000"),
+        (
+            edited(lambda c: c.update(sizes=[10**12, 1])),
+            "layer1 has weights of 2 neurons, and sizes says 1000000000000",
+        ),
         (edited(lambda c: c["layers"][0].pop("biases")), "layer1 has no weights or no biases"),
         (edited(lambda c: c["layers"][0]["biases"].pop()), "layer1 has biases of 1 neurons, and sizes says 2"),
-        (edited(lambda c: c["layers"][1]["weights"][0].append(1)), "layer2.neuron1 has 3 weights, and its layer has 2 inputs"),
+        (
+            edited(lambda c: c["layers"][1]["weights"][0].append(1)),
+            "layer2.neuron1 has 3 weights, and its layer has 2 inputs",
+        ),
         (edited(lambda c: c["layers"][0]["weights"][1].__setitem__(0, "3")), "layer1.neuron2.w1 is '3'"),
         (edited(lambda c: c["layers"][0]["weights"][1].__setitem__(0, None)), "layer1.neuron2.w1 is None"),
         (edited(lambda c: c["layers"][0]["weights"][1].__setitem__(0, True)), "layer1.neuron2.w1 is True"),
         (edited(lambda c: c["layers"][1]["biases"].__setitem__(0, 10**400)), "layer2.neuron1.b is 1000"),
         (edited(lambda c: c["layers"][1]["biases"].__setitem__(0, math.nan)), "NaN is not a finite number"),
-        (edited(lambda c: None).replace("0.5", "1e999"), "layer2.neuron1.b is inf: a parameter must be a finite number"),
+        (
+            edited(lambda c: None).replace("0.5", "1e999"),
+            "layer2.neuron1.b is inf: a parameter must be a finite number",
+        ),
     ],
 )
 def test_broken_files(text, message, tmp_path):

@@ -1,0 +1,171 @@
+"""fit on the compiled interpreter does what the eager loop does: same order, same steps, same errors."""
+
+from __future__ import annotations
+
+import math
+import os
+import random
+import signal
+import threading
+import time
+
+import pytest
+
+from engine import native
+from nn import MLP, SGD, Adagrad, Adam, AdamW, RMSprop, fit
+from nn.train import NonFiniteError
+
+if not native.available()[0]:
+    pytest.skip(native.available()[1], allow_module_level=True)
+
+rng = random.Random(5)
+X = [[rng.uniform(-1, 1), rng.uniform(-1, 1)] for _ in range(37)]
+Y = [float(a * b > 0) for a, b in X]
+OPTIMIZERS = {
+    "sgd": lambda p: SGD(p, lr=0.5),
+    "decay": lambda p: SGD(p, lr=0.5, weight_decay=0.01),
+    "momentum": lambda p: SGD(p, lr=0.2, momentum=0.9, dampening=0.1, weight_decay=0.01),
+    "nesterov": lambda p: SGD(p, lr=0.2, momentum=0.9, nesterov=True),
+    "adam": lambda p: Adam(p, lr=0.01),
+    "amsgrad": lambda p: Adam(p, lr=0.05, amsgrad=True, weight_decay=0.1),
+    "adamw": lambda p: AdamW(p, lr=0.01, weight_decay=0.1),
+    "rmsprop": lambda p: RMSprop(p, lr=0.01),
+    "centered": lambda p: RMSprop(p, lr=0.01, centered=True, momentum=0.5, weight_decay=0.01),
+    "adagrad": lambda p: Adagrad(p, lr=0.1, lr_decay=0.01, initial_accumulator_value=0.1),
+}
+
+
+def trained(backend, make_optimizer, **options):
+    model = MLP(2, [5, 4, 1], seed=1)
+    optimizer = make_optimizer(model.parameters())
+    history = fit(model, X, Y, optimizer=optimizer, backend=backend, progress=False, **options)
+    return model, optimizer, history
+
+
+def close(a, b, relative=1e-11, absolute=0.0):
+    return all(math.isclose(x, y, rel_tol=relative, abs_tol=absolute) for x, y in zip(a, b, strict=True))
+
+
+@pytest.mark.parametrize("batch_size", [None, 1, 10])
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_fifty_epochs_agree_with_eager(name, batch_size):
+    """Losses of 50 epochs agree to 1e-11 with the eager engine, for each optimiser, in full, single and mini-batches;
+    so do the parameters, the optimiser's state and the last gradient.
+    """
+    options = {"epochs": 50, "batch_size": batch_size, "l2": 0.003}
+    eager, optimizer_e, history_e = trained("eager", OPTIMIZERS[name], **options)
+    compiled, optimizer_c, history_c = trained("native", OPTIMIZERS[name], **options)
+    assert history_c.backend == "native"
+    assert close(history_c.loss, history_e.loss)
+    assert close([p.data for p in compiled.parameters()], [p.data for p in eager.parameters()], 1e-9)
+    assert close([p.grad for p in compiled.parameters()], [p.grad for p in eager.parameters()], 1e-8, 1e-12)
+    assert optimizer_c.state.keys() == optimizer_e.state.keys()
+    for key, numbers in optimizer_e.state.items():
+        assert close(optimizer_c.state[key], numbers, 1e-8, 1e-12)
+
+
+@pytest.mark.parametrize("batch_size", [None, 8])
+def test_epochs_one_by_one_are_the_same(batch_size):
+    """Looking at every epoch changes nothing: the state goes out to Python and comes back."""
+    at_once, _, history = trained("native", OPTIMIZERS["adam"], epochs=20, batch_size=batch_size)
+    seen = []
+    watched, _, looked_at = trained(
+        "native", OPTIMIZERS["adam"], epochs=20, batch_size=batch_size, callback=lambda epoch, _: seen.append(epoch)
+    )
+    assert looked_at.loss == history.loss
+    assert [p.data for p in watched.parameters()] == [p.data for p in at_once.parameters()]
+    assert seen == list(range(20))
+
+
+def test_a_callback_may_change_the_learning_rate():
+    """What a callback does to the optimiser takes effect in the next epoch."""
+
+    def run(backend):
+        model = MLP(2, [3, 1], seed=1)
+        optimizer = SGD(model.parameters(), lr=1.0)
+
+        def callback(epoch, _):
+            optimizer.lr = 1.0 / (epoch + 2)
+
+        return fit(model, X, Y, optimizer=optimizer, epochs=10, backend=backend, callback=callback, progress=False)
+
+    assert close(run("native").loss, run("eager").loss)
+
+
+def test_training_part_of_the_parameters():
+    """Parameters that the optimiser does not hold stay as they are."""
+    for backend in ("native", "eager"):
+        model = MLP(2, [3, 1], seed=1)
+        before = [p.data for p in model.parameters()]
+        trained_parameters = model.layers[1].parameters()
+        fit(model, X, Y, optimizer=SGD(trained_parameters, lr=1.0), epochs=3, batch_size=1, backend=backend)
+        after = [p.data for p in model.parameters()]
+        n = len(before) - len(trained_parameters)
+        assert after[:n] == before[:n]
+        assert all(a != b for a, b in zip(after[n:], before[n:]))
+
+
+@pytest.mark.parametrize("outputs", ["softmax", "linear"])
+def test_other_losses(outputs):
+    """Cross-entropy of several classes and squared error train alike."""
+    targets = [[a, b] for a, b in X] if outputs == "linear" else [int(a > 0) + int(b > 0) for a, b in X]
+    losses = []
+    for backend in ("native", "eager"):
+        model = MLP(2, [4, 2 if outputs == "linear" else 3], activation="tanh", output=outputs, seed=0)
+        losses.append(fit(model, X, targets, epochs=20, batch_size=7, backend=backend, progress=False).loss)
+    assert close(*losses)
+
+
+def test_an_overflowing_step_is_not_taken():
+    """A step that is not finite stops fit with the message of the eager loop, and the model stays before it."""
+    errors = []
+    for backend in ("native", "eager"):
+        model = MLP(2, [3, 1], activation="linear", output="linear", seed=1)
+        with pytest.raises(NonFiniteError) as caught:
+            fit(model, X, Y, optimizer=SGD(model.parameters(), lr=1e60), epochs=50, batch_size=5, backend=backend)
+        assert all(math.isfinite(p.data) for p in model.parameters())
+        assert caught.value.history is not None
+        errors.append((str(caught.value), caught.value.epoch, caught.value.batch, caught.value.history.epochs))
+    assert errors[0][1:] == errors[1][1:]
+    assert errors[0][0].split(":")[0] == errors[1][0].split(":")[0]
+
+
+def test_ctrl_c_answers_within_a_fifth_of_a_second():
+    """An interrupt in the middle of a long run: a whole step, the epochs so far in the history, soon."""
+    model = MLP(2, [16, 16, 1], seed=0)
+    optimizer = SGD(model.parameters(), lr=0.1)
+    sent = []
+
+    def interrupt():
+        time.sleep(0.5)
+        sent.append(time.perf_counter())
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt) as caught:
+        fit(model, X, Y, optimizer=optimizer, epochs=10_000_000, backend="native", progress=False)
+    answered = time.perf_counter() - sent[0]
+    thread.join()
+    history = caught.value.history
+    assert answered < 1.0  # 0.05 s when the machine has nothing else to do
+    assert history.stopped == "interrupted"
+    assert 0 < history.epochs < 10_000_000
+    assert optimizer.state["step"][0] >= history.epochs
+    again = MLP(2, [16, 16, 1], seed=0)
+    fit(again, X, Y, optimizer=SGD(again.parameters(), lr=0.1), epochs=int(optimizer.state["step"][0]), progress=False)
+    assert [p.data for p in model.parameters()] == [p.data for p in again.parameters()]
+
+
+def test_an_optimiser_of_ones_own_runs_in_python():
+    """A subclass with its own update is not replaced by the compiled one."""
+
+    class Signs(SGD):
+        def update(self):
+            return [p.data - 0.01 * math.copysign(1, p.grad) for p in self.params], self._next_state()
+
+    results = []
+    for backend in ("native", "eager"):
+        model = MLP(2, [3, 1], seed=1)
+        results.append(fit(model, X, Y, optimizer=Signs(model.parameters()), epochs=5, backend=backend).loss)
+    assert close(*results)
