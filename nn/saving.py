@@ -6,12 +6,10 @@ its place by os.replace: a crash on the way leaves the old file as it was.
 
 from __future__ import annotations
 
-import json
 import math
 import os
-import secrets
 import sys
-from pathlib import Path
+from contextlib import suppress
 
 from .layers import ACTIVATIONS, MLP, OUTPUTS
 
@@ -29,6 +27,8 @@ def save(model: MLP, path: str | os.PathLike[str]) -> None:
     Raises TypeError for what is no MLP, ValueError where a parameter is nan or infinite, OSError where the file cannot
     be written.
     """
+    import json  # with re and enum behind it, it would double the time that importing nn takes
+
     if not isinstance(model, MLP):
         raise TypeError(f"save takes an MLP, got {type(model).__name__}")
     for name, parameter in model.named_parameters():
@@ -49,11 +49,12 @@ def save(model: MLP, path: str | os.PathLike[str]) -> None:
             for layer in model.layers
         ],
     }
-    _write_whole(Path(os.path.realpath(path)), json.dumps(content, allow_nan=False, indent=1) + "\n")
+    _write_whole(os.path.realpath(path), json.dumps(content, allow_nan=False, indent=1) + "\n")
 
 
-def _write_whole(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+def _write_whole(path: str | bytes, text: str) -> None:
+    folder, name = os.path.split(os.fsdecode(path))
+    temporary = os.path.join(folder, f".{name}.{os.urandom(4).hex()}.tmp")
     try:
         with open(temporary, "x", encoding="utf-8") as file:
             file.write(text)
@@ -61,7 +62,8 @@ def _write_whole(path: Path, text: str) -> None:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
         raise
 
 
@@ -71,6 +73,8 @@ def load(path: str | os.PathLike[str]) -> MLP:
     Raises ValueError, naming the file and what is wrong with it, where the file is no such model; OSError where it
     cannot be read.
     """
+    import json
+
     try:
         with open(path, encoding="utf-8") as file:
             content = json.load(file, parse_constant=_refuse_constant)

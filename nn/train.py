@@ -542,7 +542,8 @@ class _Watcher:
         history.val_loss.append(loss)
         if share is not None:
             history.val_accuracy.append(share)
-        if history.best_epoch is None or loss < history.val_loss[history.best_epoch]:
+        best = math.nan if history.best_epoch is None else history.val_loss[history.best_epoch]
+        if loss < best or history.best_epoch is None or math.isnan(best):
             history.best_epoch = epoch
             self.best = [parameter.data for parameter in job.params]
         elif job.early_stopping and epoch - history.best_epoch >= job.early_stopping:
@@ -558,8 +559,9 @@ def _explained(job: _Job, epoch: int, number: int, batch: Sequence[int], loss: f
         loss_of_row.zero_grad()
         loss_of_row.backward()
         node = first_nonfinite(loss_of_row)
-        # Only what the training uses: an infinite gradient by an input alone would stop nothing.
-        if node is not None and not all(map(math.isfinite, (loss_of_row.data, *(parameter.grad for parameter in job.params)))):
+        used = loss_of_row.data, *(parameter.grad for parameter in job.params)
+        # Only what training uses counts: an infinite gradient by an input alone stops nothing.
+        if node is not None and not all(map(math.isfinite, used)):
             return NonFiniteError(
                 f"{where}, row {i} of X: {_described(node)}; {kept}. A lower lr or standardised inputs may help",
                 epoch, number, i, node,
