@@ -13,5 +13,5 @@ def main(tour: Tour) -> None:
     loss = binary_cross_entropy(model([0.5, -1.0]), 1.0)
     loss.label = "J"
     print(f"{model}: J = {loss.data:.4f}")
-    print("open the page in a browser: arrow keys step, the sliders change an input and everything that follows from it")
+    print("in the page, arrow keys step, and sliders change an input and all that follows from it")
     tour.page("backprop.html", lambda path: step_through(loss, path, title="Backpropagation, step by step"))

@@ -24,12 +24,13 @@ from typing import Any
 
 from engine import Value, lower, toposort
 
-from . import peers
+from . import DemoError, peers
 from .tour import Tour
 
 clock = time.perf_counter
 SIZES = ((16, 100), (64, 1000), (256, 1000))  # neurons of the two hidden layers, and points
 ROUNDS, PASSES = 5, 3
+FORWARD_BACKWARD = "100,000 operations forward and backward, collector {}, {}, ms"
 
 
 def mixed_graph(kind: type, units: int) -> Any:
@@ -79,7 +80,8 @@ def import_seconds() -> float:
     """Seconds that ``import engine`` takes in a new process."""
     code = "import time; t = time.perf_counter(); import engine; print(time.perf_counter() - t)"
     root = Path(__file__).parent.parent
-    return float(subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True).stdout)
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    return float(done.stdout)
 
 
 def eager() -> dict[str, float]:
@@ -97,7 +99,7 @@ def eager() -> dict[str, float]:
                 times.setdefault((name, collecting), []).append(build_and_backward(kind, 10_000, collecting))
     for (name, collecting), seconds in times.items():
         state = "on" if collecting else "off"
-        found[f"100,000 operations forward and backward, collector {state}, {name}, ms"] = 1000 * statistics.median(seconds)
+        found[FORWARD_BACKWARD.format(state, name)] = 1000 * statistics.median(seconds)
 
     found["memory of a node, ours, bytes"] = bytes_a_node(Value, lambda output: len(toposort(output)))
     if "micrograd" in rivals:
@@ -198,10 +200,10 @@ def print_tables(found: dict[str, Any]) -> None:
     for name, figure in eager_found.items():
         print(f"| {name} | {figure:.3g} |" if figure < 100 else f"| {name} | {figure:.0f} |")
     for state in ("on", "off"):
-        key = "100,000 operations forward and backward, collector {}, {}, ms"
-        rival = eager_found.get(key.format(state, "micrograd"))
+        rival = eager_found.get(FORWARD_BACKWARD.format(state, "micrograd"))
         if rival:
-            print(f"| micrograd over ours, collector {state} | {rival / eager_found[key.format(state, 'ours')]:.1f} |")
+            ratio = rival / eager_found[FORWARD_BACKWARD.format(state, "ours")]
+            print(f"| micrograd over ours, collector {state} | {ratio:.1f} |")
     for size, rows in found["training"].items():
         print(f"\n| {size} | full batch, µs a step | batch 1, µs a step | import, s | first step, s | loss after 3 |"
               "\n|---|---:|---:|---:|---:|---:|")  # fmt: skip
@@ -210,13 +212,15 @@ def print_tables(found: dict[str, Any]) -> None:
                 loss = f"{row['loss']:.10f}" if "loss" in row else ""
                 first = f"{row['first']:.4f}" if "first" in row else ""
                 imported = f"{row['import']:.3f}" if row["import"] > 1e-3 else ""
-                print(f"| {name} | {1e6 * row['full']:.1f} | {1e6 * row['single']:.2f} | {imported} | {first} | {loss} |")
+                full, single = 1e6 * row["full"], 1e6 * row["single"]
+                print(f"| {name} | {full:.1f} | {single:.2f} | {imported} | {first} | {loss} |")
         left_out = [f"{name} ({row['left out']})" for name, row in rows.items() if "left out" in row]
         if left_out:
             print(f"\nLeft out: {'; '.join(left_out)}")
     small = found["training"][f"2-{SIZES[0][0]}-{SIZES[0][0]}-1, n={SIZES[0][1]}"]
     if "full" in small.get("micrograd", {}):
-        print(f"\neager step of fit, micrograd over ours: {small['micrograd']['full'] / small['ours, eager']['full']:.0f}")
+        ratio = small["micrograd"]["full"] / small["ours, eager"]["full"]
+        print(f"\neager step of fit, micrograd over ours: {ratio:.0f}")
     print(f"random graph of 10,000 nodes, value and gradient: {found['random graph, ns a node and sample']:.2f} ns a node "
           f"and sample ({found['random graph, backend']})")  # fmt: skip
     print(f"Python started to moons solved, whole process: {found['moons solved, s']:.2f} s")
@@ -235,8 +239,6 @@ def main(tour: Tour) -> None:
 
 def _check_losses(tables: dict[str, dict[str, Any]]) -> None:
     """All peers must have done the same work."""
-    from . import DemoError
-
     for size, rows in tables.items():
         losses = {name: row["loss"] for name, row in rows.items() if "loss" in row}
         if max(losses.values()) - min(losses.values()) > 1e-9:

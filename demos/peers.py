@@ -30,6 +30,8 @@ FULL_RATE, SINGLE_RATE = 2.0, 0.05
 SCANNED = 100  # steps in one call of JAX's scan
 
 Layers = list[tuple[list[list[float]], list[float]]]  # weights, a row a neuron, and biases
+Contestant = tuple[Callable[[], None], Callable[[], float]]
+Make = Callable[[Rows, Labels, float], Contestant]
 
 
 def problem(hidden: int, samples: int) -> tuple[Rows, Labels, Layers]:
@@ -42,9 +44,8 @@ def problem(hidden: int, samples: int) -> tuple[Rows, Labels, Layers]:
     return X, y, layers
 
 
-def measured(make: Callable[[Rows, Labels, float], tuple[Callable[[], object], Callable[[], float]]],
-             X: Rows, y: Labels, steps: int = 1) -> dict[str, float]:
-    """Times of a peer. ``make(X, y, lr)`` gives a function that takes ``steps`` steps, and the loss as it is now."""  # fmt: skip
+def measured(make: Make, X: Rows, y: Labels, steps: int = 1) -> dict[str, float]:
+    """Times of a peer. ``make(X, y, lr)`` gives a function that takes ``steps`` steps, and one for the loss as it is."""
     begun = clock()
     step, loss = make(X, y, FULL_RATE)
     step()
@@ -129,7 +130,7 @@ def numpy_peer(hidden: int, samples: int) -> dict[str, float]:
 
     rows, labels, layers = problem(hidden, samples)
 
-    def make(X: Rows, y: Labels, lr: float) -> tuple[Callable[[], None], Callable[[], float]]:
+    def make(X: Rows, y: Labels, lr: float) -> Contestant:
         x, t = np.array(X), np.array(y)[:, None]
         (W1, b1), (W2, b2), (W3, b3) = [(np.array(W).T.copy(), np.array(b)) for W, b in layers]
 
@@ -164,7 +165,7 @@ def jax_peer(hidden: int, samples: int, scanned: bool) -> dict[str, float]:
     jax.config.update("jax_enable_x64", True)
     rows, labels, layers = problem(hidden, samples)
 
-    def make(X: Rows, y: Labels, lr: float) -> tuple[Callable[[], None], Callable[[], float]]:
+    def make(X: Rows, y: Labels, lr: float) -> Contestant:
         x, t = jnp.array(X), jnp.array(y)[:, None]
         held = [[(jnp.array(W).T, jnp.array(b)) for W, b in layers]]
 
@@ -198,7 +199,7 @@ def torch_peer(hidden: int, samples: int) -> dict[str, float]:
     torch.set_num_threads(1)
     rows, labels, layers = problem(hidden, samples)
 
-    def make(X: Rows, y: Labels, lr: float) -> tuple[Callable[[], None], Callable[[], float]]:
+    def make(X: Rows, y: Labels, lr: float) -> Contestant:
         x, t = torch.tensor(X, dtype=torch.float64), torch.tensor(y, dtype=torch.float64)[:, None]
         modules: list[Any] = []
         for W, b in layers:
@@ -239,7 +240,7 @@ def micrograd_peer(hidden: int, samples: int) -> dict[str, float]:
         a = 1 / (1 + math.exp(-z.data))
         return unary(a, z, a * (1 - a))
 
-    def make(X: Rows, y: Labels, lr: float) -> tuple[Callable[[], None], Callable[[], float]]:
+    def make(X: Rows, y: Labels, lr: float) -> Contestant:
         network = [[([Value(w) for w in row], Value(bias)) for row, bias in zip(W, b)] for W, b in layers]
         parameters = [p for layer in network for weights, bias in layer for p in (*weights, bias)]
 

@@ -54,7 +54,8 @@ _STYLE: Any = {
     "text.color": _INK, "axes.labelcolor": _INK, "axes.edgecolor": _INK, "axes.titlecolor": _INK,
     "xtick.color": _INK, "ytick.color": _INK, "axes.spines.top": False, "axes.spines.right": False,
     "axes.facecolor": "none", "axes.titlesize": 10.0, "figure.titlesize": 12.0, "legend.frameon": False,
-    "lines.linewidth": 1.8, "axes.grid": False, "figure.facecolor": "none", "text.parse_math": False,  # a label with dollar signs in it is not TeX
+    "lines.linewidth": 1.8, "axes.grid": False, "figure.facecolor": "none",
+    "text.parse_math": False,  # a label with dollar signs in it is not TeX
     "svg.fonttype": "none",      # text stays text: it can be searched, and read aloud
     "svg.hashsalt": "viz.plots",  # the ids in the file depend on its content alone
 }  # fmt: skip
@@ -159,7 +160,8 @@ def _draw_series(axes: Axes, named: Mapping[str, Series]) -> None:
 def curves(loss: Mapping[str, Series], accuracy: Mapping[str, Series] | None = None, title: str = "Training") -> Figure:
     """Loss by epoch, on a logarithmic axis, and beside it accuracy where it is given.
 
-    loss, accuracy   name of a series -> its values: a list from epoch 0 on, or a dict epoch -> value; accuracy in [0, 1]
+    loss, accuracy   name of a series -> its values: a list from epoch 0 on, or a dict epoch -> value. An accuracy is a
+                     share in [0, 1]
     """
     from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter, PercentFormatter
 
@@ -188,7 +190,8 @@ def _summary(named: Mapping[str, Series], form: str) -> str:
     texts = []
     for name, series in named.items():
         epochs, values = _points(series)
-        texts.append(f"{clean(name)}: {values[0]:{form}} at epoch {epochs[0]}, {values[-1]:{form}} at epoch {epochs[-1]}.")
+        first, last = f"{values[0]:{form}} at epoch {epochs[0]}", f"{values[-1]:{form}} at epoch {epochs[-1]}"
+        texts.append(f"{clean(name)}: {first}, {last}.")
     return " ".join(texts)
 
 

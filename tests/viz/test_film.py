@@ -109,7 +109,8 @@ def test_the_film_in_a_browser(browser, tmp_path):
     troubles = []
     page.on("console", lambda message: troubles.append(message.text))
     page.on("pageerror", lambda error: troubles.append(str(error)))
-    page.on("request", lambda request: None if request.url.startswith(("file:", "data:")) else troubles.append(request.url))
+    local = ("file:", "data:")
+    page.on("request", lambda request: None if request.url.startswith(local) else troubles.append(request.url))
     page.goto(path.as_uri())
 
     def shown():
@@ -140,7 +141,7 @@ def test_the_film_in_a_browser(browser, tmp_path):
 
 
 def test_without_javascript_the_last_frame_stands(browser, tmp_path):
-    """The file alone shows the finished boundary and says that there is more; controls that would not work are hidden."""
+    """The file alone shows the finished boundary and says that there is more; dead controls are hidden."""
     path = tmp_path / "f.html"
     trained(path)
     context = browser.new_context(java_script_enabled=False)

@@ -114,7 +114,7 @@ def test_labels_arrive_intact_and_harmless(tmp_path):
 
 
 def test_the_border_lies_where_the_probability_is_one_half():
-    """The zero line of ``leads`` is the border x2 = 0.25, and its dotted lines are where the probability is 0.1 or 0.9."""
+    """The zero line of ``leads`` is the border x2 = 0.25, and away from it the lead grows as the log odds do."""
     frame = (0.0, 1.0, 0.0, 1.0)
     said = plots.probabilities(Plane(), frame, 3, 101)
     (lead,) = plots.leads(said)
