@@ -187,7 +187,7 @@ _ROWS = [
     Op("logsumexp", "logsumexp", "*", "logsumexp(a)", ("exp(a - y)",), _MANY,
        "log(sum(exp(values))) without overflow"),
     # dot has a rule for each of its three groups of arguments: weights w, inputs x, bias.
-    Op("dot", "·", "*", "dot(w, x, b)", ("x", "w", "1"), _MANY,
+    Op("dot", "w·x", "*", "dot(w, x, b)", ("x", "w", "1"), _MANY,
        "the weighted input z = w·x + b of a neuron, as one node"),
 ]
 
