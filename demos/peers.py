@@ -45,7 +45,7 @@ def problem(hidden: int, samples: int) -> tuple[Rows, Labels, Layers]:
 
 
 def measured(make: Make, X: Rows, y: Labels, steps: int = 1) -> dict[str, float]:
-    """Times of a peer. ``make(X, y, lr)`` gives a function that takes ``steps`` steps, and one for the loss as it is."""
+    """Times of a peer. ``make(X, y, lr)`` gives a function that takes ``steps`` steps, and one for the loss."""
     begun = clock()
     step, loss = make(X, y, FULL_RATE)
     step()
