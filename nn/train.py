@@ -62,14 +62,15 @@ class History:
     backend_reason  why this one
     """
 
-    def __init__(self, backend: str = "eager", backend_reason: str = "") -> None:
+    def __init__(self) -> None:
         self.loss: list[float] = []
         self.accuracy: list[float] = []
         self.val_loss: list[float] = []
         self.val_accuracy: list[float] = []
         self.best_epoch: int | None = None
         self.stopped = ""
-        self.backend, self.backend_reason = backend, backend_reason
+        self.backend = ""
+        self.backend_reason = ""
 
     @property
     def epochs(self) -> int:
@@ -151,11 +152,12 @@ def fit(
     )  # fmt: skip
     if backend not in BACKENDS:
         raise ValueError(f"fit: backend must be one of {', '.join(BACKENDS)}; got {backend!r}")
-    history, run, evaluate = _prepare(job, backend)
-    watcher = _Watcher(job, history, evaluate)
+    history = History()
     bar = _progress_bar(progress, job.epochs)
-    most = 1 if watcher.needed or bar is not None else _MOST_EPOCHS
     try:
+        run, evaluate = _prepare(job, backend, history)
+        watcher = _Watcher(job, history, evaluate)
+        most = 1 if watcher.needed or bar is not None else _MOST_EPOCHS
         while not history.stopped:
             started = perf_counter()
             losses = run(history.epochs, min(most, job.epochs - history.epochs))
@@ -324,14 +326,14 @@ if TYPE_CHECKING:
     Evaluate = Callable[[Rows, Rows], tuple[float, float | None]]
 
 
-def _prepare(job: _Job, backend: str) -> tuple[History, Run, Evaluate]:
-    """An empty history that names the backend, the function that trains, and the one that evaluates."""
-    gradient, reason = _gradient(job, backend)
-    history = History(gradient.backend, reason)
+def _prepare(job: _Job, backend: str, history: History) -> tuple[Run, Evaluate]:
+    """The function that trains, and the one that evaluates; the history is told the backend."""
+    gradient, history.backend_reason = _gradient(job, backend)
+    history.backend = gradient.backend
     run = None
     if isinstance(gradient, _LoweredGradient) and gradient.backend == "native":
         run = _compiled_epochs(job, gradient, history)
-    return history, run or _python_epochs(job, gradient), gradient.evaluate
+    return run or _python_epochs(job, gradient), gradient.evaluate
 
 
 def _gradient(job: _Job, backend: str) -> tuple[_EagerGradient | _LoweredGradient, str]:
