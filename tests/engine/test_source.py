@@ -223,10 +223,10 @@ def test_the_source_runs_on_its_own() -> None:
 
 HOSTILE = [
     "sin", "lambda", "__import__('os').system('true')", '"""', "'''\nraise SystemExit", "a\nb", "a;b", "#", "", " ",
-    "kernel", "rows", "parameters", "print", "None", "True", "match", "_", "__class__", "1x", "x y", "x-y", "ﬁ", "fi", "𝐱", "x",
-    "ŷ", "σ′", "→", "sigmoid", "dot", "gradient", "values", "v1", "v", "n", "sum_dw", "times", "scalar", "\\", "{0}",
-    "%s", "\x00", "\u202e", "e\u0301", "é", "mean", "return", "inf", "nan", "add_products", "s", "x" * 10_000, "self",
-    "async", "layer1.neuron4.w2", "reduce",
+    "kernel", "rows", "parameters", "print", "None", "True", "match", "_", "__class__", "1x", "x y", "x-y", "ﬁ", "fi",
+    "𝐱", "x", "ŷ", "σ′", "→", "sigmoid", "dot", "gradient", "values", "v1", "v", "n", "sum_dw", "times", "scalar", "\\",
+    "{0}", "%s", "\x00", "\u202e", "e\u0301", "é", "mean", "return", "inf", "nan", "add_products", "s", "x" * 10_000,
+    "self", "async", "layer1.neuron4.w2", "reduce",
 ]  # fmt: skip
 
 
