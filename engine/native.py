@@ -17,10 +17,10 @@ from __future__ import annotations
 
 import ctypes
 import os
+from _thread import allocate_lock  # threading itself takes a millisecond to import
 from array import array
 from collections import Counter
 from itertools import chain
-from threading import Lock
 from zlib import crc32
 
 from .program import Program, split_dot
@@ -683,7 +683,7 @@ class NativeKernel:
         self.plan = _Plan(program)
         self._lanes: _Lanes | None = None
         self._tapes: dict[int, _Tape] = {}
-        self._lock = Lock()  # the tape holds the values of the call under way
+        self._lock = allocate_lock()  # the tape holds the values of the call under way
 
     def tape(self, work: float) -> _Tape:
         """A new tape of lanes, with as many threads as a step of so much work is worth."""
