@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     from engine import Op
 
 # Functions of JavaScript's Math that give the results of C's for every argument, nan, infinities and zeros included.
-_MATH = frozenset("""
+_MATH = frozenset(
+    """
     abs exp expm1 log log1p log2 log10 sqrt cbrt sin cos tan asin acos atan atan2 sinh cosh tanh asinh acosh atanh hypot
-""".split())
+""".split()
+)
 
 _COMPARED = {ast.Gt: ">", ast.GtE: ">=", ast.Lt: "<", ast.LtE: "<=", ast.Eq: "===", ast.NotEq: "!=="}
 _SHOWN = {ast.Gt: ">", ast.GtE: "≥", ast.Lt: "<", ast.LtE: "≤", ast.Eq: "=", ast.NotEq: "≠"}
@@ -148,7 +150,9 @@ def _javascript(node: ast.expr) -> tuple[str, int]:
         case ast.IfExp():
             test, then, otherwise = inside(node.test, 2), inside(node.body, 2), inside(node.orelse, 1)
             return f"{test} ? {then} : {otherwise}", _CONDITION
-    raise ValueError(f"no JavaScript for {ast.unparse(node)!r}: the table's expressions are arithmetic, calls and if-else")
+    raise ValueError(
+        f"no JavaScript for {ast.unparse(node)!r}: the table's expressions are arithmetic, calls and if-else"
+    )
 
 
 # Formulas
@@ -203,7 +207,10 @@ def _formula(node: ast.expr) -> tuple[str, int]:
             sign, binds = _SIGNS[type(node.op)]
             return inside(node.left, binds) + sign.replace("-", "−") + inside(node.right, binds + 1), binds
         case ast.Compare():
-            return f"{inside(node.left, 3)} {_SHOWN[type(node.ops[0])]} {inside(node.comparators[0], 3)}", _COMPARISON
+            return (
+                f"{inside(node.left, 3)} {_SHOWN[type(node.ops[0])]} {inside(node.comparators[0], 3)}",
+                _COMPARISON,
+            )
         case ast.IfExp():
             test, then, otherwise = inside(node.test, 2), inside(node.body, 2), inside(node.orelse, 1)
             return f"{then} if {test}, else {otherwise}", _CONDITION

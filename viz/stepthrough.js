@@ -427,6 +427,7 @@
     const entry = visible[at];
     const now = paint();
     caption.replaceChildren(...captionOf(entry));
+    caption.dataset.step = entry.number;
     slider.max = visible.length - 1;
     slider.value = at;
     slider.setAttribute("aria-valuetext", `${at} of ${visible.length - 1}: ${caption.firstChild.textContent}`);

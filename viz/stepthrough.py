@@ -108,7 +108,9 @@ def step_through(
     steps = sum(1 for _ in _flat(outline))
     heading = clean(title) or f"Backpropagation, step by step: {graph.full[-1]}"
     script = primitives() + functions(graph.operations) + "\n" + _asset("stepthrough.js")
-    style = f":root{{--function:{FUNCTION};--input:{INPUT};--inner:{INNER};--output:{OUTPUT}}}\n" + _asset("stepthrough.css")
+    style = f":root{{--function:{FUNCTION};--input:{INPUT};--inner:{INNER};--output:{OUTPUT}}}\n" + _asset(
+        "stepthrough.css"
+    )
     policy = (  # nothing may be fetched or sent, and nothing run but this very script
         f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; base-uri 'none'; "
         "form-action 'none'"
@@ -540,7 +542,7 @@ def _drawn_edge(graph: _Graph, edge: _Edge, path: str, where: _Place) -> str:
     lines = _edge_text(graph, edge)
     parts = [f'<g class="edge" id="e{edge.id}"><path d="{path}"/>']
     for k, line in enumerate(lines):
-        place = "data-l" if k == len(lines) - 1 else f'data-f{k}'
+        place = "data-l" if k == len(lines) - 1 else f"data-f{k}"
         parts.append(_text("", where.x, where.y - 2 + 12.5 * k, line, f'{place}="{edge.id}"'))
     return "".join([*parts, "</g>"])
 
