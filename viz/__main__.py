@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"{options.expression.strip()} = {output.data:.10g}")
     width = max(map(len, leaves), default=0)
     for name, leaf in leaves.items():
-        print(f"  {name:{width}} = {leaf.data:<16.10g}  ∂/∂{name:{width}} = {leaf.grad:.10g}")
+        print(f"  {name:{width}} = {leaf.data:<16.10g}  grad = {leaf.grad:.10g}")
     for path in options.out:
         try:
             if path.suffix.lower() == ".html":

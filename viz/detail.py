@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from engine import OPS, Value, toposort
 
 from .dot import KINDS, digraph, full, kind_of, legend_of, table
-from .text import number, shorten, tooltip
+from .text import markup, number, shorten, tooltip
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -95,7 +95,7 @@ def _refuse_above(limit: int, boxes: int, what: str) -> None:
 def _cluster(graph: Digraph, name: str, nodes: Sequence[str]) -> None:
     """A frame around nodes. Graphviz takes long for clusters in large graphs: use it in small ones."""
     with graph.subgraph(name=f"cluster {nodes[0]}") as frame:
-        frame.attr(label=shorten(name).replace("\\", "\\\\"), style="rounded", color="#80808080", bgcolor="#80808018",
+        frame.attr(label=f"<{markup(shorten(name)) or ' '}>", style="rounded", color="#80808080", bgcolor="#80808018",
                    tooltip=tooltip(name), fontsize="10")  # fmt: skip
         for node in nodes:
             frame.node(node)

@@ -180,7 +180,7 @@ def test_clusters_frame_the_layers():
     for detail in ("full", "neuron"):
         source = draw(network_loss(2, 3, 1), detail=detail).source
         assert source.count("subgraph") == 2
-        assert "label=layer1" in source
+        assert "label=<layer1>" in source
     assert "subgraph" not in draw(network_loss(2, 16, 16, 1), detail="full").source
 
 

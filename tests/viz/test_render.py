@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine import Value
+from engine import Value, dot
 from viz import RenderError, draw, render, renderer, svg
 from viz.render import as_digraph, layout, write
 
@@ -104,6 +104,22 @@ def test_hostile_labels_arrive_intact_and_harmless(engine_used):
         for name in element.attrib:
             assert "href" not in name
             assert not name.startswith("on")
+
+
+@pytest.mark.parametrize("detail", ["full", "neuron", "layer"])
+@pytest.mark.parametrize("label", [*HOSTILE, "\x00", " ", "a\nb"])
+def test_hostile_labels_at_every_level(any_graphviz, detail, label):
+    """Names of neurons, layers and the frames around them are labels too, and as harmless."""
+    x = [Value(1.0, label=label), Value(2.0, label=label)]
+    neurons = [dot([Value(0.5, label=label), Value(1.0)], x).tanh() for _ in range(2)]
+    for node in neurons:
+        node.label = node.parents[0].label = label
+    output = dot(neurons, neurons)
+    output.label = label
+    root = ET.fromstring(svg(output, detail=detail))
+    assert not {element.tag for element in root.iter()} & {SVG + "script", SVG + "a", SVG + "b"}
+    if label.isprintable() and label.strip():
+        assert label in text_of(root, "text")
 
 
 def test_a_text_between_angle_brackets_is_no_markup(engine_used):
