@@ -440,6 +440,12 @@ INLINE Operand operand(int32_t x, const double *U, const double *L, int64_t ld, 
     return (Operand){(const double *)room, 0};
 }
 
+/* Fetch the start of a row that the next operation needs: in a large graph it has left the cache. */
+INLINE void prefetch(int32_t x, const double *L, int64_t ld) {
+    if (x >= 0)
+        for (int i = 0; i < 4; i++) __builtin_prefetch(L + x * ld + 8 * i);
+}
+
 static const int32_t *lanes_map(const int32_t *c, const double *U, double *L, int64_t ld, int64_t nv) {
     int32_t op = c[1], count = c[2];
     Map *map = maps[op];
@@ -453,6 +459,7 @@ static const int32_t *lanes_map(const int32_t *c, const double *U, double *L, in
     else if (op_arity[op] == 2)
         for (; count; count--, c += 3) {
             Operand a = operand(c[1], U, L, ld, &ra), b = operand(c[2], U, L, ld, &rb);
+            if (count > 1) prefetch(c[4], L, ld), prefetch(c[5], L, ld);
             map(L + c[0] * ld, a.p, a.step, b.p, b.step, a.p, 0, nv);
         }
     else
@@ -495,15 +502,28 @@ INLINE void lanes_nary_at(const int32_t *c, const double *U, double *L, int64_t 
 INLINE void lanes_dot_at(const int32_t *c, const double *U, double *L, int64_t ld, int64_t v, const int T) {
     int32_t n = c[1];
     const int32_t *w = c + 5, *x = w + n;
-    V s[4];
-    for (int t = 0; t < T; t++) s[t] = n ? value_at(w[0], U, L, ld, v + t) * value_at(x[0], U, L, ld, v + t) : zero_();
-    for (int32_t i = 1; i < n; i++)
-        for (int t = 0; t < T; t++) s[t] = fma_(value_at(w[i], U, L, ld, v + t), value_at(x[i], U, L, ld, v + t), s[t]);
-    if (c[3])
+    V s[8], rw, rx;
+#pragma GCC unroll 8
+    for (int t = 0; t < T; t++) s[t] = zero_();
+    for (int32_t i = 0; i < n; i++) {
+        Operand a = operand(w[i], U, L, ld, &rw), b = operand(x[i], U, L, ld, &rx);
+        const double *pa = a.p + v * a.step, *pb = b.p + v * b.step;
+        if (i)
+#pragma GCC unroll 8
+            for (int t = 0; t < T; t++) s[t] = fma_(load(pa + t * a.step), load(pb + t * b.step), s[t]);
+        else
+#pragma GCC unroll 8
+            for (int t = 0; t < T; t++) s[t] = load(pa + t * a.step) * load(pb + t * b.step);
+    }
+    if (c[3]) {
+        Operand b = operand(c[4], U, L, ld, &rx);
+#pragma GCC unroll 8
         for (int t = 0; t < T; t++) {
-            V b = value_at(c[4], U, L, ld, v + t);
-            s[t] = n ? s[t] + b : b;
+            V bias = load(b.p + (v + t) * b.step);
+            s[t] = n ? s[t] + bias : bias;
         }
+    }
+#pragma GCC unroll 8
     for (int t = 0; t < T; t++) store(L + c[2] * ld + (v + t) * W, s[t]);
 }
 
@@ -655,7 +675,8 @@ static void run_lanes(const int32_t *c, int64_t n, const double *U, const double
         }
         case LANES_DOT: {
             int64_t v = 0;
-            for (; v + 4 <= nv; v += 4) lanes_dot_at(c, U, L, ld, v, 4);
+            for (; v + 8 <= nv; v += 8) lanes_dot_at(c, U, L, ld, v, 8);
+            for (; v + 2 <= nv; v += 2) lanes_dot_at(c, U, L, ld, v, 2);
             for (; v < nv; v++) lanes_dot_at(c, U, L, ld, v, 1);
             c += 5 + 2 * (int64_t)c[1];
             break;
