@@ -369,7 +369,7 @@ def gradient_norms(
         shown = [norm if norm > 0 else math.nan for norm in norms]  # a logarithmic axis has no zero
         axes.plot(range(1, len(norms) + 1), shown, color=color, marker=marker, linestyle=dash, label=clean(name))
     axes.set_yscale("log")
-    axes.yaxis.set_major_formatter(FormatStrFormatter("%g"))
+    axes.yaxis.set_major_formatter(FormatStrFormatter("%.0e"))
     axes.yaxis.set_minor_formatter(NullFormatter())
     longest = max(len(norms) for norms in named.values())
     axes.set_xticks(range(1, longest + 1))
