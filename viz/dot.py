@@ -42,11 +42,11 @@ _LEGEND = {  # what the legend calls each kind, with the cell that resembles it
 }
 
 
-def digraph(title: str, description: str, engine: str = "dot", **attributes: str) -> Digraph:
+def digraph(title: str, description: str, **attributes: str) -> Digraph:
     """An empty picture in the house style, with the title and description that an SVG made from it will have."""
     from .notebook import Picture
 
-    graph = Picture(name="graph", filename="graph.gv", engine=engine)
+    graph = Picture(name="graph", filename="graph.gv")
     about = tooltip(clean(title) + "\n" + clean(description))
     graph.attr(tooltip=about, bgcolor="transparent", fontname=FONT, fontsize="9", fontcolor=FREE, **attributes)
     graph.attr("node", fontname=FONT, fontsize="11", fontcolor=INK, color=FREE, shape="box", height="0",
