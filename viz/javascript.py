@@ -22,11 +22,10 @@ if TYPE_CHECKING:
     from engine import Op
 
 # Functions of JavaScript's Math that give the results of C's for every argument, nan, infinities and zeros included.
-_MATH = frozenset(
-    """
-    abs exp expm1 log log1p log2 log10 sqrt cbrt sin cos tan asin acos atan atan2 sinh cosh tanh asinh acosh atanh hypot
-""".split()
-)
+_MATH = frozenset({
+    "abs", "exp", "expm1", "log", "log1p", "log2", "log10", "sqrt", "cbrt", "hypot", "sin", "cos", "tan", "asin",
+    "acos", "atan", "atan2", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh",
+})  # fmt: skip
 
 _COMPARED = {ast.Gt: ">", ast.GtE: ">=", ast.Lt: "<", ast.LtE: "<=", ast.Eq: "===", ast.NotEq: "!=="}
 _SHOWN = {ast.Gt: ">", ast.GtE: "≥", ast.Lt: "<", ast.LtE: "≤", ast.Eq: "=", ast.NotEq: "≠"}

@@ -2,8 +2,8 @@
 
 ``step_through`` writes a page that goes through the forward and the backward pass of a graph, and computes both anew in
 the browser whenever a leaf is changed. The page holds the structure of the graph, the rows of the table of operations
-that it uses, written as JavaScript (javascript.py), and one SVG: what a step shows is a matter of classes and texts, not of
-another picture. Without JavaScript the SVG shows the finished passes, computed here.
+that it uses, written as JavaScript (javascript.py), and one SVG: what a step shows is a matter of classes and texts,
+not of another picture. Without JavaScript the SVG shows the finished passes, computed here.
 
 The picture is our own, because each number in it must be found and replaced; Graphviz is asked for the places alone.
 """
@@ -68,23 +68,25 @@ def step_through(
     wrt: Sequence[Value] | None = None,
     title: str = "",
     limit: int = LIMIT,
+    timeout: float = 20.0,
 ) -> StepThrough:
     """Write a page that goes through the forward and the backward pass of ``output``, step by step.
 
-    path           the HTML file; folders are created as needed. None writes no file: the result has the text as ``.html``
+    path           the HTML file; folders are created as needed. None writes no file; the text is the result's ``.html``
     learning_rate  η of the update w ← w − η·grad in the last step; it can be changed in the page
     wrt            the leaves that this update moves; by default the weights and biases of the ``dot`` nodes, or where
                    there are none, every leaf that is not a plain number in an expression
     title          shown above the picture
     limit          the largest number of values in the graph
+    timeout        seconds that Graphviz may take for the layout; networks take a fraction of one
 
-    The page computes both passes from the data of the leaves as it is now, for gradients that start from zero; ``.grad`` is
-    neither read nor written. More than 60 steps are grouped, by neuron (nodes whose labels agree up to the last dot, such
-    as layer1.neuron2.z and layer1.neuron2.a) or by layer.
+    The page computes both passes from the data of the leaves as it is now, for gradients that start from zero;
+    ``.grad`` is neither read nor written. More than 60 steps are grouped, by neuron (nodes whose labels agree up to the
+    last dot, such as layer1.neuron2.z and layer1.neuron2.a) or by layer.
 
-    Raises TypeError where output is no Value, wrt holds what is no Value, or learning_rate is no number; ValueError where
-    the graph has more than ``limit`` values, or wrt a Value that is no leaf of the graph; RenderError where there is no
-    Graphviz to lay out the picture.
+    Raises TypeError where output is no Value, wrt holds what is no Value, or learning_rate is no number; ValueError
+    where the graph has more than ``limit`` values, or wrt a Value that is no leaf of the graph; RenderError where there
+    is no Graphviz to lay out the picture, or where it takes too long.
     """
     if not isinstance(output, Value):
         raise TypeError(f"step_through takes a Value, the output of a graph, got {type(output).__name__}")
@@ -93,8 +95,8 @@ def step_through(
     order = toposort(output)
     if len(order) > limit:
         raise ValueError(
-            f"step_through: the graph has {len(order)} values, and the limit is {limit}: step through a smaller network "
-            f"or one part of this one, draw it with draw(output, detail='layer'), or pass limit={len(order)} and wait"
+            f"step_through: the graph has {len(order)} values, and the limit is {limit}: step through a smaller "
+            f"network or a part of this one, draw it with draw(output, detail='layer'), or pass limit={len(order)}"
         )
     graph = _Graph(order, wrt)
     outline = graph.outline()
@@ -121,7 +123,7 @@ def step_through(
         "style": style,
         "script": script,
         "data": _json(page),
-        "svg": _picture(graph),
+        "svg": _picture(graph, timeout),
     }
     text = re.sub(r"\{\{(\w+)\}\}", lambda place: parts[place[1]], _asset("stepthrough.html"))
     target = None if path is None else Path(path)
@@ -202,7 +204,7 @@ class _Graph:
         for edge in self.edges:
             self.uses[edge.parent] += 1
         self.full, self.short = self._names()
-        # A weight or bias that one dot uses, and nothing else, is a row in the box of the dot: a neuron reads as a table.
+        # A weight or bias that one dot uses, and nothing else, is a row in the box of the dot: a neuron is a table.
         self.rows: dict[int, list[int]] = {}
         self.folded: set[int] = set()
         for k, node in enumerate(order):
@@ -262,10 +264,12 @@ class _Graph:
             records.append(record)
         return records
 
-    # Steps. A step is a list: ["start"], ["forward", node], ["seed"], ["backward", node, operand], ["update"]; a group is a
-    # dict with a title and the steps or groups in it.
-
     def outline(self) -> list[Any]:
+        """The steps, and groups of steps.
+
+        A step is a list: ["start"], ["forward", node], ["seed"], ["backward", node, operand] or ["update"]. A group is
+        a dict with a title and the steps or groups in it.
+        """
         computed = [k for k, node in enumerate(self.order) if node.op]
         passes = {
             "forward": [(k, [["forward", k]]) for k in computed],
@@ -376,17 +380,17 @@ class _Place(NamedTuple):
     y: float
 
 
-def _picture(graph: _Graph) -> str:
+def _picture(graph: _Graph, timeout: float) -> str:
     """The SVG, with every number of the finished passes."""
-    places, routes, size = _layout(graph)
+    places, routes, size = _layout(graph, timeout)
     crowded = ' class="crowded"' if len(graph.drawn) > 150 else ""
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{size.x:g}" height="{size.y:g}" '
         f'viewBox="0 0 {size.x:g} {size.y:g}"{crowded} role="img" aria-labelledby="svg-title svg-desc">',
         f'<title id="svg-title">{html.escape(f"Computation graph of {graph.full[-1]}")}</title>',
-        f'<desc id="svg-desc">{len(graph.order)} values, from leaves on the left to the output on the right, with their '
-        "data, their gradients, and the local derivative on each edge.</desc>",
-        "<defs>", *(_marker(name, flipped) for name, flipped in (("ahead", False), ("onward", False), ("behind", True))),
+        f'<desc id="svg-desc">{len(graph.order)} values, from leaves on the left to the output on the right, with '
+        "their data, their gradients, and the local derivative on each edge.</desc>",
+        "<defs>", _marker("ahead"), _marker("onward"), _marker("behind", flipped=True),
         "</defs>",
     ]  # fmt: skip
     for edge in graph.drawn:
@@ -396,11 +400,11 @@ def _picture(graph: _Graph) -> str:
     return "\n".join([*parts, "</svg>"])
 
 
-def _marker(name: str, flipped: bool) -> str:
+def _marker(name: str, flipped: bool = False) -> str:
     path = "M10 0L0 4L10 8z" if flipped else "M0 0L10 4L0 8z"
     return (
-        f'<marker id="{name}" viewBox="0 0 10 8" refX="{0 if flipped else 10}" refY="4" markerWidth="9" markerHeight="7" '
-        f'markerUnits="userSpaceOnUse" orient="auto"><path d="{path}"/></marker>'
+        f'<marker id="{name}" viewBox="0 0 10 8" refX="{0 if flipped else 10}" refY="4" markerWidth="9" '
+        f'markerHeight="7" markerUnits="userSpaceOnUse" orient="auto"><path d="{path}"/></marker>'
     )
 
 
@@ -416,7 +420,7 @@ def _headings(graph: _Graph, k: int) -> int:
     return 2 if graph.unit(k, 1) else 1
 
 
-def _layout(graph: _Graph) -> tuple[dict[int, _Place], dict[str, tuple[str, _Place]], _Place]:
+def _layout(graph: _Graph, timeout: float) -> tuple[dict[int, _Place], dict[str, tuple[str, _Place]], _Place]:
     """Where Graphviz puts the boxes (top left corners), the paths of the edges, the places of their texts, the size."""
     from graphviz import Digraph
 
@@ -431,11 +435,11 @@ def _layout(graph: _Graph) -> tuple[dict[int, _Place], dict[str, tuple[str, _Pla
             dot.node(f"v{k}", label, id=f"v{k}", width=f"{width / 72:.4f}", height=f"{rows * ROW / 72:.4f}")
     for edge in graph.drawn:
         lines = _edge_text(graph, edge)
-        # Among many edges, places kept free for texts would take Graphviz minutes: _parsed puts them near the arrowhead.
+        # To keep places free for texts among many edges would take Graphviz minutes: these stand near the arrowhead.
         label = "\\n".join("M" * max(10, len(line)) for line in lines) if len(graph.drawn) <= _SOME else ""
         head = _port(graph, edge)
         dot.edge(f"v{edge.parent}:e", head, id=f"e{edge.id}", **({"label": label} if label else {}))
-    return _parsed(svg(dot))
+    return _parsed(svg(dot, timeout=timeout))
 
 
 def _port(graph: _Graph, edge: _Edge) -> str:

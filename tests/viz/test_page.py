@@ -300,7 +300,7 @@ def walk(page):
 
 
 def test_every_step_of_a_graph_with_fan_out(opened):
-    """Forward node by node, the seed, each edge backward with local derivative, product and accumulation, the update."""
+    """Forward node by node, the seed, each edge backward with its derivative, product and sum, then the update."""
     output = fan_out()
     page = opened(output)
     titles, captions = [], []
@@ -478,7 +478,7 @@ def test_every_single_step_of_a_grouped_page_can_be_linked_to(opened):
     found = set()
     for number in range(0, 238, 7):
         page.evaluate(f"location.hash = '#step={number}'")
-        eventually(page, lambda: page.get_attribute("#caption", "data-step") == str(number))
+        page.wait_for_selector(f"#caption[data-step='{number}']")
         found.add(title_of(page))
     assert any(re.match(r"Backward: from layer1\.neuron\d\.z to ", title) for title in found)
     page.keyboard.press("End")
@@ -563,7 +563,7 @@ def test_moving_a_leaf_changes_every_number_at_every_step(opened):
     page.keyboard.press("End")
     data_now, _ = passes(output, data)
     for name, text in edges:
-        k, j = map(int, name.split("_"))
+        k = int(name.split("_")[0])
         if order[k].op.name == "sigmoid":
             a = data_now[k]
             assert text.removeprefix("= ") == narrow(a * (1 - a))
@@ -769,17 +769,20 @@ def test_texts_stay_inside_their_boxes_and_boxes_apart(opened, make):
     page.keyboard.press("End")
     found = page.evaluate("""() => {
         const area = (e) => e.getBoundingClientRect();
-        const meet = (a, b, gap = 0.5) => a.left < b.right - gap && b.left < a.right - gap && a.top < b.bottom - gap && b.top < a.bottom - gap;
+        const meet = (a, b, gap = 0.5) =>
+            a.left < b.right - gap && b.left < a.right - gap && a.top < b.bottom - gap && b.top < a.bottom - gap;
         const troubles = [];
         for (const group of document.querySelectorAll("svg .value")) {
             const box = area(group.querySelector(":scope > .box"));
             const texts = [...group.querySelectorAll(":scope > text")];
             for (const text of texts) {
                 const inner = area(text);
-                if (inner.left < box.left || inner.right > box.right || inner.top < box.top - 2 || inner.bottom > box.bottom + 2)
+                const above = inner.top < box.top - 2, below = inner.bottom > box.bottom + 2;
+                if (inner.left < box.left || inner.right > box.right || above || below)
                     troubles.push(`${text.textContent} leaves its box`);
                 for (const other of texts)
-                    if (other !== text && meet(inner, area(other), 3)) troubles.push(`${text.textContent} on ${other.textContent}`);
+                    if (other !== text && meet(inner, area(other), 3))
+                        troubles.push(`${text.textContent} on ${other.textContent}`);
             }
         }
         const boxes = [...document.querySelectorAll("svg > .value > .box")].map(area);
@@ -788,8 +791,8 @@ def test_texts_stay_inside_their_boxes_and_boxes_apart(opened, make):
             if (boxes.some((box) => meet(area(text), box, 2))) troubles.push(`${text.textContent} lies on a box`);
         const whole = area(document.querySelector("#picture svg"));
         for (const text of document.querySelectorAll("svg text"))
-            if (area(text).left < whole.left || area(text).right > whole.right || area(text).bottom > whole.bottom || area(text).top < whole.top)
-                troubles.push(`${text.textContent} is cut`);
+            for (const [side, sign] of [["left", 1], ["top", 1], ["right", -1], ["bottom", -1]])
+                if (sign * area(text)[side] < sign * whole[side]) troubles.push(`${text.textContent} is cut`);
         return troubles;
     }""")
     assert found == []
@@ -797,9 +800,13 @@ def test_texts_stay_inside_their_boxes_and_boxes_apart(opened, make):
 
 CONTRAST = """() => {
     const parse = (colour) => (colour.match(/[\\d.]+/g) || [0, 0, 0, 0]).map(Number);
-    const light = ([r, g, b]) => [r, g, b].map((v) => v / 255).map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+    const linear = (v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+    const light = ([r, g, b]) => [r, g, b].map((v) => linear(v / 255))
         .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
-    const ratio = (a, b) => { const [x, y] = [light(a), light(b)].sort((p, q) => q - p); return (x + 0.05) / (y + 0.05); };
+    const ratio = (a, b) => {
+        const [x, y] = [light(a), light(b)].sort((p, q) => q - p);
+        return (x + 0.05) / (y + 0.05);
+    };
     const behind = (element) => {
         for (let e = element; e; e = e.parentElement) {
             const colour = parse(getComputedStyle(e).backgroundColor);
@@ -816,7 +823,8 @@ CONTRAST = """() => {
         if (parent.matches(".value")) {
             const bar = parent.querySelector(":scope > .bar");
             const y = Number(text.getAttribute("y"));
-            const shape = bar && y < Number(bar.getAttribute("height")) + 2 ? bar : parent.querySelector(":scope > .box");
+            const inBar = bar && y < Number(bar.getAttribute("height")) + 2;
+            const shape = inBar ? bar : parent.querySelector(":scope > .box");
             ground = parse(getComputedStyle(shape).fill);
         }
         if (ratio(fill, ground) < 4.5) low.push(`${text.textContent}: ${ratio(fill, ground).toFixed(2)}`);
@@ -873,7 +881,7 @@ def test_the_caption_is_announced_and_focus_is_visible(opened):
     for _ in range(12):
         page.keyboard.press("Tab")
         style = page.evaluate(
-            "(({ outlineStyle, outlineWidth }) => [outlineStyle, outlineWidth])(getComputedStyle(document.activeElement))"
+            "((style) => [style.outlineStyle, style.outlineWidth])(getComputedStyle(document.activeElement))"
         )
         assert style[0] != "none"
         assert style[1] != "0px"
