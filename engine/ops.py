@@ -298,13 +298,32 @@ scalar: dict[str, Callable[..., Any]] = {
 }
 
 
+# math's own functions, under the names of the table. They raise where the IEEE result is wanted, and are faster.
+FAST: dict[str, Callable[..., float]] = {
+    name: getattr(math, {"abs": "fabs"}.get(name, name), function) for name, function in scalar.items()
+}
+RAISED = (ValueError, OverflowError, ZeroDivisionError)  # by math's functions and by Python's division
+
+
 def _compile_forward() -> None:
-    """Add to ``scalar`` a function for each row that is an expression of other operations."""
+    """Add to ``scalar`` a function for each row that is an expression of other operations.
+
+    The expression is tried with math's functions first, and evaluated anew with the IEEE functions where they raise.
+    """
     rest = [op for op in _ROWS if op.name not in scalar]
-    lines = [f"def {op.name}({', '.join(op.arguments)}): return {op.forward}" for op in rest]
-    names = dict(scalar)
-    exec("\n".join(lines), names)
+    signatures = [f"{op.name}({', '.join(op.arguments)})" for op in rest]
+    careful = dict(scalar)
+    exec("\n".join(f"def {head}: return {op.forward}" for head, op in zip(signatures, rest)), careful)
+    names: dict[str, Any] = {**FAST, "careful": careful, "RAISED": RAISED}
+    exec(
+        "\n".join(
+            f"def {head}:\n try: return {op.forward}\n except RAISED: return careful[{op.name!r}]{head[len(op.name):]}"
+            for head, op in zip(signatures, rest)
+        ),
+        names,
+    )
     scalar.update((op.name, names[op.name]) for op in rest)
+    FAST.update((op.name, names[op.name]) for op in rest)
 
 
 _compile_forward()

@@ -14,7 +14,7 @@ import math
 from itertools import chain
 
 from .graph import toposort
-from .ops import OPS, Op, scalar
+from .ops import FAST, OPS, RAISED, Op, scalar
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -329,15 +329,16 @@ def _rebuilt(records: list[Any]) -> Value:
 #
 #     def tanh(self):
 #         a = self.data
-#         y = math_tanh(a)
+#         try: y = tanh(a)
+#         except RAISED: y = scalar["tanh"](a)
 #         node = new(Value); node.data = y; node.grad = UNSET; node.label = ""; node.op = OP_tanh
 #         node._mark = None; node._a = self; node._b = None
 #         node._da = 1 - y * y
 #         return node
 
 
-def _derivative_at_a_pole(op: Op, k: int, *data: float) -> float:
-    """Rule k where it divides by zero: the IEEE result."""
+def _derivative_by_ieee(op: Op, k: int, *data: float) -> float:
+    """Rule k where Python raises an exception: the IEEE result."""
     from .rules import compile_rule
 
     return compile_rule(op.rules[k], (*op.arguments, "y"), scalar)(*data)  # type: ignore[no-any-return]
@@ -353,18 +354,8 @@ def _source(op: Op) -> str:
         lines.append(f"    if {x}_.__class__ is not Value: {x}_ = operand({x}_)")
     lines.append("    a = self.data")
     lines += [f"    {x} = {x}_.data" for x in others]
-    call = f"{op.name}({', '.join(op.arguments)})"
-    if op.forward == call:
-        native = {"abs": "fabs"}.get(op.name, op.name)
-        if scalar[op.name] is getattr(math, native):
-            lines.append(f"    y = math_{native}({', '.join(op.arguments)})")
-        else:
-            lines += [f"    try: y = math_{native}({', '.join(op.arguments)})",
-                      f"    except (ValueError, OverflowError): y = {call}"]  # fmt: skip
-    elif "/" in op.forward:
-        lines += [f"    try: y = {op.forward}", f"    except ZeroDivisionError: y = {call}"]
-    else:
-        lines.append(f"    y = {op.forward}")
+    lines += [f"    try: y = {op.forward}",
+              f"    except RAISED: y = scalar[{op.name!r}]({', '.join(op.arguments)})"]  # fmt: skip
     lines += ["    node = new(Value)", "    node.data = y", "    node.grad = UNSET", '    node.label = ""',
               f"    node.op = OP_{op.name}", "    node._mark = None"]  # fmt: skip
     if len(op.arguments) <= 2:
@@ -375,10 +366,10 @@ def _source(op: Op) -> str:
         targets = ["da", "db", "dc"]
     for k, (target, rule) in enumerate(zip(targets, op.rules, strict=False)):
         rule = rule + ".0" if rule in ("0", "1", "-1") else rule
-        if "/" in rule:
+        if "/" in rule or "(" in rule:
             data = ", ".join([*op.arguments, "y"])
             lines += [f"    try: {target} = {rule}",
-                      f"    except ZeroDivisionError: {target} = at_a_pole(OP_{op.name}, {k}, {data})"]  # fmt: skip
+                      f"    except RAISED: {target} = by_ieee(OP_{op.name}, {k}, {data})"]  # fmt: skip
         else:
             lines.append(f"    {target} = {rule}")
     if len(op.arguments) > 2:
@@ -392,13 +383,14 @@ def _source(op: Op) -> str:
 
 
 _NAMES: dict[str, Any] = {
-    **scalar,
+    **FAST,
     **{f"OP_{name}": op for name, op in OPS.items()},
-    **{f"math_{name}": getattr(math, name) for name in dir(math)},
     "inf": math.inf,
+    "scalar": scalar,
+    "RAISED": RAISED,
     "Value": Value,
     "operand": _operand,
-    "at_a_pole": _derivative_at_a_pole,
+    "by_ieee": _derivative_by_ieee,
     "new": Value.__new__,
     "UNSET": _UNSET,
 }
@@ -483,9 +475,12 @@ def dots(weights: Iterable[Iterable[Any]], inputs: Iterable[Any], biases: Iterab
             w = tuple([v.data for v in group])
         if len(w) != len(x):
             raise ValueError(f"dot takes as many weights as inputs, got {len(w)} weights and {len(x)} inputs")
-        node = _node(_DOT, _dot(w, x), (group, inputs), (x, w))
+        node = Value.__new__(Value)
+        node.data = _dot(w, x)
+        node.grad, node.label, node.op, node._mark = _UNSET, "", _DOT, None
+        node._a, node._b, node._da = (group, inputs), None, (x, w)
         if bias is not None:
-            b = bias if isinstance(bias, Value) else constant(bias)
+            b = bias if bias.__class__ is Value else _operand(bias)
             node.data += b.data
             node._b, node._db = b, 1.0
         nodes.append(node)
