@@ -75,7 +75,8 @@ def opened(browser, tmp_path):
             "request",
             lambda request: None if expected or request.url.startswith("file:") else troubles.append(request.url),
         )
-        page.goto(made.path.as_uri() + hash)
+        page.made = made.path.as_uri()
+        page.goto(page.made + hash)
         return page
 
     yield open_page
@@ -433,19 +434,21 @@ def test_the_step_is_in_the_address(opened, tmp_path):
     page.evaluate("location.hash = '#step=2'")
     eventually(page, lambda: page.input_value("#step") == "2")
     other = opened(fan_out())
-    start = other.url.split("#")[0]
     other.goto("about:blank")
-    other.goto(start)
+    other.goto(other.made)
     for _ in range(5):
         other.keyboard.press("ArrowRight")
     other.go_back()
     assert other.url == "about:blank"
 
 
-@pytest.mark.parametrize("hash", ["#step=999", "#step=-1", "#step=1e1", "#other", "#step=<script>"])
-def test_a_wrong_address_opens_the_first_step(opened, hash):
+def test_a_wrong_address_opens_the_first_step(opened):
     """What is no step is no error."""
-    assert opened(fan_out(), hash=hash).input_value("#step") == "0"
+    page = opened(fan_out())
+    for wrong in ("#step=999", "#step=-1", "#step=1e1", "#other", "#step=<script>"):
+        page.goto("about:blank")
+        page.goto(page.made + wrong)
+        assert page.input_value("#step") == "0"
 
 
 @pytest.mark.parametrize("sizes", [(2, 8, 6, 1), (2, 16, 16, 1)])
@@ -482,7 +485,8 @@ def test_every_single_step_of_a_grouped_page_can_be_linked_to(opened):
         found.add(title_of(page))
     assert any(re.match(r"Backward: from layer1\.neuron\d\.z to ", title) for title in found)
     page.keyboard.press("End")
-    assert all(agree(text, g) for (_, text), g in zip(exact(page), grad(output, toposort(output))))
+    for node, (_, text), gradient in zip(toposort(output), exact(page), grad(output, toposort(output))):
+        assert text == "–" if node.is_constant else agree(text, gradient)
 
 
 # The graph that answers
@@ -592,22 +596,23 @@ def test_a_slider_moves_its_leaf_and_its_range_widens(opened):
         assert exact(page)[0][0] != "nan"
 
 
-@pytest.mark.parametrize("text", ["", "abc", "1,5", "--3", "1e", "0x10", "2 3", "<b>", "infinite"])
-def test_invalid_text_stays_is_marked_and_breaks_nothing(opened, text):
+def test_invalid_text_stays_is_marked_and_breaks_nothing(opened):
     """What is no number is kept as typed and said to be wrong; the graph keeps the last number, and then goes on."""
     x = Value(2.0, label="x")
     page = opened(x * x)
     page.keyboard.press("End")
-    before = exact(page)
-    page.fill("#leaf0", text)
-    assert page.input_value("#leaf0") == text
-    assert page.get_attribute("#leaf0", "aria-invalid") == "true"
-    assert "not a number" in page.inner_text("#fields")
-    assert exact(page) == before
-    page.fill("#leaf0", "3")
-    assert page.get_attribute("#leaf0", "aria-invalid") == "false"
-    assert "not a number" not in page.inner_text("#fields")
-    assert exact(page) == [("3", "6"), ("9", "1")]
+    for text in ("", "abc", "1,5", "--3", "1e", "0x10", "2 3", "<b>", "infinite"):
+        page.fill("#leaf0", "2")
+        before = exact(page)
+        page.fill("#leaf0", text)
+        assert page.input_value("#leaf0") == text
+        assert page.get_attribute("#leaf0", "aria-invalid") == "true"
+        assert "not a number" in page.inner_text("#fields")
+        assert exact(page) == before
+        page.fill("#leaf0", "3")
+        assert page.get_attribute("#leaf0", "aria-invalid") == "false"
+        assert "not a number" not in page.inner_text("#fields")
+        assert exact(page) == [("3", "6"), ("9", "1")]
 
 
 def test_nan_and_infinities_can_be_typed_and_are_shown(opened):
