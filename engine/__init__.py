@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 from .check import GradcheckError, GradcheckReport, gradcheck
+from .collector import collector_paused
 from .graph import first_nonfinite, toposort
 from .ops import OPS, Op
 from .reverse import grad, hessian, jacobian
@@ -24,8 +25,8 @@ globals().update(FUNCTIONS)  # one free function for each row of the table
 
 # sum, abs and pow are left out of the star import only: there they would hide Python's own.
 __all__ = [
-    "GradcheckError", "GradcheckReport", "OPS", "Op", "Value", "first_nonfinite", "grad", "gradcheck", "hessian",
-    "jacobian", "lower", "toposort", *(name for name in FUNCTIONS if name not in ("sum", "abs", "pow")),
+    "GradcheckError", "GradcheckReport", "OPS", "Op", "Value", "collector_paused", "first_nonfinite", "grad", "gradcheck",
+    "hessian", "jacobian", "lower", "toposort", *(name for name in FUNCTIONS if name not in ("sum", "abs", "pow")),
 ]  # fmt: skip
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import gc
 from array import array
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from itertools import chain
 
+from .collector import collector_paused
 from .program import Program, trace
 from .value import Value, real_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
     from typing import Any, Literal
 
     Backend = Literal["auto", "native", "source"]
@@ -45,20 +45,8 @@ def lower(
     if backend not in ("auto", "native", "source"):
         raise ValueError(f"lower: backend is 'auto', 'native' or 'source', got {backend!r}")
     listed = [outputs] if isinstance(outputs, Value) else outputs
-    with _collector_paused():
+    with collector_paused():  # lowering makes no garbage
         return Kernel(trace(listed, inputs, wrt), backend, single=isinstance(outputs, Value))
-
-
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Without the cyclic collector, which otherwise takes a third of the time: lowering makes no garbage."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def choose_backend(backend: str) -> tuple[str, str]:

@@ -7,14 +7,12 @@ Values, as a learner would; "source" and "native" trace the graph of one sample 
 
 from __future__ import annotations
 
-import gc
 import math
 import sys
-from contextlib import contextmanager
 from random import Random
 from time import perf_counter
 
-from engine import Value, first_nonfinite, grad, mean
+from engine import Value, collector_paused, first_nonfinite, grad, mean
 from engine import sum as sum_of
 
 from .data import positive_int, read_rows, read_targets
@@ -25,7 +23,7 @@ from .optim import Adam, Optimizer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from typing import Any
 
     Loss = Callable[[Any, Any], Value]
@@ -413,7 +411,7 @@ class _EagerGradient:
         self.samples = [job.sample(x, t) for x, t in zip(job.rows, job.targets)]
 
     def __call__(self, batch: Sequence[int]) -> tuple[float, list[float]]:
-        with _collector_paused():
+        with collector_paused():
             total, gradients = 0.0, [0.0] * len(self.job.params)
             for start in range(0, len(batch), _EAGER_ROWS):
                 loss, part = self._sum(batch[start : start + _EAGER_ROWS])
@@ -429,7 +427,7 @@ class _EagerGradient:
 
     def evaluate(self, rows: Rows, targets: Rows) -> tuple[float, float | None]:
         job = self.job
-        with _collector_paused():
+        with collector_paused():
             scores = [[v.data for v in _scores(job, *job.sample(x, t))] for x, t in zip(rows, targets)]
         means = [math.fsum(column) / len(rows) for column in zip(*scores)]
         return means[0], means[1] if job.classifies else None
@@ -494,20 +492,6 @@ def _correct(output: str, z: list[Value], target: list[Value]) -> Value:
         return right.eq(largest)
     right_outputs: Value = mean([z_k.ge(0.0).eq(t.ge(0.5)) for z_k, t in zip(z, target)])
     return right_outputs
-
-
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Without Python's cyclic collector, which takes most of the time of a large graph and finds nothing: there are no
-    cycles in it.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 # After each epoch, and when something goes wrong.
