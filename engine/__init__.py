@@ -25,8 +25,9 @@ globals().update(FUNCTIONS)  # one free function for each row of the table
 
 # sum, abs and pow are left out of the star import only: there they would hide Python's own.
 __all__ = [
-    "GradcheckError", "GradcheckReport", "OPS", "Op", "Value", "collector_paused", "first_nonfinite", "grad", "gradcheck",
-    "hessian", "jacobian", "lower", "toposort", *(name for name in FUNCTIONS if name not in ("sum", "abs", "pow")),
+    "GradcheckError", "GradcheckReport", "OPS", "Op", "Value", "collector_paused", "first_nonfinite", "grad",
+    "gradcheck", "hessian", "jacobian", "lower", "toposort",
+    *(name for name in FUNCTIONS if name not in ("sum", "abs", "pow")),
 ]  # fmt: skip
 
 
