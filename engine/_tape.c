@@ -1175,8 +1175,8 @@ static uint32_t random32(uint32_t *mt) {
     y ^= (y << 15) & 0xefc60000u;
     return y ^ (y >> 18);
 }
-/* A permutation as nn draws it: the rows sorted by keys from random.random(). The keys are spread evenly, so that each
- * of as many buckets as rows holds about one. */
+/* A permutation: the rows sorted by keys from random.random(), one each. The keys are spread evenly, so that each of as
+ * many buckets as rows holds about one. */
 static void permute(int32_t *order, int64_t n, uint32_t *mt, double *keys, int32_t *start) {
     memset(start, 0, sizeof(int32_t) * (n + 1));
     for (int64_t i = 0; i < n; i++) {

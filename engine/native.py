@@ -642,11 +642,12 @@ class _Lanes:
 class _Tape:
     """A tape in the library's memory."""
 
+    pointer: int | None = None
+
     def __init__(
         self, layout: Layout, flat: array[int], lanes: array[int], uniform: array[int], constants: array[float]
     ) -> None:
         self._c = _library().c
-        self.pointer: int | None = None
         error = ctypes.c_int32()
         self.pointer = self._c.tape_new(
             ctypes.byref(layout), _address(flat), len(flat), _address(lanes), len(lanes), _address(uniform),
