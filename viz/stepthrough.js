@@ -77,7 +77,7 @@
 
   const updated = () => leafData.map((x, k) => (graph.update.includes(k) ? x - rate * adjoint[k] : x));
 
-  // Numbers and formulas as text; the same as narrow and fill in stepthrough.py.
+  // Numbers and formulas as text; the same as narrow and fill in steps.py.
 
   function narrow(x) {
     if (x !== x) return "nan";
@@ -306,7 +306,8 @@
     const [left, rule, numbers] = derivative(k, j);
     const { before, product, after } = contributions.get(`${k}_${j}`);
     const value = narrow(local[k][j]);
-    const chain = [rule, numbers, value].filter((part, i, parts) => i === 0 || part !== parts[i - 1]);
+    const isNumber = rule === numbers && Number(rule.replace("−", "-")) === local[k][j]; // 1 = 1.0000 says nothing
+    const chain = isNumber ? [rule] : [rule, numbers, value].filter((part, i, parts) => part !== parts[i - 1]);
     const seen = paths(p);
     const place = seen.indexOf(`${k}_${j}`) + 1;
     const lines = [

@@ -18,7 +18,8 @@ from engine import OPS, Value, dot, grad, tanh, toposort
 from engine.value import FUNCTIONS, constant
 from nn import MLP, binary_cross_entropy
 from viz import renderer
-from viz.stepthrough import GROUPED, StepThrough, fill, narrow, step_through
+from viz.steps import GROUPED, fill, narrow
+from viz.stepthrough import StepThrough, step_through
 
 pytestmark = pytest.mark.skipif(renderer() is None, reason="no Graphviz")
 
@@ -487,6 +488,33 @@ def test_every_single_step_of_a_grouped_page_can_be_linked_to(opened):
     page.keyboard.press("End")
     for node, (_, text), gradient in zip(toposort(output), exact(page), grad(output, toposort(output))):
         assert text == "–" if node.is_constant else agree(text, gradient)
+
+
+def test_a_long_graph_without_names_is_grouped_too(opened):
+    """Neighbouring steps of nodes that no label ties together make groups, so that there are at most 60."""
+    x = Value(0.5, label="x")
+    y = x
+    for _ in range(40):
+        y = (y * x).tanh()
+    page = opened(y)
+    assert int(page.get_attribute("#step", "max")) < GROUPED
+    assert page.inner_text("#place").startswith("0 / ")
+    page.keyboard.press("ArrowRight")
+    assert title_of(page).startswith("Forward: several nodes")
+    page.keyboard.press("End")
+    assert all(agree(text, g) for (_, text), g in zip(exact(page), grad(y, toposort(y))))
+
+
+@pytest.mark.parametrize("make", [fan_out, neuron, lambda: network(2, 3, 1), lambda: hostile()])
+def test_the_page_writes_numbers_and_formulas_as_the_file_does(opened, make):
+    """At the end of the backward pass, every text of the picture is what stands in the markup."""
+    output = make()
+    collect = "[...document.querySelectorAll('svg text')].map((t) => t.textContent)"
+    still = opened(output, java_script_enabled=False).locator("svg text").all_text_contents()
+    page = opened(output)
+    page.keyboard.press("End")
+    page.keyboard.press("ArrowLeft")
+    assert page.evaluate(collect) == still
 
 
 # The graph that answers
