@@ -203,40 +203,35 @@ class _Plan:
 
     def _find_patterns(self, uses: Counter[int]) -> None:
         """x * (s * (1 - s)) and x * (1 - t * t), the adjoints behind a sigmoid and a tanh."""
-        op, args, one = self.op, self.args, self.program.constant
-
-        def is_one(i: int) -> bool:
-            return one.get(i) == 1.0
-
-        for i, name in enumerate(self.op):
-            if name != "mul" or i < self.program.backward:
-                continue
-            for x, y in (args[i], args[i][::-1]):
-                if uses[y] != 1:
-                    continue
-                if op[y] == "mul":
-                    for s, rest in (args[y], args[y][::-1]):
-                        if op[rest] == "sub" and uses[rest] == 1 and args[rest][1] == s and is_one(args[rest][0]):
-                            op[i], args[i] = "sigmoid_adjoint", (x, s)
-                            self.hidden.update((y, rest))
-                            break
-                elif op[y] == "sub" and is_one(args[y][0]):
-                    square = args[y][1]
-                    if op[square] == "mul" and uses[square] == 1 and args[square][0] == args[square][1]:
-                        op[i], args[i] = "tanh_adjoint", (x, args[square][0])
-                        self.hidden.update((y, square))
-                if op[i] != "mul":
-                    break
+        op, args, constant = self.op, self.args, self.program.constant
+        subs = [i for i, name in enumerate(op) if name == "sub" and uses[i] == 1]
+        from_one = {i for i in subs if constant.get(args[i][0]) == 1.0}
+        if not from_one:
+            return
+        products = [i for i, name in enumerate(op) if name == "mul"]
+        slopes: dict[int, tuple[str, int, int]] = {}  # id of s * (1 - s) or 1 - t * t -> (operation, s or t, inner id)
+        for i in from_one:
+            square = args[i][1]
+            if op[square] == "mul" and uses[square] == 1 and args[square][0] == args[square][1]:
+                slopes[i] = "tanh_adjoint", args[square][0], square
+        for i in products:
+            for s, rest in (args[i], args[i][::-1]):
+                if rest in from_one and args[rest][1] == s and uses[i] == 1:
+                    slopes[i] = "sigmoid_adjoint", s, rest
+        for i in products:
+            for x, slope in (args[i], args[i][::-1]):
+                if slope in slopes and op[i] == "mul" and i not in slopes:
+                    op[i], s, inner = slopes[slope]
+                    args[i] = x, s
+                    self.hidden.update((slope, inner))
 
     def _find_outer_products(self, uses: Counter[int]) -> None:
         op, args, varying = self.op, self.args, self.program.varying
-        products: list[tuple[int, int, int]] = []
-        for r, i in enumerate(self.results):
-            if op[i] == "mul" and uses[i] == 1:
-                a, b = args[i]
-                if varying[a] and varying[b]:
-                    products.append((a, b, r))
-                    self.hidden.add(i)
+        products = [
+            (args[i][0], args[i][1], r) for r, i in enumerate(self.results)
+            if op[i] == "mul" and uses[i] == 1 and varying[args[i][0]] and varying[args[i][1]]
+        ]  # fmt: skip
+        self.hidden.update([self.results[r] for _, _, r in products])
         if not products:
             return
         blocks = _blocks(products)
