@@ -1248,6 +1248,7 @@ EXPORT int32_t tape_train(Trainer *r, int64_t epochs, double seconds, double *lo
             const double *results = run(t, &b);
             double loss = results[0] / (double)n;
             keep(states, t->U, r->before, r->n_trained, 0);
+            r->sums = NULL; /* what it pointed to is overwritten by now */
             if (!isfinite(loss)) return NOT_FINITE;
             if (!t->kernels->update(&r->optimizer, r->n_trained, t->U, results + 1, r->l2, 1.0 / (double)n)) {
                 keep(states, t->U, r->before, r->n_trained, 1);
@@ -1266,9 +1267,9 @@ EXPORT int32_t tape_train(Trainer *r, int64_t epochs, double seconds, double *lo
     }
     return DONE;
 }
-/* The gradient of the last step, penalty included. */
+/* The gradient of the last step, penalty included; only where sums is not NULL. */
 EXPORT void tape_gradient(Trainer *r, double *g) {
-    for (int64_t i = 0; r->sums && i < r->n_trained; i++)
+    for (int64_t i = 0; i < r->n_trained; i++)
         g[i] = r->sums[1 + i] / (double)r->last_batch + (r->l2 ? r->l2[i] * r->before[i] : 0.0);
 }
 #endif

@@ -734,7 +734,13 @@ class NativeKernel:
 
 
 def _doubles(numbers: Sequence[float]) -> array[float]:
-    return numbers if isinstance(numbers, array) and numbers.typecode == "d" else array("d", numbers)
+    if isinstance(numbers, array) and numbers.typecode == "d":
+        return numbers
+    if isinstance(numbers, memoryview) and numbers.format == "d":
+        copy = array("d")
+        copy.frombytes(numbers.cast("B"))
+        return copy
+    return array("d", numbers)
 
 
 OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop", "adagrad")  # in the order in which _tape.c numbers them
@@ -852,8 +858,10 @@ class Trainer:
         ctypes.memmove(_address(data), self._tape.parameters, 8 * self._trained)
         return self._restored(data)
 
-    def gradient(self) -> list[float]:
-        """The gradient of the last step, penalty included; zeros before the first."""
+    def gradient(self) -> list[float] | None:
+        """The gradient of the last step, penalty included; None before the first, and after one that was not taken."""
+        if not self._job.sums:
+            return None
         g = array("d", bytes(8 * self._trained))
         self._c.tape_gradient(ctypes.byref(self._job), _address(g))
         return self._restored(g)

@@ -90,7 +90,7 @@ def _store(trainer: Any, optimizer: Optimizer) -> None:
     state["step"] = [float(trainer.steps)] * len(optimizer.params)
     state.update((key, numbers) for key, numbers in zip(lists, trainer.state()) if key)
     data = trainer.parameters()
-    for parameter, g in zip(optimizer.params, trainer.gradient()):
+    for parameter, g in zip(optimizer.params, trainer.gradient() or ()):
         parameter.grad = g
     optimizer.commit(data, state)
 

@@ -478,3 +478,17 @@ def test_the_compiled_code_is_clean_under_the_sanitizers(tmp_path):
         capture_output=True, text=True, env=environment, cwd=Path(native.SOURCE).parent.parent,
     )  # fmt: skip
     assert done.stdout.endswith("clean\n"), done.stdout + done.stderr
+
+
+def test_buffers_need_no_conversion():
+    """Rows as lists, arrays, NumPy arrays of several types and layouts give the same result."""
+    np = pytest.importorskip("numpy")
+    x, y, w = Value(1.0), Value(2.0), Value(0.5)
+    kernel = engine.lower(w * x * y, [x, y], [w], backend="native")
+    table = np.arange(12.0).reshape(6, 2)
+    expected = kernel(table.tolist())
+    read_only = table.copy()
+    read_only.flags.writeable = False
+    strided = table.repeat(2, 1)[:, ::2]
+    for rows in (table, read_only, np.asfortranarray(table), table.astype("f4"), table.astype(int), strided):
+        assert kernel(rows) == expected
