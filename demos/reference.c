@@ -176,7 +176,7 @@ static double sink;  /* keeps the compiler from leaving a timed loop out */
 static void steps(int full, int count) {
     for (int k = 0; k < count; k++) {
         sink += full ? full_batch() : one_sample(k % N);
-        descend(full ? 2.0 : 0.05);
+        descend(full ? 0.1 : 0.05);
     }
 }
 
