@@ -116,18 +116,18 @@ class StepGraph:
     def _names(self) -> tuple[list[str], list[str]]:
         """For each node its label, or a name; and a short one for formulas."""
         given = {clean(node.label) for node in self.order}
-        full, count = [], 0
+        full, short, count = [], [], 0
         for node in self.order:
-            name = clean(node.label)
-            if not name and node.op:
+            label = name = clean(node.label)
+            # "a*b + c" is a fine label, but ∂a*b + c/∂a is no formula
+            if not (node.is_constant or (label and node.is_leaf) or re.fullmatch(r"[\w.]+", label)):
                 name = "L" if node is self.order[-1] and "L" not in given else ""
                 while not name or name in given:
                     count += 1
-                    name = f"v{count}"
-            elif not name and not node.is_constant:
-                name = f"x{self.index[node]}"
-            full.append(name)  # a constant without a label is called by its number
-        return full, [_short(name, node.is_leaf) for name, node in zip(full, self.order)]
+                    name = f"{'x' if node.is_leaf else 'v'}{count}"
+            full.append(label or name)  # a constant without a label is called by its number
+            short.append(_short(name, node.is_leaf))
+        return full, short
 
     def called(self, k: int) -> str:
         return self.short[k] or f"{self.values[k].data:g}".replace("-", "−")
@@ -191,19 +191,20 @@ class StepGraph:
 
     def unit(self, k: int, levels: int) -> str:
         """The part of a label that names the neuron (for level 1) or the layer (for level 2); "" where it has none."""
-        parts = self.full[k].split(".")
+        parts = self.full[k].split(".") if _DOTTED.fullmatch(self.full[k]) else [""]
         return ".".join(parts[: len(parts) - levels]) if levels == 1 or len(parts) > 2 else self.unit(k, levels - 1)
 
 
 def _short(name: str, is_leaf: bool) -> str:
     """layer1.neuron2.w3 is w3; layer1.neuron2.a is a₂, because the next layer uses the a of all neurons."""
-    if not re.fullmatch(r"\w+(\.\w+)+", name):
+    if not _DOTTED.fullmatch(name):
         return shorten(name, 14)
     unit, _, last = name.rpartition(".")
     number = re.search(r"[0-9]+$", unit)
     return shorten(last if is_leaf or number is None else last + number[0].translate(_SUBSCRIPTS), 14)
 
 
+_DOTTED = re.compile(r"[^\W\d]\w*(\.\w+)+")
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 

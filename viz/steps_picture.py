@@ -236,8 +236,9 @@ def _box(graph: StepGraph, k: int, place: _Place) -> str:
         parts.append(f'<rect class="bar" x="1.5" y="1.5" width="{width - 3}" height="{bar}" rx="2"/>')
         symbol = _fitted(node.op.symbol, 10)
         parts.append(_text("sign", PAD, 13, symbol))
+        header = name if re.fullmatch(r"[\w.]+", graph.full[k]) else f"{name}: {graph.full[k]}"
         room = (7 if table and headings == 1 else 15) - len(symbol)
-        parts.append(_text("", PAD + 7.3 * (len(symbol) + 1), 13, _fitted(name, room)))
+        parts.append(_text("", PAD + 7.3 * (len(symbol) + 1), 13, _fitted(header, room)))
     else:
         parts.append(_text("sign", PAD, 13, _fitted(name, 15)))
     if table:

@@ -343,6 +343,19 @@ def test_a_sigmoid_neuron_says_what_the_lecture_says(opened):
     assert "smaller" in captions[-1]
 
 
+def test_a_label_that_is_an_expression_does_not_stand_in_formulas(opened):
+    """∂a*b + c/∂a*b would be misread: formulas call such nodes v1 and L; box and title say what these are."""
+    a, b, c = (Value(x, label=name) for x, name in ((2.0, "a"), (-3.0, "b"), (0.5, "c")))
+    product = a * b
+    product.label = "a*b"
+    output = product + c
+    output.label = "a*b + c"
+    page = opened(output, hash="#step=4")
+    assert title_of(page) == "Backward: from a*b + c to a*b"
+    assert "∂L/∂v1 = 1" in caption_of(page)
+    assert "v1: a*b" in page.locator("svg text").all_text_contents()
+
+
 def test_what_a_step_has_not_reached_yet_is_not_shown(opened):
     """In the forward pass results read – until computed, gradients until the backward pass reaches them."""
     page = opened(fan_out())
