@@ -18,6 +18,7 @@ import time
 import tracemalloc
 from collections.abc import Callable
 from contextlib import contextmanager
+from itertools import cycle, islice
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -30,19 +31,21 @@ from .tour import Tour
 clock = time.perf_counter
 SIZES = ((16, 100), (64, 1000), (256, 1000))  # neurons of the two hidden layers, and points
 ROUNDS, PASSES = 5, 3
+_random = Random(0)  # the mixed graph's leaves and operands, drawn before the clock runs
+LEAVES = [_random.uniform(-1, 1) for _ in range(100)]
+PICKS = [tuple([_random.randrange(100) for _ in range(5)]) for _ in range(1000)]
 FORWARD_BACKWARD = "100,000 operations forward and backward, collector {}, {}, ms"
 
 
 def mixed_graph(kind: type, units: int) -> Any:
-    """Ten operations a unit, of the kinds that ours and micrograd have in common, added up pairwise."""
-    random = Random(0)
-    leaves = [kind(random.uniform(-1, 1)) for _ in range(100)]
+    """Ten operations a unit, every operator that ours and micrograd have in common, added up pairwise."""
+    leaves = [kind(value) for value in LEAVES]
     results = []
-    for _ in range(units):
-        p, q, r, s, t = (leaves[int(random.random() * 100)] for _ in range(5))
-        a = p * q
-        c = a + r * s
-        results.append((c + t).relu() ** 2 * p + a * r)
+    for i, j, k, m, n in islice(cycle(PICKS), units):
+        p, q, r, s, t = leaves[i], leaves[j], leaves[k], leaves[m], leaves[n]
+        a = p * q - r
+        b = (s + t / 1.5).relu()
+        results.append(-(a * b) + b**2)
     while len(results) > 1:
         results = [x + y for x, y in zip(results[::2], results[1::2])] + results[len(results) & ~1 :]
     return results[0]

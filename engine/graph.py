@@ -36,37 +36,39 @@ def marked(*outputs: Value) -> list[Value]:
     entered: set[Value] = set()  # nodes with groups whose parents are done or on the path
     scanned: set[int] = set()  # ids of groups: the inputs of a layer are one group, shared by all its neurons
     for node in outputs:
-        push(node)
-        while path:
-            node = pop()
-            while node._mark is not mark:
-                a = node._a
-                if a is not None:
-                    if a.__class__ is tuple:
-                        if node not in entered:
-                            fresh: list[Value] = []
-                            for group in a:
-                                if id(group) not in scanned:
-                                    scanned.add(id(group))
-                                    fresh += [parent for parent in group if parent._mark is not mark]
-                            if fresh:
-                                entered.add(node)
-                                push(node)
-                                fresh.reverse()
-                                path += fresh
-                                break
-                    elif a._mark is not mark:
+        if node._mark is mark:
+            continue
+        while True:
+            a = node._a
+            if a is not None:
+                if a.__class__ is not tuple:
+                    if a._mark is not mark:
                         push(node)
                         node = a
                         continue
-                    b = node._b
-                    if b is not None and b._mark is not mark:
-                        push(node)
-                        node = b
-                        continue
-                node._mark = mark
-                node._adjoint = 0.0
-                emit(node)
+                elif node not in entered:
+                    entered.add(node)
+                    push(node)
+                    for group in reversed(a):
+                        if id(group) not in scanned:
+                            scanned.add(id(group))
+                            path += [parent for parent in reversed(group) if parent._mark is not mark]
+                    node = pop()
+                    continue
+                b = node._b
+                if b is not None and b._mark is not mark:
+                    push(node)
+                    node = b
+                    continue
+            node._mark = mark
+            node._adjoint = 0.0
+            emit(node)
+            while path:
+                node = pop()
+                if node._mark is not mark:
+                    break
+            else:
+                break
     return order
 
 

@@ -35,7 +35,7 @@ def real_number(x: object, what: str = "Value") -> float:
     """
     if type(x) is float:
         return x
-    if not isinstance(x, (int, float)) and not _is_real(x):
+    if type(x) is not int and not isinstance(x, (int, float)) and not _is_real(x):
         hints = {
             "Value": "a Value cannot hold another; use it directly, or its .data",
             "str": "convert it with float(...) first",
@@ -253,15 +253,17 @@ def _data(x: Operand) -> float:
     return x.data if isinstance(x, Value) else real_number(x, "a comparison with a Value")
 
 
-def constant(x: Number) -> Value:
-    """A leaf for a plain number in an expression. It is folded when the graph is lowered."""
-    node = Value(real_number(x, "an operation on Values"))
-    node._a = node._da = _NO_GROUPS
+def constant(x: object) -> Value:
+    """A leaf for a plain number in an expression, folded when the graph is lowered; a Value is left as it is."""
+    if type(x) is not float:
+        if isinstance(x, Value):
+            return x
+        x = real_number(x, "an operation on Values")
+    node = Value.__new__(Value)
+    node.data = x
+    node.grad, node.label, node.op, node._mark = _UNSET, "", None, None
+    node._a, node._b, node._da = _NO_GROUPS, None, _NO_GROUPS
     return node
-
-
-def _operand(x: object) -> Value:
-    return x if isinstance(x, Value) else constant(x)  # type: ignore[arg-type]
 
 
 def _operands(values: Iterable[object], name: str) -> tuple[Value, ...]:
@@ -277,7 +279,7 @@ def _operands(values: Iterable[object], name: str) -> tuple[Value, ...]:
     except TypeError:
         received = f"{_shorten(values)} of type {type(values).__name__}"
         raise TypeError(f"{name} takes a list of Values, got {received}") from None
-    return tuple([x if isinstance(x, Value) else constant(x) for x in items])  # type: ignore[arg-type]
+    return tuple([constant(x) for x in items])
 
 
 def _restored(
@@ -366,6 +368,10 @@ def _source(op: Op) -> str:
         targets = ["da", "db", "dc"]
     for k, (target, rule) in enumerate(zip(targets, op.rules, strict=False)):
         rule = rule + ".0" if rule in ("0", "1", "-1") else rule
+        if op.name == "pow" and k == 1:
+            # A constant exponent is not differentiated. Its derivative y * log(a) costs a logarithm, and is nan for a
+            # negative base: it would be the only nan in the graph of (-2.0) ** 2.
+            rule = f"0.0 if b_._a is NO_GROUPS else {rule}"
         if "/" in rule or "(" in rule:
             data = ", ".join([*op.arguments, "y"])
             lines += [f"    try: {target} = {rule}",
@@ -374,10 +380,6 @@ def _source(op: Op) -> str:
             lines.append(f"    {target} = {rule}")
     if len(op.arguments) > 2:
         lines.append("    node._da = ((da, db, dc), ())")
-    if op.name == "pow":
-        # A constant exponent is not differentiated. Its derivative y * log(a) is nan for a negative base, and would be
-        # the only nan in the graph of (-2.0) ** 2.
-        lines.append("    if node._db != node._db and b_.is_constant: node._db = 0.0")
     lines.append("    return node")
     return "\n".join(lines)
 
@@ -389,10 +391,11 @@ _NAMES: dict[str, Any] = {
     "scalar": scalar,
     "RAISED": RAISED,
     "Value": Value,
-    "operand": _operand,
+    "operand": constant,
     "by_ieee": _derivative_by_ieee,
     "new": Value.__new__,
     "UNSET": _UNSET,
+    "NO_GROUPS": _NO_GROUPS,
 }
 
 
@@ -420,7 +423,7 @@ def _reflected(method: Callable[..., Value]) -> Callable[..., Value]:
     """The operator for a plain number on the left."""
 
     def reflected(self: Value, other: Operand) -> Value:
-        return method(_operand(other), self)
+        return method(constant(other), self)
 
     return reflected
 
@@ -480,7 +483,7 @@ def dots(weights: Iterable[Iterable[Any]], inputs: Iterable[Any], biases: Iterab
         node.grad, node.label, node.op, node._mark = _UNSET, "", _DOT, None
         node._a, node._b, node._da = (group, inputs), None, (x, w)
         if bias is not None:
-            b = bias if bias.__class__ is Value else _operand(bias)
+            b = constant(bias)
             node.data += b.data
             node._b, node._db = b, 1.0
         nodes.append(node)
@@ -511,7 +514,7 @@ def _free_function(op: Op) -> Callable[..., Value]:
     name = op.name
 
     def function(a: Operand, *others: Operand) -> Value:
-        return getattr(a if a.__class__ is Value else _operand(a), name)(*others)  # type: ignore[no-any-return]
+        return getattr(a if a.__class__ is Value else constant(a), name)(*others)  # type: ignore[no-any-return]
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"{op.doc[0].upper()}{op.doc[1:]}."

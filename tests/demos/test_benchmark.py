@@ -36,7 +36,9 @@ def test_both_engines_do_the_same_work():
                 waiting += new
             leaves[kind] = {node.data: node.grad for node in found if not node._prev}
     assert outputs[Value].data == pytest.approx(outputs[Micrograd].data, rel=1e-12)
-    assert leaves[Value] == pytest.approx(leaves[Micrograd], rel=1e-9, abs=1e-12)
+    assert len(leaves[Value]) > 50
+    theirs = {data: leaves[Micrograd][data] for data in leaves[Value]}  # without the numbers its operators bring in
+    assert leaves[Value] == pytest.approx(theirs, rel=1e-9, abs=1e-12)
 
 
 def test_a_node_takes_at_most_250_bytes():
