@@ -469,16 +469,16 @@ def dots(weights: Iterable[Iterable[Any]], inputs: Iterable[Any], biases: Iterab
     # Values, the usual case, is recognised by losing nothing below.
     inputs = _operands(inputs, "dot")
     x = tuple([v.data for v in inputs])
-    nodes = []
+    nodes, new = [], Value.__new__
     for row, bias in zip(weights, biases, strict=True):
         group = tuple(row) if isinstance(row, (tuple, list)) else _operands(row, "dot")
-        w = tuple([v.data for v in group if v.__class__ is Value])
+        w = [v.data for v in group if v.__class__ is Value]
         if len(w) != len(group):
             group = _operands(group, "dot")
-            w = tuple([v.data for v in group])
+            w = [v.data for v in group]
         if len(w) != len(x):
             raise ValueError(f"dot takes as many weights as inputs, got {len(w)} weights and {len(x)} inputs")
-        node = Value.__new__(Value)
+        node = new(Value)
         node.data = _dot(w, x)
         node.grad, node.label, node.op, node._mark = _UNSET, "", _DOT, None
         node._a, node._b, node._da = (group, inputs), None, (x, w)
