@@ -343,9 +343,7 @@ class _Flat:
             if end < n and rows[end][0] == head[0] + 1:
                 steps = [b - a for a, b in zip(head[1:], rows[end][1:])]
                 if all(step in (0, 1) for step in steps):
-                    while end < n and all(
-                        x == h + s * (end - start) for x, h, s in zip(rows[end], head, (1, *steps))
-                    ):
+                    while end < n and all(x == h + s * (end - start) for x, h, s in zip(rows[end], head, (1, *steps))):
                         end += 1
                 else:
                     steps = [0] * (len(head) - 1)
@@ -369,8 +367,13 @@ class _Flat:
         first = weights[members[0]]
         so = weights[members[1]][0] - first[0] if len(members) > 1 else 1
         si = first[1] - first[0]
-        regular = so >= 0 and si > 0 and all(
-            weights[i] == list(range(first[0] + j * so, first[0] + j * so + n * si, si)) for j, i in enumerate(members)
+        regular = (
+            so >= 0
+            and si > 0
+            and all(
+                weights[i] == list(range(first[0] + j * so, first[0] + j * so + n * si, si))
+                for j, i in enumerate(members)
+            )
         )
         if not regular:
             for i in members:
@@ -455,9 +458,13 @@ def _flat_outer(flat: _Flat, a: list[int], d: list[int], places: list[list[int]]
     target = places[ks[0]][js[0]]
     dk = places[ks[1]][js[0]] - target if len(ks) > 1 else 1
     dj = places[ks[0]][js[1]] - target if len(js) > 1 else 1
-    if dk >= 0 and dj > 0 and all(
-        [places[k][j] for j in js] == list(range(target + n * dk, target + n * dk + len(js) * dj, dj))
-        for n, k in enumerate(ks)
+    if (
+        dk >= 0
+        and dj > 0
+        and all(
+            [places[k][j] for j in js] == list(range(target + n * dk, target + n * dk + len(js) * dj, dj))
+            for n, k in enumerate(ks)
+        )
     ):
         side_a, side_d = flat.contiguous([a[k] for k in ks]), flat.contiguous([d[j] for j in js])
         if dj == 1 or len(js) == 1 or dk != 1:

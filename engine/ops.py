@@ -86,6 +86,7 @@ _SIDES: tuple[Box, ...] = ((_BELOW,), (_ABOVE,))
 _ORDERED: tuple[Box, ...] = ((_LOW, _HIGH), (_HIGH, _LOW))
 _MANY: tuple[Box, ...] = ((_ANY, _ANY, _ANY, _ANY),)
 
+# fmt: off
 _ROWS = [
     # name, symbol, arguments, forward, rules, domains, doc, defaults
     Op("add", "+", "a b", "a + b", ("1", "1"), ((_ANY, _ANY),), "a + b"),
@@ -190,6 +191,7 @@ _ROWS = [
     Op("dot", "w·x", "*", "dot(w, x, b)", ("x", "w", "1"), _MANY,
        "the weighted input z = w·x + b of a neuron, as one node"),
 ]
+# fmt: on
 
 OPS: dict[str, Op] = {op.name: op for op in _ROWS}
 
@@ -317,7 +319,7 @@ def _compile_forward() -> None:
     names: dict[str, Any] = {**FAST, "careful": careful, "RAISED": RAISED}
     exec(
         "\n".join(
-            f"def {head}:\n try: return {op.forward}\n except RAISED: return careful[{op.name!r}]{head[len(op.name):]}"
+            f"def {head}:\n try: return {op.forward}\n except RAISED: return careful[{op.name!r}]{head[len(op.name) :]}"
             for head, op in zip(signatures, rest)
         ),
         names,

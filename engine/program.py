@@ -230,9 +230,7 @@ def _differentiate(
     return [finished[node] for node in wrt]
 
 
-def _local_derivatives(
-    writer: _Writer, node: Value, args: Args, y: int, wanted: set[Value]
-) -> Sequence[int | None]:
+def _local_derivatives(writer: _Writer, node: Value, args: Args, y: int, wanted: set[Value]) -> Sequence[int | None]:
     """The id of the derivative by each parent; None where it is 0 everywhere, or not wanted."""
     op = node.op
     assert op is not None

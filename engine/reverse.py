@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from typing import Literal, overload
 else:
 
-
     def overload(function):  # importing typing would take as long as the engine
         return function
 
@@ -128,6 +127,7 @@ def _values(nodes: object, what: str, hint: str = "pass Values") -> list[Value]:
 # The gradient as a graph: the same walk, with the rules applied to Values. An adjoint is collected as a list of
 # contributions (adjoint of the child, local derivative), and becomes one node when its turn comes: a product where
 # there is one contribution, a dot where there are several. None as a local derivative stands for 1.
+
 
 def _gradient_graph(output: Value, wrt: list[Value]) -> list[Value]:
     order = toposort(output)

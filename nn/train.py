@@ -89,9 +89,7 @@ class NonFiniteError(FloatingPointError):
     history         the History of the epochs before
     """
 
-    def __init__(
-        self, message: str, epoch: int, batch: int, row: int | None = None, node: Value | None = None
-    ) -> None:
+    def __init__(self, message: str, epoch: int, batch: int, row: int | None = None, node: Value | None = None) -> None:
         super().__init__(message)
         self.epoch, self.batch, self.row, self.node = epoch, batch, row, node
         self.history: History | None = None

@@ -174,9 +174,7 @@ def _border(said: list[list[list[float]]]) -> str:
     return "".join(segments)
 
 
-def _crossing(
-    corners: tuple[tuple[int, int], ...], lead: list[list[float]], width: int, height: int
-) -> list[str]:
+def _crossing(corners: tuple[tuple[int, int], ...], lead: list[list[float]], width: int, height: int) -> list[str]:
     """The piece of the zero line in a triangle: none, or one segment between two of its sides."""
     ends = []
     for (i, j), (m, n) in zip(corners, (*corners[1:], corners[0])):

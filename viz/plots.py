@@ -154,8 +154,6 @@ def _draw_series(axes: Axes, named: Mapping[str, Series]) -> None:
         axes.legend()
 
 
-
-
 @_styled
 def curves(loss: Mapping[str, Series], accuracy: Mapping[str, Series] | None = None, title: str = "Training") -> Figure:
     """Loss by epoch, on a logarithmic axis, and beside it accuracy where it is given.

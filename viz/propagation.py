@@ -222,9 +222,7 @@ def _quantity(symbol: str, matrix: Matrix) -> str:
     """A symbol over its numbers; a large matrix as shape and norm."""
     columns = len(matrix[0])
     if len(matrix) <= WRITTEN_OUT and columns <= WRITTEN_OUT:
-        rows = "".join(
-            "<tr>" + "".join(f'<td align="right">{number(x)}</td>' for x in row) + "</tr>" for row in matrix
-        )
+        rows = "".join("<tr>" + "".join(f'<td align="right">{number(x)}</td>' for x in row) + "</tr>" for row in matrix)
     else:
         norm = math.hypot(*(x for row in matrix for x in row))
         rows = f"<tr><td>{len(matrix)} × {columns}</td></tr><tr><td>norm {number(norm)}</td></tr>"

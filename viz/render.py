@@ -168,9 +168,7 @@ def layout(graph: Digraph, format: str, timeout: float) -> bytes:
 
 
 _SVG, _XLINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}"
-_STYLE = (
-    "svg.backprop{color:#2d3436}@media(prefers-color-scheme:dark){svg.backprop{color:#dfe6e9}}"
-)
+_STYLE = "svg.backprop{color:#2d3436}@media(prefers-color-scheme:dark){svg.backprop{color:#dfe6e9}}"
 
 
 def finish(text: str, prefix: str = "", inherit_color: bool = False) -> str:

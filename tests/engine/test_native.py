@@ -219,9 +219,7 @@ def test_random_graphs_train_on_one_sample(graph, instruction_set):
         assert state == native.DONE
         assert close(losses[0], value, 1e-9, 1e-12)
         assert all(close(g, e, 1e-9, 1e-9) for g, e in zip(trainer.gradient(), gradient))
-        assert all(
-            close(p, b - 0.5 * e, 1e-9, 1e-9) for p, b, e in zip(trainer.parameters(), before, gradient)
-        )
+        assert all(close(p, b - 0.5 * e, 1e-9, 1e-9) for p, b, e in zip(trainer.parameters(), before, gradient))
 
 
 def network(sizes, seed=0, activation="sigmoid"):

@@ -278,6 +278,7 @@ def test_first_nonfinite_names_the_node():
 
 def test_the_collector_does_not_matter():
     """Gradients are bit-equal with the cyclic collector on and off."""
+
     def run():
         xs = [Value(0.1 * k) for k in range(1, 20)]
         y = engine.tanh(dot(xs, [x.sin() for x in xs]))

@@ -52,7 +52,7 @@ def test_a_page_is_written(capsys, tmp_path):
 
 
 def test_an_expression_may_begin_with_a_minus(capsys):
-    """"-a" is an expression and no option, wherever it stands."""
+    """ "-a" is an expression and no option, wherever it stands."""
     assert run(capsys, "-a*2", "a=1")[1].startswith("-a*2 = -2")
 
 
