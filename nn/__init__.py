@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+from . import metrics
 from .layers import MLP, Layer, Neuron
 from .losses import binary_cross_entropy, binary_cross_entropy_with_logits, cross_entropy, mean_squared_error
 from .module import Module
@@ -20,5 +21,5 @@ from .train import History, NonFiniteError, fit
 __all__ = [
     "MLP", "SGD", "Adagrad", "Adam", "AdamW", "History", "Layer", "Module", "Neuron", "NonFiniteError", "Optimizer",
     "RMSprop", "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "fit", "load",
-    "mean_squared_error", "save",
+    "mean_squared_error", "metrics", "save",
 ]  # fmt: skip
