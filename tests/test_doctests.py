@@ -13,10 +13,10 @@ import nn
 import viz
 
 MODULES = [
-    f"{package.__name__}.{module.name}"
+    module.name
     for package in (engine, nn, viz)
-    for module in pkgutil.iter_modules(package.__path__)
-    if not module.name.startswith("_")
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+    if not module.name.split(".")[-1].startswith("_")
 ]
 
 

@@ -13,20 +13,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .detail import draw
+from .graphs.detail import draw
+from .graphs.layout import RenderError, renderer
+from .graphs.render import render, svg
 from .notebook import install
-from .render import RenderError, render, renderer, svg
 
 if TYPE_CHECKING:
     from typing import Any
 
-    from .propagation import draw_propagation
-    from .stepthrough import step_through
+    from .graphs.propagation import draw_propagation
+    from .pages.stepthrough import step_through
 
 install()
 
 # Loaded when first asked for: not everybody who draws a graph wants a network too.
-_LATER = {"draw_propagation": "propagation", "step_through": "stepthrough"}
+_LATER = {"draw_propagation": "graphs.propagation", "step_through": "pages.stepthrough"}
 
 __all__ = ["RenderError", "draw", "draw_propagation", "render", "renderer", "step_through", "svg"]
 

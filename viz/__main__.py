@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .expression import ExpressionError, evaluate
-from .render import FORMATS, RenderError, render
+from .graphs.layout import RenderError
+from .graphs.render import FORMATS, render
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for path in options.out:
         try:
             if path.suffix.lower() == ".html":
-                from .stepthrough import step_through
+                from .pages.stepthrough import step_through
 
                 step_through(output, path)
             else:

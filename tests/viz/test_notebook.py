@@ -72,7 +72,7 @@ def test_inline_pictures_take_the_colour_of_the_page(any_graphviz):
 def test_a_cell_survives_a_failure_to_draw(monkeypatch, tmp_path):
     """Without a renderer the text is shown with the reason, and nothing is raised."""
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(sys.modules["viz.render"], "_embedded_works", lambda: False)
+    monkeypatch.setattr(sys.modules["viz.graphs.layout"], "_embedded_works", lambda: False)
     y = example()
     y.label = "<script>alert(1)</script>"
     bundle = y._repr_mimebundle_()

@@ -84,7 +84,7 @@ def test_mistakes_end_with_status_2(capsys, tmp_path, monkeypatch, words, says):
 def test_a_picture_that_cannot_be_made_ends_with_status_1(capsys, tmp_path, monkeypatch):
     """Without Graphviz the numbers are still printed, and the error names the remedies."""
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(sys.modules["viz.render"], "_embedded_works", lambda: False)
+    monkeypatch.setattr(sys.modules["viz.graphs.layout"], "_embedded_works", lambda: False)
     status, out, err = run(capsys, "a", "a=1", "--out", str(tmp_path / "graph.svg"))
     assert status == 1
     assert "a = 1" in out

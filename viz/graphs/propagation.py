@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 from engine import Value, dot, log, toposort
 from nn import MLP, binary_cross_entropy, mean_squared_error
+from viz.colors import FREE, FUNCTION, INK, INNER, INPUT, OUTPUT
+from viz.text import markup, number, tooltip
 
-from .dot import FREE, FUNCTION, INK, INNER, INPUT, OUTPUT, digraph
-from .text import markup, number, tooltip
+from .dot import digraph
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,7 +13,7 @@ import engine
 from engine import Value, gradcheck, mean, toposort
 from nn import MLP, binary_cross_entropy
 from viz import draw
-from viz.detail import _Groups
+from viz.graphs.detail import _Groups
 
 
 def network_loss(*sizes: int, backward: bool = True, **options: str) -> Value:

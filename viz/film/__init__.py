@@ -14,9 +14,9 @@ import struct
 import zlib
 from pathlib import Path
 
-from .plots import extent, leads, probabilities, shade
-from .render import write
-from .text import clean
+from viz.files import write
+from viz.plots import extent, leads, probabilities, shade
+from viz.text import clean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

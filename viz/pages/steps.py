@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from engine import Value, grad
 from engine.value import FUNCTIONS, constant
-
-from .text import clean, shorten
+from viz.text import clean, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

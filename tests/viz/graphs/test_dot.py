@@ -13,7 +13,8 @@ import pytest
 import engine
 from engine import OPS, Value
 from viz import draw
-from viz.dot import FUNCTION, INK, INNER, INPUT, KINDS, OUTPUT, order_matters
+from viz.colors import FUNCTION, INK, INNER, INPUT, KINDS, OUTPUT
+from viz.graphs.dot import order_matters
 
 
 def example():

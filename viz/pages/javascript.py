@@ -99,7 +99,7 @@ def _function(op: Op) -> str:
     if op.name in _calls(op.forward):  # "exp(a)" in the row of exp: the table leaves it to the platform
         if op.name not in _MATH:
             raise NotImplementedError(
-                f"there is no JavaScript for {op.name}: write function op_{op.name} in viz/primitives.js"
+                f"there is no JavaScript for {op.name}: write function op_{op.name} in viz/pages/primitives.js"
             )
         body = f"Math.{op.name}({arguments})"
     else:

@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING
 
 from engine import Value, toposort
 from engine.ops import OPS
+from viz.colors import FUNCTION, INNER, INPUT, OUTPUT
+from viz.files import write
+from viz.text import clean
 
-from .dot import FUNCTION, INNER, INPUT, OUTPUT
 from .javascript import display, functions, primitives
-from .render import write
+from .picture import picture
 from .steps import StepGraph, flat, plain
-from .steps_picture import picture
-from .text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,6 +1,6 @@
-"""Pictures in files: DOT text becomes SVG, PNG or PDF.
+"""DOT text becomes SVG, PNG or PDF: Graphviz lays it out, and its SVG is made fit for a page.
 
-The layout is Graphviz's: the system's ``dot`` where there is one on the PATH, else the one inside the wheel of
+Graphviz is the system's ``dot`` where there is one on the PATH, else the one inside the wheel of
 pygraphviz. Both run in a process of their own, so that a layout that takes too long can be ended.
 """
 
@@ -10,26 +10,17 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
-from engine import Value
-
-from .detail import draw
-from .dot import FREE
-from .text import JOINER
+from viz.colors import FREE
+from viz.text import JOINER
 
 if TYPE_CHECKING:
-    from typing import Any
-
     from graphviz import Digraph
 
-FORMATS = (".svg", ".png", ".pdf", ".dot")
 TIMEOUT = 60.0  # seconds; a picture that takes longer is one nobody can read
-SHARP = 400  # nodes and edges; a PNG of more is so large already that twice the resolution takes seconds
 STATEMENTS = 50_000  # nodes and edges; Graphviz would take minutes
 
 _EMBEDDED = """
@@ -49,68 +40,6 @@ class RenderError(RuntimeError):
     """A picture could not be made; the message says why and what to do."""
 
 
-def svg(
-    graph: Value | Digraph, *, prefix: str = "", inherit_color: bool = False, timeout: float = TIMEOUT, **options: Any
-) -> str:
-    """The picture as an ``<svg>`` element.
-
-    graph          a Value, drawn as ``draw(graph, **options)``, or a Digraph
-    prefix         put before every id, so that several pictures can live in one HTML page
-    inherit_color  take the colour of lines and free text from the page around it; else it follows the reader's
-                   preference for dark or light
-
-    Raises RenderError where there is no Graphviz, or where it fails or takes more than ``timeout`` seconds.
-    """
-    digraph = as_digraph(graph, options)
-    return finish(layout(digraph, "svg", timeout).decode("utf-8"), prefix, inherit_color)
-
-
-def render(graph: Value | Digraph, path: str | os.PathLike[str], *, timeout: float = TIMEOUT, **options: Any) -> Path:
-    """Write the picture to ``path``: .svg, .png, .pdf or .dot, by its suffix. Returns the path.
-
-    graph is a Value, drawn as ``draw(graph, **options)``, or a Digraph. Folders are created as needed, and an existing
-    file is replaced only once the new one is complete.
-
-    Raises ValueError for another suffix, RenderError as ``svg`` does; .dot needs no Graphviz.
-    """
-    target = Path(path)
-    suffix = target.suffix.lower()
-    if suffix not in FORMATS:
-        raise ValueError(f"render writes {', '.join(FORMATS)}, by the suffix of the path; got {os.fspath(path)!r}")
-    digraph = as_digraph(graph, options)
-    if suffix == ".dot":
-        content = digraph.source.encode("utf-8")
-    elif suffix == ".svg":
-        content = ('<?xml version="1.0" encoding="UTF-8"?>\n' + svg(digraph, timeout=timeout) + "\n").encode("utf-8")
-    else:
-        digraph = digraph.copy()
-        if suffix == ".png":  # which cannot follow a dark page as SVG does
-            digraph.attr(bgcolor="white", dpi="144" if len(digraph.body) <= SHARP else "72")
-        content = layout(digraph, suffix[1:], timeout)
-    write(target, content)
-    return target
-
-
-def write(path: Path, content: bytes) -> None:
-    """Replace the file at ``path`` in one step, so that no reader ever sees half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.suffix)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-
-
-def _umask() -> int:
-    current = os.umask(0)  # can only be read by setting it
-    os.umask(current)
-    return current
-
-
 def renderer() -> str | None:
     """Which Graphviz would be used: "dot" (the system's), "pygraphviz" (the one in the wheel), or None."""
     if shutil.which("dot"):
@@ -126,17 +55,6 @@ def _embedded_works() -> bool:
     if find_spec("pygraphviz") is None:
         return False
     return subprocess.run([sys.executable, "-c", "import pygraphviz"], capture_output=True).returncode == 0
-
-
-def as_digraph(graph: Value | Digraph, options: dict[str, Any]) -> Digraph:
-    """graph itself, or the drawing of it where it is a Value."""
-    if isinstance(graph, Value):
-        return draw(graph, **options)
-    if not hasattr(graph, "source"):
-        raise TypeError(f"expected a Value or a graphviz.Digraph, got {type(graph).__name__}")
-    if options:
-        raise TypeError(f"{', '.join(options)}: options are for drawing a Value; this Digraph is already drawn")
-    return graph
 
 
 def layout(graph: Digraph, format: str, timeout: float) -> bytes:

@@ -18,8 +18,8 @@ from html import escape
 from io import BytesIO
 from pathlib import Path
 
-from .render import write
-from .text import clean
+from viz.files import write
+from viz.text import clean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

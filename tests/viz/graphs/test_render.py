@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import stat
-import sys
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -17,7 +16,9 @@ from hypothesis import strategies as st
 
 from engine import Value, dot
 from viz import RenderError, draw, render, renderer, svg
-from viz.render import as_digraph, layout, write
+from viz.graphs import layout as graph_layout
+from viz.graphs.layout import layout
+from viz.graphs.render import as_digraph
 
 SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = ['"}{|<script>\\N</svg>', "&lt;&amp;&#65;", "\\G\\\\", "back\\", "']]>--><!--", "%s ${HOME} `id`", "🎉👩‍👩‍👧",
@@ -51,8 +52,7 @@ def engine_used(request, monkeypatch, tmp_path):
 def no_graphviz(monkeypatch, tmp_path):
     """Neither dot nor pygraphviz."""
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
-    # viz.render is the function, so the module is looked up by its name
-    monkeypatch.setattr(sys.modules["viz.render"], "_embedded_works", lambda: False)
+    monkeypatch.setattr(graph_layout, "_embedded_works", lambda: False)
     assert renderer() is None
 
 
@@ -255,28 +255,6 @@ def test_a_picture_of_too_many_nodes_is_refused_at_once():
     graph.body.extend(f"v{k}" for k in range(60_000))
     with pytest.raises(RenderError, match="too many to lay out"):
         layout(graph, "svg", 60.0)
-
-
-def test_a_file_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
-    """When writing fails halfway the old file stays, and no temporary file is left behind."""
-    path = tmp_path / "file"
-    path.write_bytes(b"old")
-
-    def fail(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(os, "replace", fail)
-    with pytest.raises(KeyboardInterrupt):
-        write(path, b"new")
-    assert path.read_bytes() == b"old"
-    assert [p.name for p in tmp_path.iterdir()] == ["file"]
-
-
-def test_a_written_file_is_readable_as_any_other(tmp_path):
-    """The permissions are those that open() would give, not those of a temporary file."""
-    (tmp_path / "plain").write_bytes(b"")
-    write(tmp_path / "file", b"")
-    assert (tmp_path / "file").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
 def test_options_belong_to_values():

@@ -14,10 +14,11 @@ from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 from xml.etree import ElementTree
 
+from viz.graphs.render import svg
+from viz.text import shorten
+
 from .javascript import display
-from .render import svg
 from .steps import Edge, fill, narrow
-from .text import shorten
 
 if TYPE_CHECKING:
     from typing import Any

@@ -12,27 +12,16 @@ from typing import TYPE_CHECKING
 
 from engine import Value
 from engine.ops import OPS, scalar
+from viz.colors import FONT, FREE, FUNCTION, INK, INNER, INPUT, KINDS, OUTPUT
+from viz.text import clean, markup, number, shorten, tooltip
 
-from .text import clean, markup, number, shorten, tooltip
+from .showing import Picture
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from graphviz import Digraph
 
-# The lecture's colours.
-FUNCTION, INPUT, INNER, OUTPUT = "#74b9ff", "#fdefc4", "#55efc4", "#ff7675"
-INK = "#1e272e"  # on the colours above; its contrast with each is at least 5.5
-FREE = "#2d3436"  # text and lines on the background; in SVG it becomes currentColor and so follows a dark page
-FONT = "Helvetica,Arial,sans-serif"
-
-# How each kind of value is drawn. The kinds differ in outline as well as in colour.
-KINDS = {
-    "constant": {"style": "rounded,dashed", "color": FREE, "fontcolor": FREE},
-    "input": {"style": "rounded,filled", "fillcolor": INPUT},
-    "inner": {"style": "filled", "fillcolor": INNER},
-    "output": {"style": "filled", "fillcolor": OUTPUT, "peripheries": "2"},
-}
 _LEGEND = {  # what the legend calls each kind, with the cell that resembles it
     "constant": ("constant", f'border="1" style="dashed,rounded" color="{FREE}"'),
     "input": ("input", f'border="1" style="rounded" color="{FREE}" bgcolor="{INPUT}"'),
@@ -44,8 +33,6 @@ _LEGEND = {  # what the legend calls each kind, with the cell that resembles it
 
 def digraph(title: str, description: str, **attributes: str) -> Digraph:
     """An empty picture in the house style, with the title and description that an SVG made from it will have."""
-    from .notebook import Picture
-
     graph = Picture(name="graph", filename="graph.gv")
     about = tooltip(clean(title) + "\n" + clean(description))
     graph.attr(tooltip=about, bgcolor="transparent", fontname=FONT, fontsize="9", fontcolor=FREE, **attributes)

@@ -18,8 +18,8 @@ from engine import OPS, Value, dot, grad, tanh, toposort
 from engine.value import FUNCTIONS, constant
 from nn import MLP, binary_cross_entropy
 from viz import renderer
-from viz.steps import GROUPED, fill, narrow
-from viz.stepthrough import StepThrough, step_through
+from viz.pages.steps import GROUPED, fill, narrow
+from viz.pages.stepthrough import StepThrough, step_through
 
 pytestmark = pytest.mark.skipif(renderer() is None, reason="no Graphviz")
 

@@ -14,9 +14,10 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from engine import OPS, Value, toposort
+from viz.colors import KINDS
+from viz.text import markup, number, shorten, tooltip
 
-from .dot import KINDS, digraph, full, kind_of, legend_of, table
-from .text import markup, number, shorten, tooltip
+from .dot import digraph, full, kind_of, legend_of, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from engine.ops import OPS, Op, scalar
 from engine.rules import compile_rule
-from viz import javascript as module
-from viz.javascript import display, formula, functions, javascript, primitives
+from viz.pages import javascript as module
+from viz.pages.javascript import display, formula, functions, javascript, primitives
 
 SPECIAL = [0.0, -0.0, 1.0, -1.0, 0.5, -2.0, 3.0, 5.9, 6.5, -20.0, 40.0, -745.2, 710.0, 1e-8, -1e-300, 1e300,
            math.inf, -math.inf, math.nan]  # fmt: skip
@@ -170,7 +170,7 @@ def test_only_what_is_needed_is_emitted():
 def test_an_operation_that_javascript_lacks_is_named(monkeypatch):
     """A new row whose forward the platform does not have is refused with the place where to write it."""
     monkeypatch.setitem(OPS, "gamma", Op("gamma", "Γ", "a", "gamma(a)", ("1",), (), "the gamma function"))
-    with pytest.raises(NotImplementedError, match=r"op_gamma in viz/primitives\.js"):
+    with pytest.raises(NotImplementedError, match=r"op_gamma in viz/pages/primitives\.js"):
         functions(["gamma"])
 
 

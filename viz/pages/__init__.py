@@ -1,0 +1,1 @@
+"""What makes pages: one offline HTML file each, that computes in the browser."""
