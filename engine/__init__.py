@@ -17,6 +17,8 @@ from .ops import OPS, Op
 from .reverse import grad, hessian, jacobian
 from .value import FUNCTIONS, Value
 
+__version__ = "0.2.0"
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any

@@ -205,6 +205,7 @@ def chain(length):
     return x, y
 
 
+@pytest.mark.deep
 def test_a_million_additions():
     """A chain of 1,000,000 nodes builds, differentiates, copies, pickles and is freed, without recursion."""
     x, y = chain(1_000_000)
