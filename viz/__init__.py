@@ -21,15 +21,18 @@ from .notebook import install
 if TYPE_CHECKING:
     from typing import Any
 
+    from .formulas import latex
     from .graphs.propagation import draw_propagation
     from .pages.stepthrough import step_through
+    from .terminal import tree
 
 install()
 
 # Loaded when first asked for: not everybody who draws a graph wants a network too.
-_LATER = {"draw_propagation": "graphs.propagation", "step_through": "pages.stepthrough"}
+_LATER = {"draw_propagation": "graphs.propagation", "latex": "formulas",
+          "step_through": "pages.stepthrough", "tree": "terminal"}  # fmt: skip
 
-__all__ = ["RenderError", "draw", "draw_propagation", "render", "renderer", "step_through", "svg"]
+__all__ = ["RenderError", "draw", "draw_propagation", "latex", "render", "renderer", "step_through", "svg", "tree"]
 
 
 def __getattr__(name: str) -> Any:
