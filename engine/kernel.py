@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from array import array
-from contextlib import suppress
-from itertools import chain
 
 from .collector import collector_paused
 from .program import Program, trace
+from .rows import Rows, is_row, read_rows
 from .value import Value, real_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Any, Literal
+
+    from .native import Trainer
 
     Backend = Literal["auto", "native", "source"]
     Reduce = Literal["mean", "sum"]
@@ -116,14 +117,25 @@ class Kernel:
             raise ValueError(f"kernel: reduce is 'mean' or 'sum', got {reduce!r}")
         program = self.program
         labels = [program.names[i] or f"inputs[{k}]" for k, i in enumerate(program.inputs)]
-        flat, n = read_rows([[]] if rows is None and not labels else rows, labels)
+        table = _read_rows(rows, labels)
+        n = len(table)
         parameters = self._parameters()
         if self.native is not None:
-            values, gradients = self.native.run(flat, n, parameters, reduce)
+            values, gradients = self.native.run(table.numbers, n, parameters, reduce)
         else:
-            table = list(zip(*[iter(flat)] * len(labels), strict=True)) if labels else [()] * n
-            values, gradients = self._step(table, parameters.tolist(), reduce)
+            tuples = list(zip(*[iter(table.numbers)] * len(labels), strict=True)) if labels else [()] * n
+            values, gradients = self._step(tuples, parameters.tolist(), reduce)
         return (values[0], gradients[0]) if self._single else (values, gradients)
+
+    def trainer(
+        self, rows: Rows, batch: int, l2: Sequence[float] | None = None, generator: Sequence[int] | None = None
+    ) -> Trainer | None:
+        """What trains the parameters in compiled code, whole epochs at a time (see Trainer); None on "source"."""
+        if self.native is None:
+            return None
+        from .native import Trainer
+
+        return Trainer(self.native, rows.numbers, len(rows), batch, l2, generator)
 
     def _parameters(self) -> array[float]:
         nodes = self.program.parameter_values
@@ -141,61 +153,12 @@ class Kernel:
         return f"<Kernel of {sum(1 for _ in program)} instructions: {parts}; backend {self.backend!r}>"
 
 
-def read_rows(rows: Any, labels: list[str]) -> tuple[Sequence[float], int]:
-    """The numbers of all rows, one after another as doubles, and how many rows there are.
-
-    A contiguous array of doubles is used as it is, without a copy.
-    """
-    width = len(labels)
-    if isinstance(rows, (str, bytes, bytearray, Value)):
-        raise TypeError(f"kernel: rows is {rows!r:.60} of type {type(rows).__name__}: pass a list of rows of numbers")
-    try:
-        view = memoryview(rows)
-    except TypeError:
-        view = None
-    if view is not None and view.ndim == 2 and view.shape is not None and 0 not in view.shape:
-        if view.shape[1] != width:
-            raise ValueError(_wrong_width("each row", view.shape[1], labels))
-        if view.format == "d" and view.c_contiguous:
-            return view.cast("B").cast("d"), view.shape[0]
-        with suppress(NotImplementedError):  # a number format that memoryview does not know; the array itself may
-            rows = view.tolist()
-    try:
+def _read_rows(rows: Any, labels: Sequence[str]) -> Rows:
+    """The rows that a kernel takes: where there is one input also n bare numbers, where there is none nothing."""
+    if rows is None and not labels:
+        rows = [[]]
+    if len(labels) == 1 and not isinstance(rows, (str, bytes, Value, Rows)) and hasattr(rows, "__iter__"):
         listed = list(rows)
-    except (TypeError, NotImplementedError):
-        raise TypeError(f"kernel: rows is of type {type(rows).__name__}: pass a list of rows of numbers") from None
-    if not listed:
-        raise ValueError("kernel: there are no rows, and no mean of nothing: pass at least one row")
-    if width == 1 and not hasattr(listed[0], "__len__") and hasattr(listed[0], "__float__"):
-        listed = [[x] for x in listed]
-    try:
-        table = [tuple(row) for row in listed]
-        if all(len(row) == width for row in table) and not any(isinstance(row, (bytes, bytearray)) for row in listed):
-            return array("d", chain.from_iterable(table)), len(table)
-    except (TypeError, OverflowError):
-        pass
-    raise _first_error(listed, labels)
-
-
-def _first_error(rows: list[Any], labels: list[str]) -> Exception:
-    """What is wrong with the first row that is no row of as many numbers as there are labels."""
-    for k, row in enumerate(rows):
-        if isinstance(row, (str, bytes, bytearray)) or not hasattr(row, "__iter__"):
-            return TypeError(f"kernel: rows[{k}] is {row!r:.60} of type {type(row).__name__}: pass a row of numbers")
-        items = tuple(row)
-        if len(items) != len(labels):
-            return ValueError(_wrong_width(f"rows[{k}]", len(items), labels))
-        for column, (x, label) in enumerate(zip(items, labels, strict=True)):
-            try:
-                array("d", [x])
-            except (TypeError, OverflowError):
-                try:
-                    real_number(x, f"kernel: rows[{k}][{column}] ({label})")
-                except (TypeError, OverflowError) as error:
-                    return error
-    return ValueError("kernel: rows changed while they were read")
-
-
-def _wrong_width(which: str, width: int, labels: list[str]) -> str:
-    names = ", ".join(labels[:6]) + (", ..." if len(labels) > 6 else "")
-    return f"kernel: {which} has {width} numbers, and the kernel takes {len(labels)} inputs: {names or 'none'}"
+        if listed and not is_row(listed[0]):
+            rows = [[x] for x in listed]
+    return read_rows(rows, len(labels), "kernel: rows", labels, finite=False)

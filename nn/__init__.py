@@ -16,7 +16,7 @@ from .losses import binary_cross_entropy, binary_cross_entropy_with_logits, cros
 from .module import Module
 from .optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
 from .saving import load, save
-from .train import History, NonFiniteError, fit
+from .training import History, NonFiniteError, fit
 
 __all__ = [
     "MLP", "SGD", "Adagrad", "Adam", "AdamW", "History", "Layer", "Module", "Neuron", "NonFiniteError", "Optimizer",

@@ -17,9 +17,10 @@ from random import Random
 
 from engine import OPS, Value, dot, logsumexp
 from engine.ops import scalar
+from engine.rows import read_rows
 from engine.value import dots
 
-from .data import positive_int, read_rows, read_targets
+from .data import positive_int, read_targets
 from .module import Module
 
 TYPE_CHECKING = False

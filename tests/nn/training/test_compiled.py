@@ -13,7 +13,7 @@ import pytest
 
 from engine import native
 from nn import MLP, SGD, Adagrad, Adam, AdamW, RMSprop, fit
-from nn.train import NonFiniteError
+from nn.training import NonFiniteError
 
 if not native.available()[0]:
     pytest.skip(native.available()[1], allow_module_level=True)

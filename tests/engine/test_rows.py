@@ -1,4 +1,4 @@
-"""What users pass as X and y: read from many kinds of container, and refused by row and column."""
+"""What users pass as rows: read from many kinds of container, and refused by row and column."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fractions import Fraction
 
 import pytest
 
-from nn.data import positive_int, read_rows, read_targets
+from engine.rows import read_rows
 
 
 def test_containers():
@@ -22,7 +22,7 @@ def test_containers():
         numpy.array(expected, dtype=numpy.float32), list(numpy.array(expected)), ([a, b] for a, b in expected),
         [[True, Fraction(2)], [Decimal(3), numpy.float64(4.5)]], numpy.asfortranarray(expected),
     ):  # fmt: skip
-        rows = read_rows(X)
+        rows = list(read_rows(X))
         assert rows == expected
         assert {type(x) for row in rows for x in row} == {float}
 
@@ -41,7 +41,7 @@ def test_data_frames():
         def to_numpy(self):
             return numpy.array([[1.0, 2.0], [3.0, 4.0]])
 
-    assert read_rows(Frame()) == [[1.0, 2.0], [3.0, 4.0]]
+    assert list(read_rows(Frame())) == [[1.0, 2.0], [3.0, 4.0]]
 
 
 @pytest.mark.parametrize(
@@ -78,51 +78,3 @@ def test_ragged_rows_without_a_given_width():
         read_rows([[1, 2], [3, 4], [5]])
     with pytest.raises(ValueError, match="a row needs at least one"):
         read_rows([[]])
-
-
-def test_targets():
-    """Bare numbers, columns and rows are read as lists; class indices become one-hot."""
-    numpy = pytest.importorskip("numpy")
-    assert read_targets([0, True, 0.5], 3, 1, "probability") == [[0.0], [1.0], [0.5]]
-    assert read_targets([[0], [1]], 2, 1, "probability") == [[0.0], [1.0]]
-    assert read_targets(numpy.array([[0], [1]]), 2, 1, "probability") == [[0.0], [1.0]]
-    assert read_targets(list(numpy.array([0, 1])), 2, 1, "probability") == [[0.0], [1.0]]
-    assert read_targets([2, 0.0], 2, 3, "class") == [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
-    assert read_targets([[0.5, 0.5, 0]], 1, 3, "class") == [[0.5, 0.5, 0.0]]
-    assert read_targets([-5, 1e9], 2, 1, "real") == [[-5.0], [1e9]]
-    assert read_targets([[1, 2], [3, 4]], 2, None, "real") == [[1.0, 2.0], [3.0, 4.0]]
-
-
-@pytest.mark.parametrize(
-    ("y", "outputs", "kind", "error", "message"),
-    [
-        ([0], 1, "probability", ValueError, "y has 1 labels and X has 2 rows: there must be one for each row"),
-        ([0, 1.5], 1, "probability", ValueError, r"y\[1\] \(row 1\) is 1.5: labels must lie in \[0, 1\]"),
-        ([0, -1], 1, "probability", ValueError, r"y\[1\] \(row 1\) is -1.0: labels must lie in \[0, 1\]"),
-        ([0, math.nan], 1, "real", ValueError, r"y\[1\] \(row 1\) is nan"),
-        ([0, "1"], 1, "probability", TypeError, r"y\[1\] \(row 1\) is '1' \(str\): it must be a number"),
-        ([[0, 1], [1, 2]], 2, "probability", ValueError, r"y\[1\]\[1\] \(row 1\) is 2.0"),
-        ([[0, 1], [1]], 2, "probability", ValueError, r"y\[1\] \(row 1\) has 1 numbers: the model has 2 outputs"),
-        ([0, [0, 1]], 1, "real", ValueError, r"y\[1\] \(row 1\) has 2 numbers: the model has 1 output"),
-        ([[0, 1], [0]], None, "real", ValueError, r"y\[1\] \(row 1\) has 1 numbers: the rows before have 2"),
-        ([0, 3], 3, "class", ValueError, r"y\[1\] is 3: a class must be one of 0, 1, ..., 2"),
-        ([0, 0.5], 3, "class", ValueError, r"y\[1\] is 0.5: a class must be"),
-        ([0, [0.5, 0.2, 0.2]], 3, "class", ValueError, r"y\[1\] \(row 1\) sums to 0.9"),
-        ("01", 1, "probability", TypeError, "y must be a list of labels"),
-        (1, 1, "probability", TypeError, "y must be a list of labels"),
-        ({0, 1}, 1, "probability", TypeError, "y must be a list of labels"),
-    ],
-)
-def test_wrong_targets(y, outputs, kind, error, message):
-    """Labels that the loss cannot use are refused with the row."""
-    with pytest.raises(error, match=message):
-        read_targets(y, 2, outputs, kind)
-
-
-def test_positive_int():
-    """Integers of at least 1 pass, NumPy's too; all else is refused by name."""
-    numpy = pytest.importorskip("numpy")
-    assert positive_int("epochs", numpy.int64(3)) == 3
-    for value, error in ((0, ValueError), (2.0, TypeError), (True, TypeError), ("3", TypeError), (None, TypeError)):
-        with pytest.raises(error, match="epochs must be"):
-            positive_int("epochs", value)

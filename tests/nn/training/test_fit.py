@@ -30,7 +30,7 @@ from nn import (
     fit,
     mean_squared_error,
 )
-from nn.train import epoch_order
+from nn.training import epoch_order
 
 XOR = [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0]
 
@@ -169,7 +169,7 @@ def test_a_look_at_the_clock_changes_nothing(batch_size, monkeypatch):
     X, y = cloud()
     results = []
     for breath in (100.0, 1e-6, 1e-4):
-        monkeypatch.setattr("nn.compiled._BREATH", breath)
+        monkeypatch.setattr("nn.training.compiled._BREATH", breath)
         model = MLP(2, [4, 1], seed=1)
         history = fit(model, X, y, epochs=400, batch_size=batch_size, backend="native")
         results.append((history.loss, data_of(model)))
