@@ -15,15 +15,12 @@ Arithmetic is IEEE 754's, as in C, NumPy and PyTorch: log(0) = -inf, 1/0 = inf, 
 from __future__ import annotations
 
 import math
-from functools import reduce
-from operator import add as _add
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from typing import Any
+    from collections.abc import Callable
 
-inf, nan = math.inf, math.nan
+inf = math.inf
 
 Box = tuple[tuple[float, float], ...]  # one interval an argument
 
@@ -194,138 +191,3 @@ _ROWS = [
 # fmt: on
 
 OPS: dict[str, Op] = {op.name: op for op in _ROWS}
-
-
-# Scalar functions on floats: IEEE results where Python's math module would raise. Those that the table calls by their
-# own name ("exp(a)") are written here; all others are compiled from their rows below.
-
-
-def _ieee(function: Callable[..., float], otherwise: Callable[..., float]) -> Callable[..., float]:
-    """function, with the IEEE result where it raises."""
-
-    def scalar(*arguments: float) -> float:
-        try:
-            return function(*arguments)
-        except (ValueError, OverflowError, ZeroDivisionError):
-            return otherwise(*arguments)
-
-    return scalar
-
-
-def _divide(a: float, b: float) -> float:
-    """a / b where b is zero."""
-    if a == 0 or a != a:
-        return nan
-    return math.copysign(inf, a) * math.copysign(1.0, b)
-
-
-def _power(a: float, b: float) -> float:
-    """pow(a, b) where math.pow refuses: a pole, an overflow, or a negative base with a fractional exponent."""
-    if a < 0 and b != math.floor(b):
-        return nan
-    odd = math.fabs(math.fmod(b, 2.0)) == 1
-    return math.copysign(inf, a) if odd else inf
-
-
-def _nan(*arguments: float) -> float:
-    return nan
-
-
-def _inf(*arguments: float) -> float:
-    return inf
-
-
-def _log_pole(a: float) -> float:
-    return -inf if a == 0 else nan
-
-
-def _sum(values: Sequence[float]) -> float:
-    # Not the builtin: from Python 3.12 on it compensates, and the same graph would differ between versions.
-    return float(reduce(_add, values)) if values else 0.0
-
-
-def _mean(values: Sequence[float]) -> float:
-    return _sum(values) / len(values)
-
-
-def _logsumexp(values: Sequence[float]) -> float:
-    top = max(values)
-    if top - top != 0:  # inf, -inf or nan: values less top would be nan, where the sum of the exponentials need not
-        return nan if any(a != a for a in values) else top
-    return top + math.log(_sum([math.exp(a - top) for a in values]))
-
-
-def _dot(weights: Sequence[float], inputs: Sequence[float], bias: float | None = None) -> float:
-    if not weights:
-        return 0.0 if bias is None else 0.0 + bias
-    z = -0.0  # what adds to any number, zeros of both signs included, without changing it
-    for w, x in zip(weights, inputs):
-        z += w * x
-    return z if bias is None else z + bias
-
-
-scalar: dict[str, Callable[..., Any]] = {
-    "div": _ieee(lambda a, b: a / b, _divide),
-    "reciprocal": _ieee(lambda a: 1 / a, lambda a: math.copysign(inf, a)),
-    "pow": _ieee(math.pow, _power),
-    "abs": math.fabs,
-    "exp": _ieee(math.exp, _inf),
-    "expm1": _ieee(math.expm1, _inf),
-    "exp2": _ieee(math.exp2, _inf),
-    "log": _ieee(math.log, _log_pole),
-    "log1p": _ieee(math.log1p, lambda a: _log_pole(1 + a)),
-    "log2": _ieee(math.log2, _log_pole),
-    "log10": _ieee(math.log10, _log_pole),
-    "sqrt": _ieee(math.sqrt, _nan),
-    "cbrt": math.cbrt,
-    "sin": _ieee(math.sin, _nan),
-    "cos": _ieee(math.cos, _nan),
-    "tan": _ieee(math.tan, _nan),
-    "asin": _ieee(math.asin, _nan),
-    "acos": _ieee(math.acos, _nan),
-    "atan": math.atan,
-    "atan2": math.atan2,
-    "sinh": _ieee(math.sinh, lambda a: math.copysign(inf, a)),
-    "cosh": _ieee(math.cosh, _inf),
-    "tanh": math.tanh,
-    "asinh": math.asinh,
-    "acosh": _ieee(math.acosh, _nan),
-    "atanh": _ieee(math.atanh, lambda a: math.copysign(inf, a) if math.fabs(a) == 1 else nan),
-    "erf": math.erf,
-    "hypot": math.hypot,
-    "sum": _sum,
-    "mean": _mean,
-    "logsumexp": _logsumexp,
-    "dot": _dot,
-}
-
-
-# math's own functions, under the names of the table. They raise where the IEEE result is wanted, and are faster.
-FAST: dict[str, Callable[..., float]] = {
-    name: getattr(math, {"abs": "fabs"}.get(name, name), function) for name, function in scalar.items()
-}
-RAISED = (ValueError, OverflowError, ZeroDivisionError)  # by math's functions and by Python's division
-
-
-def _compile_forward() -> None:
-    """Add to ``scalar`` a function for each row that is an expression of other operations.
-
-    The expression is tried with math's functions first, and evaluated anew with the IEEE functions where they raise.
-    """
-    rest = [op for op in _ROWS if op.name not in scalar]
-    signatures = [f"{op.name}({', '.join(op.arguments)})" for op in rest]
-    careful = dict(scalar)
-    exec("\n".join(f"def {head}: return {op.forward}" for head, op in zip(signatures, rest)), careful)
-    names: dict[str, Any] = {**FAST, "careful": careful, "RAISED": RAISED}
-    exec(
-        "\n".join(
-            f"def {head}:\n try: return {op.forward}\n except RAISED: return careful[{op.name!r}]{head[len(op.name) :]}"
-            for head, op in zip(signatures, rest)
-        ),
-        names,
-    )
-    scalar.update((op.name, names[op.name]) for op in rest)
-    FAST.update((op.name, names[op.name]) for op in rest)
-
-
-_compile_forward()

@@ -16,9 +16,10 @@ from __future__ import annotations
 from functools import partial
 from itertools import accumulate
 
+from .expressions import function as compile_rule
 from .graph import toposort
-from .ops import OPS, scalar
-from .rules import compile_rule
+from .ieee import scalar
+from .ops import OPS
 from .value import Value
 
 TYPE_CHECKING = False

@@ -217,7 +217,7 @@ _compiled: dict[tuple[str, tuple[str, ...]], Callable[..., Value | float]] = {}
 
 
 def _rule(rule: str, arguments: tuple[str, ...]) -> Callable[..., Value | float]:
-    from .rules import compile_rule  # needs ast, which importing the engine should not load
+    from .expressions import function as compile_rule  # needs ast, which importing the engine should not load
 
     key = rule, arguments
     if key not in _compiled:

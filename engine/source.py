@@ -439,7 +439,7 @@ class _Generator:
         if numbers:
             lines += [f"from math import {', '.join(numbers)}", ""]
         if functions:
-            lines += ["from engine.ops import scalar", ""]
+            lines += ["from engine.ieee import scalar", ""]
             lines += [*(f'{name} = scalar["{name}"]' for name in functions), ""]
         lines.append("")
         if self.grouped:

@@ -14,7 +14,8 @@ import math
 from itertools import chain
 
 from .graph import toposort
-from .ops import FAST, OPS, RAISED, Op, scalar
+from .ieee import FAST, RAISED, scalar
+from .ops import OPS, Op
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -341,7 +342,7 @@ def _rebuilt(records: list[Any]) -> Value:
 
 def _derivative_by_ieee(op: Op, k: int, *data: float) -> float:
     """Rule k where Python raises an exception: the IEEE result."""
-    from .rules import compile_rule
+    from .expressions import function as compile_rule
 
     return compile_rule(op.rules[k], (*op.arguments, "y"), scalar)(*data)  # type: ignore[no-any-return]
 

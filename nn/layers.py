@@ -16,7 +16,7 @@ import operator
 from random import Random
 
 from engine import OPS, Value, dot, logsumexp
-from engine.ops import scalar
+from engine.ieee import scalar
 from engine.rows import read_rows
 from engine.value import dots
 

@@ -11,7 +11,7 @@ import math
 from collections import deque
 
 from engine import Value
-from engine.ops import scalar
+from engine.ieee import scalar
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

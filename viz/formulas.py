@@ -14,8 +14,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from engine import Value, toposort
 from engine.rules import compile_rule
+
+from engine import Value, toposort
 
 from .tex import Tex, algebra, name, number, operation, product, rule, total
 from .text import clean

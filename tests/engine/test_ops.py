@@ -12,8 +12,9 @@ import pytest
 
 import engine
 from engine import OPS, Value, grad, gradcheck, hessian
-from engine.ops import Op, scalar
-from engine.rules import compile_rule
+from engine.expressions import function as compile_rule
+from engine.ieee import scalar
+from engine.ops import Op
 from engine.value import _compiled
 
 mp = pytest.importorskip("mpmath").mp

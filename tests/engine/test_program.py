@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 import engine
 from engine import OPS, Value, dot, grad, hessian
-from engine.ops import Op, scalar
+from engine.ieee import scalar
+from engine.ops import Op
 from engine.program import Program, split_dot, trace
 
 SPECIAL = [math.nan, math.inf, -math.inf, 0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 5e-324, -1e308]

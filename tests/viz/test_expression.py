@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine import OPS, Value, toposort
-from engine.ops import scalar
+from engine.ieee import scalar
 from viz.expression import DEPTH, ExpressionError, evaluate
 
 VALUES = {"a": 2.0, "b": -3.0, "c": 0.5}

@@ -11,7 +11,8 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from engine import Value
-from engine.ops import OPS, scalar
+from engine.ieee import scalar
+from engine.ops import OPS
 from viz.colors import FONT, FREE, FUNCTION, INK, INNER, INPUT, KINDS, OUTPUT
 from viz.text import clean, markup, number, shorten, tooltip
 

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.ops import OPS, Op, scalar
-from engine.rules import compile_rule
+from engine.expressions import function as compile_rule
+from engine.ieee import scalar
+from engine.ops import OPS, Op
 from viz.pages import javascript as module
 from viz.pages.javascript import display, formula, functions, javascript, primitives
 

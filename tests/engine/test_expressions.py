@@ -1,0 +1,170 @@
+"""The language of the table: read, evaluated and printed, with Python itself as the witness."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import random
+import shutil
+import subprocess
+
+import pytest
+
+from engine import OPS
+from engine.expressions import (
+    DEPTH,
+    C,
+    Call,
+    ExpressionError,
+    JavaScript,
+    LaTeX,
+    Python,
+    evaluate,
+    function,
+    names,
+    operations,
+    parse,
+    rule,
+    walk,
+)
+from engine.ieee import scalar
+
+TABLE = sorted({text for op in OPS.values() for text in (op.forward, *op.rules)})
+POINTS = [0.0, -0.0, 1.0, -1.0, 0.5, -2.0, 3.0, 710.0, 1e-9, -1e300, math.inf, -math.inf, math.nan]
+
+
+def same(x, y):
+    return x == y or (math.isnan(x) and math.isnan(y))
+
+
+N_ARY = {"sum", "mean", "logsumexp", "dot"}  # their functions take lists
+RULES = [text for text in TABLE if not ({"n", "w", "x"} & {*names(rule(text))} or N_ARY & {*operations(rule(text))})]
+
+
+@pytest.mark.parametrize("text", RULES)
+def test_an_expression_means_what_it_means_in_python(text):
+    """Read, evaluated on floats, and printed as Python and evaluated again: the value is that of the text itself."""
+    draw, tree = random.Random(text), parse(text)
+    for _ in range(200):
+        values = {name: draw.choice([*POINTS, draw.uniform(-3, 3)]) for name in "abcy"}
+        try:
+            expected = float(eval(text, dict(scalar), values))
+        except (ZeroDivisionError, OverflowError):
+            expected = None  # where Python raises, the algebra of IEEE floats does not
+        found = evaluate(tree, scalar, values)
+        if expected is not None:
+            assert same(found, expected), values
+            assert same(float(eval(Python().text(tree), dict(scalar), values)), expected)
+        assert same(found, function(text, ("a", "b", "c", "y"), scalar)(*values.values()))
+
+
+def test_precedence_is_pythons():
+    """Signs, powers, products and conditions bind as Python binds them, and print with no needless parentheses."""
+    for text in ["-2**2", "2**-1", "2**3**2", "(2**3)**2", "1-2-3", "1-(2-3)", "8/4/2", "8/(4/2)", "-(2+3)*4",
+                 "2*-3", "1 if 2>3 else 4 if 5<6 else 7", "(1 if 2>3 else 4)*5", "-(1 if 0>1 else 2)", "1e-3-2",
+                 "1<2", "(1<2)+1"]:  # fmt: skip
+        assert evaluate(parse(text), scalar, {}) == float(eval(text)), text
+        assert repr(parse(Python().text(parse(text)))) == repr(parse(text)), text
+    assert Python().text(parse("((a*b))+(c)")) == "a * b + c"
+    assert Python().text(parse("a-(b-c)")) == "a - (b - c)"
+
+
+def test_places_are_characters():
+    """Every node knows its place in the text, in characters also where the text is no ASCII."""
+    text = "  β*tanh( ñ + 2 )\n- x "
+    found = {text[node.start : node.end] for node in walk(parse(text))}
+    assert found == {"β", "ñ", "2", "ñ + 2", "tanh( ñ + 2 )", "β*tanh( ñ + 2 )", "x", "β*tanh( ñ + 2 )\n- x"}
+    assert names(parse(text)) == ["β", "ñ", "x"]
+    assert operations(parse(text)) == ["add", "tanh", "mul", "sub"]
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "says"),
+    [
+        ("a **", "", "expected a number, a name or '(', found the end"),
+        ("(a + b", "", "expected ')' to close the parenthesis, found the end"),
+        ("a + b)", ")", "expected an operator or the end, found ')'"),
+        ("2a", "2a", "a product is written 2*a"),
+        ("a b", "b", "a product is written with *"),
+        ("a ^ b", "^", "a power is written **"),
+        ("a = 2", "=", "give values beside the expression"),
+        ("a < b < c", "a < b < c", "one comparison at a time"),
+        ("a and b", "a and b", "write where(condition, a, b)"),
+        ("1.2.3", "1.2.3", "1.2.3 is not a number"),
+        ("1e999", "1e999", "more than a float holds"),
+        ("tanh()", ")", "expected a number"),
+        ("f(x=2)", "f(x=2)", "without names"),
+        ("[a]", "[", "expected a number, a name or '('"),
+        ("", "", "the expression is empty"),
+        ("   ", "", "the expression is empty"),
+        ("a.real", ".", "unexpected '.'"),
+        ("a[0]", "a[0]", "expected numbers, names"),
+        ("'a'", "'", "unexpected"),
+        ("a\x00", "\x00", "unexpected"),
+        ("a if b", "a if b", "expected else"),
+        ("(" * 2000, "(", f"nested more than {DEPTH} deep"),
+        ("tanh(" * 2000, "(", f"nested more than {DEPTH} deep"),
+        ("a**" * 200 + "a", None, f"nested more than {DEPTH} deep"),
+        ("a + " * 300_000 + "a", None, "the limit"),
+    ],
+)  # fmt: skip
+def test_errors_name_the_mistake_and_point_at_it(text, place, says):
+    """The message says what is wrong and what to do, and the caret stands under the place."""
+    with pytest.raises(ExpressionError) as error:
+        parse(text)
+    message, shown, carets = str(error.value).split("\n")
+    assert says in message
+    assert len(message) < 200
+    assert len(shown) < 200
+    start = carets.index("^")
+    under = shown[start : start + carets.count("^")]
+    if place is not None:
+        assert under.strip() == (place if place.isprintable() else "")
+
+
+def test_length_is_not_depth():
+    """A sum of 20,000 terms is read, where Python's own parser takes some thousands, and evaluated."""
+    terms = ["a", "1e-5", "b*2", "(a-b)", "-c"]
+    text = " + ".join(terms * 4000).replace("+ (", "- (")
+    tree = parse(text)
+    values = {"a": 1.0, "b": 2.0, "c": 3.0}
+    assert evaluate(tree, scalar, values) == pytest.approx(4000 * (1 + 1e-5 + 4 + 1 - 3))
+    assert isinstance(tree, Call)
+    with pytest.raises(ExpressionError, match="nested too deep"):
+        parse("*".join(["a"] * 20_000))
+
+
+def test_evaluate_tells_what_it_made():
+    """The callback gets each result with its node, so that it can be labelled with its part of the text."""
+    text, made = "a*b + 1", []
+    evaluate(
+        parse(text), scalar, {"a": 2.0, "b": 3.0}, made=lambda x, node: made.append((x, text[node.start : node.end]))
+    )
+    assert made == [(6.0, "a*b"), (7.0, "a*b + 1")]
+
+
+@pytest.mark.skipif(not shutil.which("cc"), reason="needs a C compiler")
+def test_c_computes_the_same(tmp_path):
+    """Expressions printed as C, compiled, give the numbers that Python gives."""
+    texts = ["a - (b - a)", "-(a + b) * a", "a / b / a", "(a if a > b else b) * 2", "1.0 if a == b else -1e-3", "a > b",
+             "abs(a) + exp(-b)", "pow(a, 2)", "tanh(a) if a else b"]  # fmt: skip
+    lines = [f"double f{k}(double a, double b) {{ return {C().text(parse(text))}; }}" for k, text in enumerate(texts)]
+    (tmp_path / "f.c").write_text("#include <math.h>\n" + "\n".join(lines))
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", tmp_path / "f.so", tmp_path / "f.c", "-lm"], check=True)
+    library = ctypes.CDLL(str(tmp_path / "f.so"))
+    for k, text in enumerate(texts):
+        compiled = getattr(library, f"f{k}")
+        compiled.restype, compiled.argtypes = ctypes.c_double, [ctypes.c_double] * 2
+        for a, b in [(1.5, -0.5), (0.5, 2.0), (-3.0, -3.0)]:
+            assert compiled(a, b) == pytest.approx(evaluate(parse(text), scalar, {"a": a, "b": b}), rel=1e-15), text
+
+
+def test_the_other_languages():
+    """JavaScript and LaTeX are written as people write them."""
+    assert JavaScript().text(parse("a if a != b else -tanh(b) / 2")) == "a !== b ? a : -op_tanh(b) / 2"
+    assert JavaScript().calls(parse("a if a > 0 else pow(b, 2) + exp(a)")) == ["pow", "exp"]
+    assert LaTeX().text(parse("(a + b) * c / sqrt(a)")) == r"\frac{\left(a + b\right) \cdot c}{\sqrt{a}}"
+    assert LaTeX().text(parse("(a + b)**2 - 1e-12")) == r"\left(a + b\right)^{2} - 1 \cdot 10^{-12}"
+    assert LaTeX().text(parse("a if a > 0 else 0")) == (
+        r"\begin{cases} a & \text{if } a > 0 \\ 0 & \text{otherwise} \end{cases}"
+    )
