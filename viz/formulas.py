@@ -14,9 +14,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from engine.rules import compile_rule
-
 from engine import Value, toposort
+from engine.expressions import function as compile_rule
 
 from .tex import Tex, algebra, name, number, operation, product, rule, total
 from .text import clean
