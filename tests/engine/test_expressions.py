@@ -61,7 +61,8 @@ def test_an_expression_means_what_it_means_in_python(text):
 def test_precedence_is_pythons():
     """Signs, powers, products and conditions bind as Python binds them, and print with no needless parentheses."""
     for text in ["-2**2", "2**-1", "2**3**2", "(2**3)**2", "1-2-3", "1-(2-3)", "8/4/2", "8/(4/2)", "-(2+3)*4",
-                 "2*-3", "1 if 2>3 else 4 if 5<6 else 7", "(1 if 2>3 else 4)*5", "-(1 if 0>1 else 2)", "1e-3-2"]:  # fmt: skip
+                 "2*-3", "1 if 2>3 else 4 if 5<6 else 7", "(1 if 2>3 else 4)*5",
+                 "-(1 if 0>1 else 2)", "1e-3-2"]:  # fmt: skip
         assert evaluate(parse(text), scalar, {}) == float(eval(text)), text
         assert repr(parse(Python().text(parse(text)))) == repr(parse(text)), text
     assert Python().text(parse("((a*b))+(c)")) == "a * b + c"
