@@ -29,7 +29,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", default=0, type=int, help="for data, initial weights and shuffling (default: 0)")
     parser.add_argument("--backend", default="auto", choices=["auto", "native", "source", "eager"],
                         help="what computes gradients in training (default: auto, the fastest there is)")  # fmt: skip
-    options = parser.parse_args(arguments)
+    options, more = parser.parse_known_args(arguments)
+    if more and options.names != ["benchmark"]:  # which has options of its own
+        parser.error(f"unrecognized arguments: {' '.join(more)}")
 
     if options.list:
         for name in TOUR + ON_REQUEST:
@@ -44,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     problem = _cannot_write(options.out)
     if problem:
         parser.error(problem)
-    return _run(options.names or TOUR, Tour(options.out, options.seed, options.backend))
+    return _run(options.names or TOUR, Tour(options.out, options.seed, options.backend), more)
 
 
 def _headline(name: str) -> str:
@@ -62,13 +64,14 @@ def _cannot_write(folder: Path) -> str | None:
     return None
 
 
-def _run(names: list[str], tour: Tour) -> int:
+def _run(names: list[str], tour: Tour, more: list[str]) -> int:
     failed = []
     started = time.perf_counter()
     for name in names:
         print(f"{'' if name == names[0] else chr(10)}=== {name}: {_headline(name)}\n", flush=True)
         try:
-            importlib.import_module(f".{name}", __package__).main(tour)
+            demo = importlib.import_module(f".{name}", __package__)
+            demo.main(tour, more) if more else demo.main(tour)
         except DemoError as error:
             print(f"FAILED: {error}", flush=True)
             failed.append(name)

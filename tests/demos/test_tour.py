@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,9 +12,8 @@ import pytest
 pytest.importorskip("matplotlib", reason="most demos plot")
 
 import viz
-from demos import breast_cancer, lecture, peers
+from demos import breast_cancer, lecture
 from demos.__main__ import ON_REQUEST, TOUR, main
-from nn import MLP, SGD, fit
 
 needs_graphviz = pytest.mark.skipif(viz.renderer() is None, reason="no Graphviz")
 
@@ -145,29 +141,3 @@ def test_the_file_names_of_pictures_are_their_demos():
         for kind in ("plot", "graph", "page"):
             for piece in text.split(f"tour.{kind}(")[1:]:
                 assert piece.startswith(f'"{name}'), piece[:40]
-
-
-@pytest.mark.parametrize("name", ["hand-written C", "NumPy by hand", "PyTorch", "micrograd"])
-def test_the_peers_of_the_benchmark_do_the_same_work(name, monkeypatch):
-    """After three steps each peer has the loss that our eager engine has."""
-    if name == "hand-written C" and not any(map(shutil.which, ("cc", "gcc", "clang"))):
-        pytest.skip("no C compiler")
-    monkeypatch.setattr(peers, "_median_time", lambda step: math.nan)  # the times are not wanted here
-    try:
-        found = peers.PEERS[name](8, 20)
-    except ImportError as error:
-        pytest.skip(str(error))
-    X, y, _ = peers.problem(8, 20)
-    model = MLP(2, [8, 8, 1])
-    history = fit(model, X, y, optimizer=SGD(model.parameters(), lr=peers.FULL_RATE), epochs=4, backend="eager")
-    assert found["loss"] == pytest.approx(history.loss[3], abs=1e-12)
-
-
-def test_a_peer_that_is_not_installed_is_left_out(monkeypatch):
-    """The process of a missing peer answers with the reason instead of times."""
-    found = subprocess.run(
-        [sys.executable, "-c", "import sys; sys.modules['micrograd'] = None; sys.argv = ['', 'micrograd', '8', '20'];"
-         "from demos.peers import main; main()"],
-        cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    assert "micrograd" in json.loads(found.stdout)["left out"]

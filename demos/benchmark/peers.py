@@ -1,15 +1,13 @@
 """One step of gradient descent on a 2-H-H-1 sigmoid network, by us and by what a user might take instead.
 
-Each peer runs in a process of its own, on one processor: ``python -m demos.peers NAME HIDDEN SAMPLES`` prints one line
-of JSON. All start from the same points and weights and take the same steps, full batch with learning rate 0.1 and
-one sample at a time with 0.05; the loss after three steps shows that they do the same work.
+Each peer runs in a process of its own, on one processor: ``python -m demos.benchmark.peers NAME HIDDEN SAMPLES`` prints
+one line of JSON. All start from the same points and weights and take the same steps, full batch with learning rate 0.1
+and one sample at a time with 0.05; the loss after three steps shows that they do the same work.
 """
 
 from __future__ import annotations
 
-import json
 import math
-import os
 import shutil
 import statistics
 import subprocess
@@ -21,9 +19,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from demos.datasets import Labels, Rows, moons
 from nn import MLP, SGD, fit
 
-from .datasets import Labels, Rows, moons
+from .alone import report, run_alone
 
 clock = time.perf_counter
 FULL_RATE, SINGLE_RATE = 0.1, 0.05  # larger ones saturate the widest network, and peers without logits get nan
@@ -285,36 +284,24 @@ _IMPORTS = {"NumPy by hand": "numpy", "JAX, scanned": "jax", "JAX, a step a call
 
 def run(name: str, hidden: int, samples: int) -> dict[str, Any]:
     """The times of a peer, measured in a process of its own; {"left out": why} where it cannot run."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, "-m", "demos.peers", name, str(hidden), str(samples)], env=environment,
-                          cwd=Path(__file__).parent.parent, capture_output=True, text=True)  # fmt: skip
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise RuntimeError(f"{name} failed on 2-{hidden}-{hidden}-1: {last}")
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    return run_alone(__name__, name, hidden, samples)
 
 
-def main() -> None:
-    name, hidden, samples = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-    if hasattr(os, "sched_setaffinity"):  # one processor, whatever threads a library would like to start
-        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    try:
-        begun = clock()
-        if name in _IMPORTS:
-            __import__(_IMPORTS[name])
-        imported = clock() - begun
-        found: dict[str, Any] = {**PEERS[name](hidden, samples), "import": imported}
-    except ImportError as error:
-        found = {"left out": str(error)}
+def with_import(name: str, hidden: int, samples: int) -> dict[str, float]:
+    """The times of a peer, those of its import, and the most memory that the process held."""
+    begun = clock()
+    if name in _IMPORTS:
+        __import__(_IMPORTS[name])
+    imported = clock() - begun
+    found = {**PEERS[name](hidden, samples), "import": imported}
     try:
         import resource
 
         found["peak"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     except ImportError:  # Windows has no such count
         pass
-    print(json.dumps(found))
+    return found
 
 
 if __name__ == "__main__":
-    main()
+    report(lambda: with_import(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))
