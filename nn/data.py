@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import operator
 from array import array
+from random import Random
 
-from engine.rows import Rows, is_row, items, real
+from engine.rows import Rows, is_row, items, real, shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -75,3 +76,16 @@ def positive_int(name: str, value: object) -> int:
     if number < 1:
         raise ValueError(f"{name} must be at least 1, got {number}")
     return number
+
+
+def checked_seed(name: str, seed: object) -> Random:
+    """A generator of random numbers for the seed, an integer; None draws a seed anew; a generator stays itself."""
+    if isinstance(seed, Random):
+        return seed
+    if seed is None:
+        return Random()
+    if isinstance(seed, bool) or not hasattr(seed, "__index__"):
+        raise TypeError(
+            f"{name} must be an integer, a random.Random or None, got {shown(seed)} ({type(seed).__name__})"
+        )
+    return Random(operator.index(seed))

@@ -11,41 +11,34 @@ everywhere.
 
 from __future__ import annotations
 
-import math
-import operator
 from random import Random
 
-from engine import OPS, Value, dot, logsumexp
-from engine.ieee import scalar
-from engine.rows import read_rows
+from engine import Value, collector_paused, dot, logsumexp
+from engine.rows import is_row, read_rows, shown
 from engine.value import dots
 
-from .data import positive_int, read_targets
+from .activations import apply, checked_activation, initial_bound, one_of
+from .data import checked_seed, positive_int
 from .module import Module
+from .prediction import accuracy, predictions, probabilities
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-    from typing import Any, TypeVar
+    from collections.abc import Iterable, Sequence
+    from typing import Any
 
-    T = TypeVar("T")
-
-_RECTIFIERS = ("relu", "leaky_relu", "elu", "silu", "gelu", "softplus")
-ACTIVATIONS = ("sigmoid", "tanh", "linear", "atan", "erf", "sin", *_RECTIFIERS)
-OUTPUTS = ("sigmoid", "softmax", "linear")
-
-
-def initial_bound(activation: str, fan_in: int, fan_out: int) -> float:
-    """The largest magnitude of an initial weight, by He for rectifiers and by Glorot for other activations."""
-    return math.sqrt(6 / fan_in) if activation in _RECTIFIERS else math.sqrt(6 / (fan_in + fan_out))
+# What the last layer gives, and the activation that its neurons then have.
+OUTPUTS = {"sigmoid": "sigmoid", "softmax": "linear", "linear": "linear", "tanh": "tanh"}
+_RENAMED = {"w": "weights", "b": "bias", "nonlin": "activation"}  # as micrograd calls them
 
 
 class Neuron(Module):
     """One neuron: ``neuron(x)`` is f(w·x + b).
 
     nin         number of inputs
-    activation  f, by name: one of ``ACTIVATIONS``
-    seed        of the initial weights; or a random.Random, from which they are then drawn
+    activation  f, by name: see ``activation_names``
+    seed        of the initial weights; or a random.Random, from which they are then drawn. None: other weights each
+                time, so that several neurons made one by one are not all the same
     fan_out     number of neurons in its layer, for the initial weights
     name        what the labels of weights, bias, z and a begin with
 
@@ -53,13 +46,20 @@ class Neuron(Module):
     """
 
     def __init__(
-        self, nin: int, activation: str = "sigmoid", seed: int | Random = 0, *, fan_out: int = 1, name: str = ""
+        self,
+        nin: int,
+        activation: str = "sigmoid",
+        seed: int | Random | None = None,
+        *,
+        fan_out: int = 1,
+        name: str = "",
     ) -> None:
         self.nin = positive_int("nin", nin)
-        self.activation = _choice("activation", activation, ACTIVATIONS)
-        rng, prefix = _generator(seed), name + "." if name else ""
-        bound = initial_bound(activation, nin, fan_out)
-        self.weights = tuple([Value(rng.uniform(-bound, bound), f"{prefix}w{j}") for j in range(1, nin + 1)])
+        self.activation = checked_activation(activation)
+        prefix = name + "." if name else ""
+        random, bound = checked_seed("seed", seed).random, initial_bound(activation, nin, fan_out)
+        low, span = -bound, bound + bound
+        self.weights = tuple([Value(low + span * random(), f"{prefix}w{j}") for j in range(1, nin + 1)])
         self.bias = Value(0.0, f"{prefix}b")
         self._z_label, self._a_label = f"{prefix}z", f"{prefix}a"
 
@@ -75,7 +75,7 @@ class Neuron(Module):
     def _activated(self, z: Value) -> Value:
         if self.activation == "linear":
             return z
-        a: Value = getattr(z, self.activation)()
+        a = apply(self.activation, z)
         a.label = self._a_label
         return a
 
@@ -83,12 +83,23 @@ class Neuron(Module):
         """The weights "w1", "w2", ... and the bias "b"."""
         return [*((f"w{j}", w) for j, w in enumerate(self.weights, 1)), ("b", self.bias)]
 
+    def parameters(self) -> list[Value]:
+        """The weights and the bias."""
+        return [*self.weights, self.bias]
+
     def regularised(self) -> list[Value]:
         """The weights; a bias only shifts, and is left alone."""
         return list(self.weights)
 
     def __repr__(self) -> str:
         return f"Neuron({self.nin}, activation={self.activation!r})"
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            if name in _RENAMED:
+                raise AttributeError(f"Neuron has no {name!r}: it is called {_RENAMED[name]!r} here")
+            raise AttributeError(f"Neuron has no attribute {name!r}")
 
 
 class Layer(Module):
@@ -98,14 +109,39 @@ class Layer(Module):
     """
 
     def __init__(
-        self, nin: int, nout: int, activation: str = "sigmoid", seed: int | Random = 0, *, name: str = ""
+        self, nin: int, nout: int, activation: str = "sigmoid", seed: int | Random | None = None, *, name: str = ""
     ) -> None:
-        rng, prefix = _generator(seed), name + "." if name else ""
+        rng, prefix = checked_seed("seed", seed), name + "." if name else ""
         self.nin, self.nout = positive_int("nin", nin), positive_int("nout", nout)
-        self.activation = _choice("activation", activation, ACTIVATIONS)
+        self.activation = checked_activation(activation)
         self.neurons = [
             Neuron(nin, activation, rng, fan_out=nout, name=f"{prefix}neuron{k}") for k in range(1, nout + 1)
         ]
+
+    @property
+    def W(self) -> list[list[float]]:
+        """The weights as the lecture's matrix, a row for each neuron. Set it to rows or an array of that shape."""
+        return [[w.data for w in neuron.weights] for neuron in self.neurons]
+
+    @W.setter
+    def W(self, rows: object) -> None:
+        W = read_rows(rows, self.nin, "W")
+        if len(W) != self.nout:
+            raise ValueError(f"W has {len(W)} rows, and {self!r} has {self.nout} neurons: give a row for each")
+        for neuron, row in zip(self.neurons, W):
+            for w, data in zip(neuron.weights, row):
+                w.data = data
+
+    @property
+    def b(self) -> list[float]:
+        """The biases, one for each neuron. Set it to a list or an array of that length."""
+        return [neuron.bias.data for neuron in self.neurons]
+
+    @b.setter
+    def b(self, numbers: object) -> None:
+        b = read_rows([numbers], self.nout, "b")[0]
+        for neuron, data in zip(self.neurons, b):
+            neuron.bias.data = data
 
     def weighted_inputs(self, x: Sequence[Value]) -> list[Value]:
         """The weighted inputs z of all neurons."""
@@ -124,9 +160,13 @@ class Layer(Module):
         """The parameters of each neuron in turn: "neuron1.w1", ..., "neuron1.b", "neuron2.w1", ..."""
         return _prefixed("neuron", self.neurons)
 
+    def parameters(self) -> list[Value]:
+        """The parameters of each neuron in turn."""
+        return [parameter for neuron in self.neurons for parameter in (*neuron.weights, neuron.bias)]
+
     def regularised(self) -> list[Value]:
         """The weights of all neurons."""
-        return [w for neuron in self.neurons for w in neuron.regularised()]
+        return [w for neuron in self.neurons for w in neuron.weights]
 
     def __repr__(self) -> str:
         return f"Layer({self.nin}, {self.nout}, activation={self.activation!r})"
@@ -137,14 +177,21 @@ class MLP(Module):
 
     nin         number of inputs
     sizes       number of neurons of each layer, the output layer last
-    activation  of the hidden layers, by name: one of ``ACTIVATIONS``
+    activation  of the hidden layers, by name: see ``activation_names``
     output      what the last layer gives: "sigmoid", the probability of each output being 1 (binary classification, or
                 several labels that do not exclude each other); "softmax", the probabilities of classes that do;
-                "linear", any number (regression)
-    seed        of the initial weights
+                "linear", any number (regression, or a margin for the hinge loss); "tanh", a number in [-1, 1], whose
+                sign is the class
+    seed        of the initial weights: 0 unless you say otherwise, so that a program gives the same network each time;
+                None draws others each time
 
     ``model(x)`` is a Value, or a list of Values where there are several outputs; ``model.logits(x)`` is the same before
-    the last sigmoid or softmax. x is a sequence of nin numbers or Values; numbers become leaves labelled x1, x2, ...
+    the last sigmoid, tanh or softmax. x is a sequence of nin numbers or Values; numbers become leaves labelled x1, x2,
+    ...
+
+    mean, scale     what ``fit(standardize=True)`` found, lists of nin numbers, or None: each input x becomes
+                    (x - mean) / scale before the first layer
+    extra           what the model file is to keep beside the model: anything that JSON can hold
 
     >>> model = MLP(2, [16, 16, 1], seed=0)
     >>> model
@@ -156,30 +203,47 @@ class MLP(Module):
     """
 
     def __init__(
-        self, nin: int, sizes: Sequence[int], activation: str = "sigmoid", output: str = "sigmoid", seed: int = 0
+        self,
+        nin: int,
+        sizes: Sequence[int],
+        activation: str = "sigmoid",
+        output: str = "sigmoid",
+        seed: int | Random | None = 0,
     ) -> None:
         if isinstance(sizes, int) or not hasattr(sizes, "__iter__"):
             raise TypeError(f"MLP: sizes must be a list, the output layer last, got {sizes!r}: write [{sizes!r}]")
         self.nin = positive_int("nin", nin)
         self.sizes = tuple(positive_int(f"sizes[{k}]", size) for k, size in enumerate(sizes))
-        self.activation = _choice("activation", activation, ACTIVATIONS)
-        self.output = _choice("output", output, OUTPUTS)
+        self.activation = checked_activation(activation)
+        self.output = one_of("output", output, tuple(OUTPUTS))
         if not self.sizes:
             raise ValueError("MLP: sizes is empty: give at least the size of the output layer")
         if output == "softmax" and self.sizes[-1] < 2:
             raise ValueError('MLP: softmax needs at least 2 outputs, one a class; for two classes use output="sigmoid"')
-        rng = _generator(seed)
-        self.layers = []
-        for k, (fan_in, fan_out) in enumerate(zip((nin, *self.sizes), self.sizes), 1):
-            last = "sigmoid" if output == "sigmoid" else "linear"
-            self.layers.append(
-                Layer(fan_in, fan_out, activation if k < len(self.sizes) else last, rng, name=f"layer{k}")
-            )
+        self.mean: list[float] | None = None
+        self.scale: list[float] | None = None
+        self.extra: Any = None
+        rng, activations = checked_seed("seed", seed), [activation] * (len(self.sizes) - 1) + [OUTPUTS[output]]
+        with collector_paused():
+            self.layers = [
+                Layer(fan_in, fan_out, f, rng, name=f"layer{k}")
+                for k, (fan_in, fan_out, f) in enumerate(zip((self.nin, *self.sizes), self.sizes, activations), 1)
+            ]
 
     def logits(self, x: Iterable[object]) -> Value | list[Value]:
-        """The weighted inputs of the last layer: what the last sigmoid or softmax is applied to."""
-        z = self._logits(as_values(x, self.nin, repr(self)))
-        return z[0] if len(z) == 1 else z
+        """The weighted inputs of the last layer: what the last sigmoid, tanh or softmax is applied to."""
+        return _one_or_all(self._logits(self._standardized(as_values(x, self.nin, repr(self)))))
+
+    def __call__(self, x: Iterable[object]) -> Value | list[Value]:
+        return _one_or_all(self._outputs(self._logits(self._standardized(as_values(x, self.nin, repr(self))))))
+
+    def _standardized(self, x: list[Value]) -> list[Value]:
+        if self.mean is None or self.scale is None:
+            return x
+        standardized = [(v - m) / s for v, m, s in zip(x, self.mean, self.scale)]
+        for v, before in zip(standardized, x):
+            v.label = f"{before.label} standardized" if before.label else ""
+        return standardized
 
     def _logits(self, a: list[Value]) -> list[Value]:
         *hidden, last = self.layers
@@ -187,84 +251,48 @@ class MLP(Module):
             a = layer._activations(a)
         return last.weighted_inputs(a)
 
-    def __call__(self, x: Iterable[object]) -> Value | list[Value]:
-        z = self._logits(as_values(x, self.nin, repr(self)))
+    def _outputs(self, z: list[Value]) -> list[Value]:
         if self.output == "softmax":
-            return _softmax(z)
-        a = [neuron._activated(z_k) for neuron, z_k in zip(self.layers[-1].neurons, z)]
-        return a[0] if len(a) == 1 else a
+            total = logsumexp(z)
+            return [(z_k - total).exp() for z_k in z]
+        return [neuron._activated(z_k) for neuron, z_k in zip(self.layers[-1].neurons, z)]
 
     def named_parameters(self) -> list[tuple[str, Value]]:
         """The parameters of each layer in turn, counted from 1: "layer1.neuron1.w1", ..., "layer2.neuron1.b", ..."""
         return _prefixed("layer", self.layers)
 
+    def parameters(self) -> list[Value]:
+        """The parameters of each layer in turn."""
+        return [parameter for layer in self.layers for parameter in layer.parameters()]
+
     def regularised(self) -> list[Value]:
         """The weights of all layers."""
         return [w for layer in self.layers for w in layer.regularised()]
 
-    # Prediction needs no graph: the same arithmetic on floats, with the same scalar functions, gives the same bits.
+    # What follows needs no graph of Values: see prediction.py.
 
     def predict_proba(self, X: object) -> list[float] | list[list[float]]:
         """The probability for each row of X; a list of probabilities a row where there are several outputs.
 
-        Raises ValueError where the output is linear, and for rows that ``fit`` would not take.
+        Raises ValueError where the output is no probability, and for rows that ``fit`` would not take.
         """
-        if self.output == "linear":
-            raise ValueError(f"{self!r} has a linear output, which is no probability: use predict")
-        rows = []
-        for z in self._logits_of_rows(X):
-            if self.output == "softmax":
-                total = scalar["logsumexp"](z)
-                rows.append([scalar["exp"](z_k - total) for z_k in z])
-            else:
-                rows.append([scalar["sigmoid"](z_k) for z_k in z])
-        return _unwrapped(rows)  # type: ignore[no-any-return]
+        return probabilities(self, X)
 
     def predict(self, X: object) -> list[int] | list[float] | list[list[int]] | list[list[float]]:
         """The prediction for each row of X.
 
         Sigmoid: 1 where the probability is at least one half, else 0 (a list of these where there are several outputs).
-        Softmax: the index of the most probable class, the first of equals. Linear: the output itself.
+        Softmax: the index of the most probable class, the first of equals. Tanh: 1 where the output is at least 0, else
+        -1. Linear: the output itself.
         """
-        logits = self._logits_of_rows(X)
-        if self.output == "softmax":
-            return [z.index(max(z)) for z in logits]
-        if self.output == "linear":
-            return _unwrapped(logits)  # type: ignore[no-any-return]
-        return _unwrapped([[int(z_k >= 0) for z_k in z] for z in logits])  # type: ignore[no-any-return]
+        return predictions(self, X)
 
     def accuracy(self, X: object, y: object) -> float:
         """The share of rows that are predicted right; with several sigmoid outputs, the share of right outputs.
 
         A soft label counts as the class it is nearest to. Raises ValueError where the output is linear.
         """
-        if self.output == "linear":
-            raise ValueError(f"{self!r} has a linear output, for which right and wrong mean nothing: look at the loss")
-        logits = self._logits_of_rows(X)
-        kind = "class" if self.output == "softmax" else "probability"
-        targets = read_targets(y, len(logits), self.sizes[-1], kind)
-        return sum(map(self._correct, logits, targets)) / len(logits)
-
-    def _correct(self, z: list[float], target: list[float]) -> float:
-        if self.output == "softmax":
-            return float(target[z.index(max(z))] == max(target))
-        return sum((z_k >= 0) == (t >= 0.5) for z_k, t in zip(z, target)) / len(z)
-
-    def _logits_of_rows(self, X: object) -> list[list[float]]:
-        weighted = scalar["dot"]
-        layers = [
-            (None if layer.activation == "linear" else _on_floats(layer.activation),
-             [([w.data for w in neuron.weights], neuron.bias.data) for neuron in layer.neurons])
-            for layer in self.layers
-        ]  # fmt: skip
-        rows = []
-        for a in read_rows(X, self.nin):
-            for function, neurons in layers[:-1]:
-                a = [weighted(w, a, b) for w, b in neurons]
-                if function:
-                    a = [function(z) for z in a]
-            rows.append([weighted(w, a, b) for w, b in layers[-1][1]])
-        return rows
+        return accuracy(self, X, y)
 
     def __repr__(self) -> str:
         text = ", ".join(map(str, (self.nin, *self.sizes)))
@@ -274,39 +302,25 @@ class MLP(Module):
         return f"MLP({text})"
 
 
-def _softmax(z: list[Value]) -> list[Value]:
-    total: Value = logsumexp(z)
-    return [(z_k - total).exp() for z_k in z]
-
-
-def _on_floats(activation: str) -> Callable[[float], float]:
-    """The activation as a function of one float, with the defaults of its row for further arguments."""
-    function, defaults = scalar[activation], OPS[activation].defaults
-    return (lambda z: function(z, *defaults)) if defaults else function
-
-
-def as_values(x: Iterable[object], nin: int, who: str) -> list[Value]:
-    """x as a list of nin Values; numbers become leaves labelled x1, x2, ..."""
-    if isinstance(x, (Value, str, bytes, dict, set)) or not hasattr(x, "__iter__"):
-        raise TypeError(f"{who} takes a sequence of {nin} numbers or Values, got {x!r:.60} ({type(x).__name__})")
+def as_values(x: Any, nin: int, who: str) -> list[Value]:
+    """x as a list of nin Values; numbers become leaves labelled x1, x2, ... A column vector is a row standing up."""
+    if isinstance(x, (dict, set)) or not is_row(x):
+        raise TypeError(f"{who} takes a sequence of {nin} numbers or Values, got {shown(x)} ({type(x).__name__})")
     values = list(x)
+    if values and is_row(values[0]) and not isinstance(values[0], (dict, set)):
+        if len(values) != nin or any(not is_row(v) or len(v) != 1 for v in values):
+            raise TypeError(
+                f"{who} takes one row of {nin} numbers, got {len(values)} rows: call it for one row at a time, or use "
+                "predict(X)"
+            )
+        values = [v[0] for v in values]
     if len(values) != nin:
         raise ValueError(f"{who} takes {nin} inputs, got {len(values)}")
-    return [v if v.__class__ is Value else Value(v, f"x{j}") for j, v in enumerate(values, 1)]  # type: ignore[arg-type]
+    return [v if v.__class__ is Value else Value(v, f"x{j}") for j, v in enumerate(values, 1)]
 
 
-def _choice(name: str, value: str, choices: Sequence[str]) -> str:
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(choices)}; got {value!r}")
-    return value
-
-
-def _generator(seed: int | Random) -> Random:
-    if isinstance(seed, Random):
-        return seed
-    if isinstance(seed, bool) or not hasattr(seed, "__index__"):
-        raise TypeError(f"seed must be an integer or a random.Random, got {seed!r} ({type(seed).__name__})")
-    return Random(operator.index(seed))
+def _one_or_all(values: list[Value]) -> Value | list[Value]:
+    return values[0] if len(values) == 1 else values
 
 
 def _prefixed(prefix: str, modules: Sequence[Module]) -> list[tuple[str, Value]]:
@@ -315,8 +329,3 @@ def _prefixed(prefix: str, modules: Sequence[Module]) -> list[tuple[str, Value]]
         for k, module in enumerate(modules, 1)
         for name, parameter in module.named_parameters()
     ]
-
-
-def _unwrapped(rows: list[list[T]]) -> Any:
-    """The rows; where each holds one number, these numbers."""
-    return [row[0] for row in rows] if rows and len(rows[0]) == 1 else rows

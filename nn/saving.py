@@ -11,7 +11,8 @@ import os
 import sys
 from contextlib import suppress
 
-from .layers import ACTIVATIONS, MLP, OUTPUTS
+from .activations import activation_names
+from .layers import MLP, OUTPUTS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def _model(content: Any) -> MLP:
     nin, sizes, layers = content["nin"], content["sizes"], content["layers"]
     if not _is_size(nin) or not isinstance(sizes, list) or not sizes or not all(map(_is_size, sizes)):
         raise _Malformed(f"nin and sizes must be positive integers, found nin={nin!r:.40}, sizes={sizes!r:.60}")
-    for key, choices in (("activation", ACTIVATIONS), ("output", OUTPUTS)):
+    for key, choices in (("activation", activation_names()), ("output", tuple(OUTPUTS))):
         if content[key] not in choices:
             raise _Malformed(f"{key} is {content[key]!r:.40}, which must be one of {', '.join(choices)}")
     if not isinstance(layers, list) or len(layers) != len(sizes):

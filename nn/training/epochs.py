@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from random import Random
 
 from .compiled import CompiledEpochs, runs_compiled
 from .explain import not_finite, overflowing_step
@@ -12,6 +11,7 @@ from .gradients import LoweredGradient, choose_gradient
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from random import Random
 
     from engine.rows import Rows
 
@@ -41,7 +41,7 @@ class Training:
         self.job, self.history, self.interrupts = job, history, interrupts
         self.gradient, history.backend_reason = choose_gradient(job, backend)
         history.backend = self.gradient.backend
-        self.rng = Random(job.seed)
+        self.rng = job.rng
         self._compiled: CompiledEpochs | None = None
         if isinstance(self.gradient, LoweredGradient) and runs_compiled(job.optimizer):
             trainer = self.gradient.kernel.trainer(

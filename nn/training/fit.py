@@ -19,6 +19,7 @@ from .watch import Watcher
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from random import Random
     from typing import Any
 
     from nn.module import Module
@@ -40,7 +41,7 @@ def fit(
     epochs: int = 100,
     batch_size: int | None = None,
     shuffle: bool = True,
-    seed: int = 0,
+    seed: int | Random | None = 0,
     l2: float = 0.0,
     validation_data: tuple[object, object] | None = None,
     early_stopping: int | None = None,

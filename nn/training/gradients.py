@@ -131,5 +131,6 @@ def _correct(output: str, z: list[Value], target: list[Value]) -> Value:
             right = z_k.gt(best).where(t, right)
             best, largest = z_k.maximum(best), largest.maximum(t)
         return right.eq(largest)
-    right_outputs: Value = mean([z_k.ge(0.0).eq(t.ge(0.5)) for z_k, t in zip(z, target)])
+    half = 0.5 if output == "sigmoid" else 0.0
+    right_outputs: Value = mean([z_k.ge(0.0).eq(t.ge(half)) for z_k, t in zip(z, target)])
     return right_outputs

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-import operator
 
 from engine import Value
 from engine.rows import Rows, is_real, read_rows
-from nn.data import positive_int, read_targets
+from nn.data import checked_seed, positive_int, read_targets
 from nn.layers import MLP
 from nn.losses import binary_cross_entropy, binary_cross_entropy_with_logits, cross_entropy, mean_squared_error
 from nn.module import Module
@@ -16,6 +15,7 @@ from nn.optim import Adam, Optimizer
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from random import Random
     from typing import Any
 
     from .history import History
@@ -26,6 +26,7 @@ _LOSS_OF_OUTPUT: dict[str, Loss] = {
     "sigmoid": binary_cross_entropy_with_logits,
     "softmax": cross_entropy,
     "linear": mean_squared_error,
+    "tanh": mean_squared_error,
 }
 _ON_LOGITS: tuple[Loss, ...] = (binary_cross_entropy_with_logits, cross_entropy)
 _LABELS: dict[Loss, str] = {
@@ -54,7 +55,7 @@ class Job:
         epochs: int = 100,
         batch_size: int | None = None,
         shuffle: bool = True,
-        seed: int = 0,
+        seed: int | Random | None = 0,
         l2: float = 0.0,
         validation_data: tuple[object, object] | None = None,
         early_stopping: int | None = None,
@@ -75,7 +76,7 @@ class Job:
         n = len(rows)
         self.batch_size = n if batch_size is None else min(n, positive_int("fit: batch_size", batch_size))
         self.shuffle = bool(shuffle) and self.batch_size < n
-        self.seed = _seed(seed)
+        self.rng = checked_seed("fit: seed", seed)
         self.l2 = _penalty(l2)
         number = {parameter: i for i, parameter in enumerate(self.params)}
         self.regularised = [number[w] for w in model.regularised() if w in number] if self.l2 else []
@@ -160,12 +161,6 @@ def _loss_function(model: Module, loss: str | Loss) -> Loss:
     if not callable(loss):
         raise TypeError(f'fit: loss must be "auto" or a function of a prediction and a target, got {loss!r:.60}')
     return loss
-
-
-def _seed(seed: object) -> int:
-    if isinstance(seed, bool) or not hasattr(seed, "__index__"):
-        raise TypeError(f"fit: seed must be an integer, got {seed!r:.60} ({type(seed).__name__})")
-    return operator.index(seed)
 
 
 def _penalty(l2: Any) -> float:

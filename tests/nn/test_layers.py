@@ -16,7 +16,11 @@ from hypothesis import strategies as st
 
 from engine import Value, gradcheck
 from nn import MLP, Layer, Module, Neuron
-from nn.layers import ACTIVATIONS
+
+# Those that PyTorch has under the same name and that take any number.
+ACTIVATIONS = (
+    "sigmoid", "tanh", "linear", "atan", "erf", "sin", "relu", "leaky_relu", "elu", "silu", "gelu", "softplus"
+)  # fmt: skip
 
 
 def torch_activation(torch, name):
@@ -264,8 +268,8 @@ def test_regularised_are_the_weights():
 
 
 def test_module_without_parameters_says_so():
-    """A module of one's own without named_parameters is told what is missing."""
-    with pytest.raises(NotImplementedError, match=r"Module must define named_parameters\(\)"):
+    """A module without a parameter among its attributes is told what is missing."""
+    with pytest.raises(ValueError, match="Module has no parameters: assign leaf Values, or modules, to its attributes"):
         Module().parameters()
 
 
@@ -277,10 +281,14 @@ def test_module_without_parameters_says_so():
         (lambda: MLP(2, [3, 0]), ValueError, r"sizes\[1\] must be at least 1, got 0"),
         (lambda: MLP(2.5, [1]), TypeError, r"nin must be an integer, got 2.5 \(float\)"),
         (lambda: MLP(True, [1]), TypeError, "nin must be an integer"),
-        (lambda: MLP(2, [1], activation="sigmod"), ValueError, "activation must be one of sigmoid, tanh.*got 'sigmod'"),
-        (lambda: MLP(2, [1], output="tanh"), ValueError, "output must be one of sigmoid, softmax, linear; got 'tanh'"),
+        (
+            lambda: MLP(2, [1], activation="sigmod"),
+            ValueError,
+            "activation must be .*got 'sigmod': did you mean 'sigmoid'",
+        ),
+        (lambda: MLP(2, [1], output="relu"), ValueError, "one of sigmoid, softmax, linear, tanh; got 'relu'"),
         (lambda: MLP(2, [1], output="softmax"), ValueError, "softmax needs at least 2 outputs"),
-        (lambda: MLP(2, [1], seed="a"), TypeError, "seed must be an integer or a random.Random, got 'a'"),
+        (lambda: MLP(2, [1], seed="a"), TypeError, "seed must be an integer, a random.Random or None, got 'a'"),
         (lambda: MLP(2, [1])([1, 2, 3]), ValueError, r"MLP\(2, 1\) takes 2 inputs, got 3"),
         (lambda: MLP(2, [1])([1]), ValueError, "takes 2 inputs, got 1"),
         (lambda: MLP(2, [1])("ab"), TypeError, "takes a sequence of 2 numbers or Values, got 'ab'"),
@@ -325,3 +333,73 @@ def test_rows_may_be_arrays():
         [Value(0.5), -1],
     ):
         assert model(row).data == expected
+
+
+def test_a_column_vector_is_a_row():
+    """The lecture's x, an array of shape (nin, 1), and an object array of Values do as a row."""
+    numpy = pytest.importorskip("numpy")
+    model = MLP(2, [3, 1], seed=1)
+    expected = model([0.5, -1.0]).data
+    a, b = Value(0.5), Value(-1.0)
+    for row in (
+        numpy.array([[0.5], [-1.0]]), [[0.5], [-1.0]], numpy.array([a, b]), numpy.array([[a], [b]]), ([a], [b]),
+    ):  # fmt: skip
+        assert model(row).data == expected
+
+
+def test_a_batch_is_told_what_to_do():
+    """Calling a model on several rows says to call it for one row at a time, or predict."""
+    for rows in ([[1, 2], [3, 4]], [[1, 2]], [[1, 2], [3, 4], [5, 6]], [[1], [2], [3]]):
+        with pytest.raises(TypeError, match=rf"one row of 2 numbers, got {len(rows)} rows: call it .* or use predict"):
+            MLP(2, [1])(rows)
+
+
+def test_neurons_made_one_by_one_differ():
+    """A lone neuron or layer draws its weights anew, an MLP is seeded; seed=None and a number say so."""
+    assert len({Neuron(2).weights[0].data for _ in range(3)}) == 3
+    assert Layer(2, 1).W != Layer(2, 1).W
+    assert MLP(2, [1]).layers[0].W == MLP(2, [1]).layers[0].W
+    assert MLP(2, [1], seed=None).layers[0].W != MLP(2, [1], seed=None).layers[0].W
+    assert Neuron(2, seed=3).weights[0].data == Neuron(2, seed=3).weights[0].data
+
+
+def test_names_of_micrograd_say_ours():
+    """neuron.w, .b and .nonlin name the attribute that is meant."""
+    for theirs, ours in (("w", "weights"), ("b", "bias"), ("nonlin", "activation")):
+        with pytest.raises(AttributeError, match=f"Neuron has no '{theirs}': it is called '{ours}' here"):
+            getattr(Neuron(2), theirs)
+    with pytest.raises(AttributeError, match="no attribute 'weight'"):
+        _ = Neuron(2).weight
+
+
+def test_a_layer_shows_and_takes_its_matrix():
+    """W and b are the lecture's: read as lists, set from lists or arrays of that shape, refused in another."""
+    numpy = pytest.importorskip("numpy")
+    layer = Layer(2, 3, seed=1)
+    assert [[w.data for w in neuron.weights] for neuron in layer.neurons] == layer.W
+    assert layer.b == [0.0, 0.0, 0.0]
+    before = layer.parameters()
+    layer.W, layer.b = [[1, 2], [3, 4], [5, 6]], [7, 8, 9]
+    assert (layer.W, layer.b) == ([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], [7.0, 8.0, 9.0])
+    assert [p.data for p in before] == [1, 2, 7, 3, 4, 8, 5, 6, 9]
+    layer.W, layer.b = numpy.ones((3, 2)), numpy.array([[1.0], [2.0], [3.0]])
+    assert (layer.W, layer.b) == ([[1.0, 1.0]] * 3, [1.0, 2.0, 3.0])
+    for name, wrong, message in (
+        ("W", [[1, 2], [3, 4]], "W has 2 rows"), ("W", [[1, 2, 3]] * 3, "every row must have 2"),
+        ("W", [[1, "a"]] * 3, r"W\[0\]\[1\]"), ("b", [1, 2], "must have 3"), ("b", [1, 2, math.nan], "is nan"),
+    ):  # fmt: skip
+        with pytest.raises((TypeError, ValueError), match=message):
+            setattr(layer, name, wrong)
+    assert (layer.W, layer.b) == ([[1.0, 1.0]] * 3, [1.0, 2.0, 3.0])
+
+
+def test_tanh_output():
+    """The output lies in [-1, 1], its sign is the class, and there is no probability."""
+    model = MLP(1, [1], output="tanh")
+    model.layers[0].W, model.layers[0].b = [[2.0]], [0.0]
+    assert model([0.3]).data == math.tanh(0.6)
+    assert model.logits([0.3]).data == 0.6
+    assert model.predict([[0.3], [-0.1]]) == [1, -1]
+    assert model.accuracy([[0.3], [-0.1], [1.0]], [1, 1, 1]) == pytest.approx(2 / 3)
+    with pytest.raises(ValueError, match="has a tanh output, which is no probability: use predict"):
+        model.predict_proba([[0.3]])

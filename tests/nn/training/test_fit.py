@@ -695,7 +695,7 @@ M = MLP(2, [3, 1])
         (lambda: fit(M, *XOR, batch_size=0), ValueError, "fit: batch_size must be at least 1"),
         (lambda: fit(M, *XOR, l2=-1), ValueError, "fit: l2 must be a finite number of at least 0, got -1"),
         (lambda: fit(M, *XOR, l2="1"), ValueError, "fit: l2 must be"),
-        (lambda: fit(M, *XOR, seed=1.5), TypeError, "fit: seed must be an integer, got 1.5"),
+        (lambda: fit(M, *XOR, seed=1.5), TypeError, "fit: seed must be an integer, a random.Random or None, got 1.5"),
         (lambda: fit(M, *XOR, backend="cuda"), ValueError, "one of auto, native, source, eager; got 'cuda'"),
         (lambda: fit(M, *XOR, optimizer="sgd"), TypeError, r"must be one such as SGD\(model.parameters\(\), lr=0.1\)"),
         (lambda: fit(M, *XOR, optimizer=SGD(MLP(2, [3, 1]).parameters())), ValueError,

@@ -1,0 +1,32 @@
+"""Inputs of mean 0 and standard deviation 1, column by column: the first step of a model that asks for it."""
+
+from __future__ import annotations
+
+import math
+from array import array
+
+from engine.rows import Rows
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def mean_and_scale(rows: Rows) -> tuple[list[float], list[float]]:
+    """The mean and the standard deviation of each column (over n, not n - 1); 1.0 for a column that does not vary."""
+    means, scales = [], []
+    for j in range(rows.width):
+        column = rows.numbers[j :: rows.width]
+        mean = math.fsum(column) / len(rows)
+        scale = math.sqrt(math.fsum([(x - mean) ** 2 for x in column]) / len(rows))
+        means.append(mean)
+        scales.append(scale or 1.0)
+    return means, scales
+
+
+def standardized(rows: Rows, mean: Sequence[float], scale: Sequence[float]) -> Rows:
+    """The rows with (x - mean) / scale in each column: what the model's graph computes, and its bits."""
+    numbers = array("d", rows.numbers)
+    for j, (m, s) in enumerate(zip(mean, scale)):
+        numbers[j :: rows.width] = array("d", [(x - m) / s for x in numbers[j :: rows.width]])
+    return Rows(numbers, rows.width, len(rows))
