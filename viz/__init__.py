@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from .formulas import latex
     from .graphs.propagation import draw_propagation
+    from .pages.playground import playground
     from .pages.stepthrough import step_through
     from .terminal import tree
 
@@ -30,9 +31,12 @@ install()
 
 # Loaded when first asked for: not everybody who draws a graph wants a network too.
 _LATER = {"draw_propagation": "graphs.propagation", "latex": "formulas",
-          "step_through": "pages.stepthrough", "tree": "terminal"}  # fmt: skip
+          "playground": "pages.playground", "step_through": "pages.stepthrough", "tree": "terminal"}  # fmt: skip
 
-__all__ = ["RenderError", "draw", "draw_propagation", "latex", "render", "renderer", "step_through", "svg", "tree"]
+__all__ = [
+    "RenderError", "draw", "draw_propagation", "latex", "playground", "render", "renderer", "step_through", "svg",
+    "tree",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

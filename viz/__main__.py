@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _EPILOG = """examples:
   python -m viz "a*b + tanh(c)" a=2 b=-3 c=0.5 --out graph.svg
   python -m viz "sigmoid(dot([w1, w2], [x1, x2], b))" w1=0.3 w2=-1 x1=2 x2=0.5 b=0.1 --out neuron.html
+  python -m viz playground page.html        a network that trains in the browser
 
 An expression has numbers, names, + - * / **, parentheses and the operations of the engine:
   {operations}
@@ -25,10 +26,14 @@ An expression has numbers, names, + - * / **, parentheses and the operations of 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status: 0, 1 where a picture cannot be made, 2 for a wrong input."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == ["playground"]:
+        from .pages.playground import main as write_playground
+
+        return write_playground(given[1:])
     parser = _parser()
     # an expression may begin with a minus, which argparse would take for an option
     known = tuple(option for action in parser._actions for option in action.option_strings)
-    given = list(sys.argv[1:] if arguments is None else arguments)
     given = [f" {word}" if word[:1] == "-" and word.split("=")[0] not in known else word for word in given]
     options = parser.parse_args(given)
     suffixes = (*FORMATS, ".html")
