@@ -35,7 +35,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in ("lower", "Kernel"):  # lowering is loaded when it is first asked for
-        from . import kernel
+        from . import lowering
 
-        return getattr(kernel, name)
+        return getattr(lowering, name)
     raise AttributeError(f"module 'engine' has no attribute {name!r}")

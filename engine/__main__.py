@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 
-from .kernel import choose_backend
+from .lowering.kernel import choose_backend
 
 
 def main() -> int:
@@ -13,7 +13,7 @@ def main() -> int:
     backend, reason = choose_backend("auto")
     print(f"backend: {backend} ({reason})")
     if backend == "native":
-        from . import native
+        from .lowering import native
 
         sets = native.instruction_sets()
         print(f"instructions: {', '.join(sets)} (best first; ENGINE_INSTRUCTION_SET chooses another)")

@@ -56,7 +56,7 @@ def test_a_package_imports_only_packages_before_it(package):
 def test_a_package_needs_nothing_outside_the_standard_library(package):
     """Outside the standard library only what is required is imported with a module; extras wait for their function."""
     for path in sources(package):
-        if path.name == "_build.py":  # run by hatchling alone, and not installed
+        if path.name == "build.py":  # run by hatchling alone, and not installed
             continue
         for name, top, checking in imports(path.read_text(encoding="utf-8"), package):
             if checking or name in ALLOWED or name in sys.stdlib_module_names or name in REQUIRED[package]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
-    from engine.kernel import Kernel
+    from engine.lowering import Kernel
 
     from .history import History
     from .interrupts import Interrupts

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from engine import native
+from engine.lowering import native
 from nn import MLP, SGD, Adagrad, Adam, AdamW, RMSprop, fit
 from nn.training import NonFiniteError
 

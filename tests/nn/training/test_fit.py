@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine import Value, exp, log, native, where
+from engine import Value, exp, log, where
+from engine.lowering import native
 from nn import (
     MLP,
     SGD,

@@ -4,7 +4,7 @@ Takes the system's C compiler (or that of the environment variable CC), and wher
 package, which is then a requirement of the build. Where that fails too, the package is installed without the compiled
 interpreter, and engine falls back on generated Python.
 
-    python engine/_build.py        builds engine/_tape.so in place, as an editable install does
+    python engine/lowering/native/build.py        builds _tape.so beside itself, as an editable install does
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ except ImportError:  # run by hand
     Hook = object
 
 FOLDER = os.path.dirname(os.path.abspath(__file__))
-SOURCE = os.path.join(FOLDER, "_tape.c")
+SOURCES = os.path.join(FOLDER, "c")
 FLAGS = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-fvisibility=hidden"]
 # The flags of each set of kernels, for cc and for zig, which would otherwise build for the machine it runs on.
 X86 = {
@@ -52,32 +52,44 @@ def zig() -> list[str] | None:
     return [sys.executable, "-m", "ziglang", "cc"] if importlib.util.find_spec("ziglang") else None
 
 
+def checksum() -> str:
+    """A number that changes with the C files; library.py compares it with that of the files it finds."""
+    total = 0
+    for name in sorted(os.listdir(SOURCES)):
+        if name.endswith((".c", ".h")):
+            with open(os.path.join(SOURCES, name), "rb") as file:
+                total = crc32(file.read(), total)
+    return f"{total:08x}"
+
+
 def build(target: str, command: list[str], extra: list[str] | None = None) -> None:
-    """Compile _tape.c with the compiler of this command into the shared object ``target``.
+    """Compile the C files with the compiler of this command into the shared object ``target``.
 
     Raises RuntimeError with the compiler's words where it fails. A set of kernels that this compiler does not know is
     left out.
     """
     is_zig, extra = "ziglang" in command, extra or []
-    with open(SOURCE, "rb") as file:
-        checksum = f"{crc32(file.read()):08x}"
+
+    def compile_file(source: str, object_file: str, flags: list[str], defines: list[str]) -> None:
+        path = os.path.join(SOURCES, source)
+        _run([*command, *FLAGS, *extra, *flags, *defines, "-c", path, "-o", object_file])
+
     sets = X86 if platform.machine().lower() in ("x86_64", "amd64") else OTHER
     with tempfile.TemporaryDirectory() as folder:
         objects: list[str] = []
         have: list[str] = []
         for name, flags in sets.items():
             object_file = os.path.join(folder, f"{name}.o")
-            defines = [f"-DTAPE_KERNELS={name}"]
-            if name == "baseline":
-                defines += ["-DTAPE_DRIVER", f'-DTAPE_SOURCE="{checksum}"', *have]
             try:
-                _run([*command, *FLAGS, *extra, *flags[is_zig], *defines, "-c", SOURCE, "-o", object_file])
+                compile_file("kernels.c", object_file, flags[is_zig], [f"-DTAPE_KERNELS={name}"])
             except RuntimeError:
                 if name == "baseline":
                     raise
                 continue
             objects.append(object_file)
             have.append(f"-DTAPE_HAVE_{name.upper()}")
+        objects.append(os.path.join(folder, "driver.o"))
+        compile_file("driver.c", objects[-1], sets["baseline"][is_zig], [f'-DTAPE_SOURCE="{checksum()}"', *have])
         library = os.path.join(folder, "_tape.so")
         _run([*command, "-shared", *extra, "-o", library, *objects, "-lm", "-lpthread"])
         beside = f"{target}.{os.getpid()}"  # in the same folder, so that the library appears whole or not at all
@@ -125,7 +137,7 @@ class CustomBuildHook(Hook):  # type: ignore[misc]
             self.app.display_warning(f"The compiled interpreter is left out; engine uses generated Python.\n{failure}")
             return
         if version != "editable":
-            build_data["force_include"][target] = "engine/_tape.so"
+            build_data["force_include"][target] = "engine/lowering/native/_tape.so"
         build_data["pure_python"] = False
         build_data["tag"] = f"py3-none-{_platform_tag()}"
 
@@ -143,4 +155,4 @@ def _platform_tag() -> str:
 
 if __name__ == "__main__":
     reason = build_with_any(os.path.join(FOLDER, "_tape.so"))
-    sys.exit(f"engine/_tape.so was not built: {reason}" if reason else None)
+    sys.exit(f"engine/lowering/native/_tape.so was not built: {reason}" if reason else None)

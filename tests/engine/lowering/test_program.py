@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 import engine
 from engine import OPS, Value, dot, grad, hessian
 from engine.ieee import scalar
+from engine.lowering.program import Program, split_dot, trace
 from engine.ops import Op
-from engine.program import Program, split_dot, trace
 
 SPECIAL = [math.nan, math.inf, -math.inf, 0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 5e-324, -1e308]
 
 
 def evaluate(program: Program, row: list[float]) -> tuple[list[float], list[list[float]]]:
     """A reader of programs that knows nothing of the backends: each instruction by the scalar function of its name."""
-    values = [math.nan] * len(program)
+    values = [math.nan] * len(program.op)
     for i, x in program.constant.items():
         values[i] = x
     for i, x in zip(program.inputs, row, strict=True):
@@ -71,7 +71,8 @@ def test_operands_come_first_and_ids_are_indices() -> None:
     """A program is in topological order, and its lists have one entry for each value."""
     loss, inputs, parameters = network((2, 4, 1))
     program = trace([loss], inputs, parameters)
-    assert len(program) == len(program.op) == len(program.args) == len(program.varying) == len(program.names)
+    assert len(program.op) == len(program.args) == len(program.varying) == len(program.names)
+    assert len(program) == len(list(program)) < len(program.op)  # what is computed, which leaves are not
     assert all(a < i for i, args in enumerate(program.args) for a in args)
     assert [program.op[i] for i in program.inputs] == ["input"] * 3
     assert [program.op[i] for i in program.parameters] == ["parameter"] * len(parameters)
@@ -102,7 +103,7 @@ def test_derivatives_by_leaves_follow_each_other_in_the_order_of_wrt() -> None:
     program = trace([loss], inputs, parameters)
     used = {a for args in program.args for a in args}
     products = [i for i in program.gradients[0] if i not in used]
-    assert products == list(range(len(program) - 14, len(program)))  # 2*3 + 3*2 + 2 weights
+    assert products == list(range(len(program.op) - 14, len(program.op)))  # 2*3 + 3*2 + 2 weights
 
 
 def test_varying_marks_what_depends_on_an_input() -> None:
@@ -354,7 +355,7 @@ def test_names_are_labels_and_adjoints_tell_what_they_belong_to() -> None:
 def test_the_program_does_not_depend_on_the_hash_seed() -> None:
     """Two runs of Python write the same program, so that sources can be compared."""
     code = (
-        "from engine import *; from engine.program import trace\n"
+        "from engine import *; from engine.lowering.program import trace\n"
         "a, b, c = Value(0.3), Value(0.7), Value(0.2)\n"
         "y = logsumexp([a * b, b.tanh(), c / a]) + dot([a, b], [c, a], b)\n"
         "print(trace([y, y * a], [a], [c, b]).listing())"

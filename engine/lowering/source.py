@@ -22,7 +22,8 @@ import re
 from math import inf
 from unicodedata import normalize
 
-from .ops import OPS
+from engine.ops import OPS
+
 from .program import COMPARISONS, Program, split_dot
 
 TYPE_CHECKING = False
@@ -118,7 +119,7 @@ class _Generator:
         self.terms = _TERMS_OF_LARGE if sum(map(len, program.args)) > _SMALL else _TERMS
         self.uses = self._count_uses()
         self.runs, self.grouped = self._find_runs()
-        self.paged = sum(1 for _ in program) - len(self.grouped) > _PAGE * 5
+        self.paged = len(program) - len(self.grouped) > _PAGE * 5
         self.names = _Slots() if self.paged else _Names()
         self.name: dict[int, str] = {}
         self.adjoints = dict(program.adjoints)
@@ -141,7 +142,7 @@ class _Generator:
     # What the program looks like.
 
     def _count_uses(self) -> list[int]:
-        uses = [0] * len(self.p)
+        uses = [0] * len(self.p.op)
         for args in self.p.args:
             for a in args:
                 uses[a] += 1
@@ -333,7 +334,7 @@ class _Generator:
     def write_statements(self) -> None:
         """Write a statement for each value that is neither inlined nor one of a run of products."""
         p = self.p
-        consumer: list[int | None] = [None] * len(p)  # the only one, where there is one use
+        consumer: list[int | None] = [None] * len(p.op)  # the only one, where there is one use
         for i, args in enumerate(p.args):
             for a in args:
                 consumer[a] = i

@@ -11,12 +11,12 @@ import pytest
 
 import engine
 
-SCRIPT = Path(engine.__file__).parent / "_build.py"
+SCRIPT = Path(engine.__file__).parent / "lowering" / "native" / "build.py"
 if not SCRIPT.exists():
     pytest.skip("the build hook is not part of a wheel", allow_module_level=True)
 _spec = importlib.util.spec_from_file_location("engine_build_hook", SCRIPT)
-_build = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(_build)
+build = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(build)
 
 
 class App:
@@ -29,7 +29,7 @@ class App:
         self.warnings.append(message)
 
 
-class Hook(_build.CustomBuildHook):
+class Hook(build.CustomBuildHook):
     app = App()
 
     def __init__(self):
@@ -50,13 +50,13 @@ def test_a_compiler_is_asked_for_only_where_there_is_none(monkeypatch, tmp_path,
     cc.chmod(0o755)
     assert Hook().dependencies() == []
     monkeypatch.setenv("CC", "no-such-compiler")
-    assert _build.system_compiler() == ["cc"]
+    assert build.system_compiler() == ["cc"]
 
 
 @pytest.mark.parametrize("version", ["standard", "editable"])
 def test_without_any_compiler_the_wheel_is_pure_python(monkeypatch, no_compiler, version):
     """No compiler and no ziglang: a warning, and a wheel for every machine."""
-    monkeypatch.setattr(_build, "zig", lambda: None)
+    monkeypatch.setattr(build, "zig", lambda: None)
     hook, data = Hook(), {"force_include": {}}
     hook.initialize(version, data)
     hook.finalize(version, data, "")
@@ -67,8 +67,8 @@ def test_without_any_compiler_the_wheel_is_pure_python(monkeypatch, no_compiler,
 def test_a_compiler_that_fails_is_no_failure(monkeypatch):
     """A compiler that cannot compile is named with its message; the install goes on."""
     broken = [sys.executable, "-c", "raise SystemExit('broken compiler')"]
-    monkeypatch.setattr(_build, "system_compiler", lambda: broken)
-    monkeypatch.setattr(_build, "zig", lambda: None)
+    monkeypatch.setattr(build, "system_compiler", lambda: broken)
+    monkeypatch.setattr(build, "zig", lambda: None)
     hook, data = Hook(), {"force_include": {}}
     hook.initialize("standard", data)
     hook.finalize("standard", data, "")
@@ -80,10 +80,10 @@ def test_the_wheel_holds_the_library(monkeypatch):
     """What was built goes into the wheel, which is then tagged for this platform and any Python 3."""
     pytest.importorskip("packaging")
     made = []
-    monkeypatch.setattr(_build, "build_with_any", lambda target: made.append(target))
+    monkeypatch.setattr(build, "build_with_any", lambda target: made.append(target))
     hook, data = Hook(), {"force_include": {}}
     hook.initialize("standard", data)
-    assert data["force_include"] == {made[0]: "engine/_tape.so"}
+    assert data["force_include"] == {made[0]: "engine/lowering/native/_tape.so"}
     assert data["pure_python"] is False
     assert data["tag"].startswith("py3-none-")
     assert "manylinux" not in data["tag"]
@@ -93,10 +93,10 @@ def test_the_wheel_holds_the_library(monkeypatch):
 
 
 def test_an_editable_install_builds_in_place(monkeypatch):
-    """The library lies beside _tape.c, where engine looks for it."""
+    """The library lies beside build.py, where engine looks for it."""
     pytest.importorskip("packaging")
     made = []
-    monkeypatch.setattr(_build, "build_with_any", lambda target: made.append(target))
+    monkeypatch.setattr(build, "build_with_any", lambda target: made.append(target))
     data = {"force_include": {}}
     Hook().initialize("editable", data)
     assert made == [str(SCRIPT.parent / "_tape.so")]

@@ -1,7 +1,7 @@
 """A graph as a flat program: trace, differentiate, simplify.
 
 ``trace`` writes the graph of one sample, and the gradient of its outputs, as one list of instructions. The same list is
-then evaluated for every sample: as Python (source.py), by the compiled interpreter (native.py), or in a browser.
+then evaluated for every sample: as Python (source.py), by the compiled interpreter (native/), or in a browser.
 
 The gradient is made of instructions from the start: the derivative rules of the table are evaluated in an algebra whose
 operations write instructions, where reverse.py evaluates them on floats and on Values. Each instruction is simplified
@@ -16,11 +16,11 @@ from __future__ import annotations
 from functools import partial
 from itertools import accumulate
 
-from .expressions import function as compile_rule
-from .graph import toposort
-from .ieee import scalar
-from .ops import OPS
-from .value import Value
+from engine.expressions import function as compile_rule
+from engine.graph import toposort
+from engine.ieee import scalar
+from engine.ops import OPS
+from engine.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     Args = tuple[int, ...]
 
+LEAVES = frozenset({"input", "parameter", "constant"})  # what a program has values of, but does not compute
 COMPARISONS = frozenset({"gt", "ge", "lt", "le", "eq", "ne"})  # their results are 1.0 or 0.0
 _COMMUTATIVE = frozenset({"add", "mul", "eq", "ne"})  # the same bits in either order
 
@@ -72,16 +73,15 @@ class Program:
         self.backward = 0
 
     def __len__(self) -> int:
-        return len(self.op)
+        """The number of values that are computed: leaves are not."""
+        return sum(op not in LEAVES for op in self.op)
 
     def __iter__(self) -> Iterator[tuple[int, str, Args]]:
         """(id, op, args) of every value that is computed, operands first."""
-        leaves = ("input", "parameter", "constant")
-        return ((i, op, args) for i, (op, args) in enumerate(zip(self.op, self.args, strict=True)) if op not in leaves)
+        return ((i, op, args) for i, (op, args) in enumerate(zip(self.op, self.args, strict=True)) if op not in LEAVES)
 
     def __repr__(self) -> str:
-        computed = sum(1 for _ in self)
-        return f"<Program of {computed} instructions, {len(self.inputs)} inputs, {len(self.parameters)} parameters>"
+        return f"<Program of {len(self)} instructions, {len(self.inputs)} inputs, {len(self.parameters)} parameters>"
 
     def listing(self) -> str:
         """The program as text, an instruction a line."""

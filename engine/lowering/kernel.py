@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from array import array
 
-from .collector import collector_paused
+from engine.collector import collector_paused
+from engine.rows import Rows, is_row, read_rows
+from engine.value import Value, real_number
+
 from .program import Program, trace
-from .rows import Rows, is_row, read_rows
-from .value import Value, real_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class Kernel:
         if self.backend == "native":
             from . import native
 
-            self.native = native.compile(program)
+            self.native = native.NativeKernel(program)
         else:
             from .source import load
 
@@ -150,7 +151,7 @@ class Kernel:
         program = self.program
         counts = {"input": len(program.inputs), "parameter": len(program.parameters), "output": len(program.outputs)}
         parts = ", ".join(f"{n} {what}{'' if n == 1 else 's'}" for what, n in counts.items())
-        return f"<Kernel of {sum(1 for _ in program)} instructions: {parts}; backend {self.backend!r}>"
+        return f"<Kernel of {len(program)} instructions: {parts}; backend {self.backend!r}>"
 
 
 def _read_rows(rows: Any, labels: Sequence[str]) -> Rows:

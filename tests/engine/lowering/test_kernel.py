@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from engine import Value, grad, kernel, lower
+from engine import Value, grad, lower
+from engine.lowering import kernel
 
 
 def product() -> tuple[Any, list[Value]]:
@@ -139,8 +140,8 @@ def test_wrong_arguments_are_refused() -> None:
 
 def test_without_the_native_backend_auto_is_source_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     """And asking for native is an error that names the remedy."""
-    monkeypatch.setitem(sys.modules, "engine.native", None)
-    monkeypatch.delattr("engine.native", raising=False)
+    monkeypatch.setitem(sys.modules, "engine.lowering.native", None)
+    monkeypatch.delattr("engine.lowering.native", raising=False)
     a, w = Value(0.0), Value(2.0)
     chosen = lower(w * a, [a], [w])
     assert chosen.backend == "source"
@@ -152,7 +153,7 @@ def test_without_the_native_backend_auto_is_source_and_says_why(monkeypatch: pyt
 
 def test_auto_takes_the_native_backend_where_it_is_built() -> None:
     """And its numbers are those of the source backend, whose text it can still show."""
-    native = pytest.importorskip("engine.native")
+    native = pytest.importorskip("engine.lowering.native")
     if not native.available()[0]:
         pytest.skip("not built here")
     a, w = Value(0.5), Value(2.0)
@@ -173,12 +174,12 @@ def test_repr_is_short() -> None:
 
 def test_lowering_is_loaded_when_it_is_first_used() -> None:
     """Importing the engine loads neither lowering nor the parser of rules."""
-    code = "import sys, engine; print('engine.kernel' in sys.modules, engine.lower, 'engine.kernel' in sys.modules)"
+    code = "import sys, engine; k = 'engine.lowering.kernel'; print(k in sys.modules, engine.lower, k in sys.modules)"
     path = {"PYTHONPATH": ":".join(sys.path)}
     run = subprocess.run([sys.executable, "-c", code], env=path, capture_output=True, text=True, check=True)
     assert run.stdout.split()[:: len(run.stdout.split()) - 1] == ["False", "True"]
 
 
 def test_the_module_is_reached_by_its_name() -> None:
-    """engine.kernel is the module, engine.Kernel the class."""
+    """engine.lowering.kernel is the module, engine.Kernel the class."""
     assert isinstance(product()[0], kernel.Kernel)

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import random
+import shutil
 import subprocess
 import sys
 from array import array
@@ -16,8 +17,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import engine
-from engine import OPS, Value, dot, grad, logsumexp, mean, native, where
-from engine.program import trace
+from engine import OPS, Value, dot, grad, logsumexp, mean, where
+from engine.lowering import native
+from engine.lowering.native import library as native_library
+from engine.lowering.native import tapes
+from engine.lowering.program import trace
 from engine.value import FUNCTIONS
 
 if not native.available()[0]:
@@ -52,14 +56,14 @@ def close(x, y, relative=1e-12, absolute=1e-300):
 
 
 def test_every_operation_has_a_native_case():
-    """An operation added to the table needs a case in _tape.c, and this test names the one that lacks it."""
-    library = native._library()
+    """An operation added to the table needs a case in operations.h, and this test names the one that lacks it."""
+    library = native.loaded_library()
     assert [name for name in OPS if name not in library.operations and name not in library.nary and name != "dot"] == []
 
 
 def test_arities_are_those_of_the_table():
     """The interpreter takes as many operands as the row of the table has."""
-    words = native._library().text("tape_operations").split()
+    words = native.loaded_library().text("tape_operations").split()
     for name, arity in zip(words[::2], words[1::2]):
         assert name not in OPS or OPS[name].arity == int(arity)
 
@@ -91,7 +95,7 @@ def test_operations_at_awkward_points(op, instruction_set):
 @pytest.mark.parametrize("instruction_set", SETS)
 def test_special_points(instruction_set):
     """The recorded special points: value and gradient where frameworks agree on them."""
-    recorded = json.loads((Path(__file__).parent / "special_points.json").read_text())["rows"]
+    recorded = json.loads((Path(__file__).parents[2] / "special_points.json").read_text())["rows"]
     checked = 0
     for point in recorded:
         if point["op"] not in OPS or OPS[point["op"]].arity != len(point["inputs"]):
@@ -343,7 +347,7 @@ def malformed(seed, change):
     kernel = native.NativeKernel(program)
     kernel.run([0.1] * len(inputs), 1, [0.5] * len(program.parameters))
     lanes = kernel._lanes
-    flat, _, first = native._flat_tape(kernel.plan, kernel.library)
+    flat, _, first = tapes.flat_tape(kernel.plan, kernel.library)
     rng = random.Random(seed)
     refused = ran = 0
     for _ in range(change):
@@ -355,24 +359,24 @@ def malformed(seed, change):
                 [rng.randrange(-5, 400), rng.randrange(-(2**31), 2**31), -1, 2**31 - 1, -(2**31)]
             )
         if in_lanes:
-            layout = native.Layout(
+            layout = tapes.Layout(
                 lanes.flat.size, len(program.parameters), len(program.constant), len(inputs), lanes.rows,
                 lanes.packed, len(kernel.plan.results), len(lanes.uniform) // 2, 0, 0, 1, 0,
             )  # fmt: skip
             arguments = codes["flat"], codes["lanes"], codes["uniform"], lanes.flat.constants
         else:
-            layout = native.Layout(
+            layout = tapes.Layout(
                 flat.size, len(program.parameters), len(program.constant), len(inputs), 0, 0,
                 len(kernel.plan.results), 0, first, 0, 1, 0,
             )  # fmt: skip
             arguments = codes["one"], array("i"), array("i"), flat.constants
         try:
-            tape = native._Tape(layout, *arguments)
+            tape = tapes.Tape(layout, *arguments)
         except ValueError:
             refused += 1
             continue
         rows, results = array("d", [0.3] * len(inputs) * 5), array("d", bytes(8 * len(kernel.plan.results)))
-        kernel.library.c.tape_run(tape.pointer, native._address(rows), len(inputs), 1, 5, native._address(results))
+        kernel.library.c.tape_run(tape.pointer, tapes.address(rows), len(inputs), 1, 5, tapes.address(results))
         ran += 1
     return refused, ran
 
@@ -385,21 +389,24 @@ def test_malformed_tapes_are_refused():
 
 
 def test_a_stale_library_is_refused(monkeypatch, tmp_path):
-    """A library built from another _tape.c is not used, and the reason says what to do."""
-    other = tmp_path / "_tape.c"
-    other.write_bytes(Path(native.SOURCE).read_bytes() + b"\n")
-    monkeypatch.setattr(native, "SOURCE", str(other))
-    monkeypatch.setattr(native, "_loaded", None)
-    available, reason = native.available()
-    assert not available
-    assert "another version" in reason
+    """A library built from other C files is not used, whichever of them differs, and the reason says what to do."""
+    for name in os.listdir(native_library.SOURCES):
+        other = tmp_path / name / "c"
+        shutil.copytree(native_library.SOURCES, other)
+        with open(other / name, "ab") as file:
+            file.write(b"\n")
+        monkeypatch.setattr(native_library, "SOURCES", str(other))
+        monkeypatch.setattr(native_library, "_loaded", None)
+        available, reason = native.available()
+        assert not available, name
+        assert "other C files" in reason
     assert "reinstall" in reason
 
 
 def test_without_the_library_source_is_used(monkeypatch, tmp_path):
     """auto falls back on generated Python, and says why; native asked for by name says what to install."""
-    monkeypatch.setattr(native, "LIBRARY", str(tmp_path / "none.so"))
-    monkeypatch.setattr(native, "_loaded", None)
+    monkeypatch.setattr(native_library, "LIBRARY", str(tmp_path / "none.so"))
+    monkeypatch.setattr(native_library, "_loaded", None)
     x, w = Value(1.0), Value(2.0)
     kernel = engine.lower(w * x, [x], [w])
     assert kernel.backend == "source"
@@ -416,6 +423,24 @@ def test_unknown_instruction_set(monkeypatch):
         run([Value(1.0) * 2], [], [], [[]])
 
 
+def test_the_environment_chooses_the_threads(monkeypatch):
+    """ENGINE_THREADS overrides what the work would be worth; without it a small step has one thread."""
+    monkeypatch.delenv("ENGINE_THREADS", raising=False)
+    assert native_library.choose_threads(1.0) == 1
+    monkeypatch.setenv("ENGINE_THREADS", "3")
+    assert native_library.choose_threads(1.0) == native_library.choose_threads(1e12) == 3
+    monkeypatch.setenv("ENGINE_THREADS", "")
+    assert native_library.choose_threads(1.0) == 1
+
+
+@pytest.mark.parametrize("nonsense", ["many", "0", "-2", "1.5", "65", "²"])
+def test_a_number_of_threads_that_is_none_is_refused(monkeypatch, nonsense):
+    """What ENGINE_THREADS was set to is named, with what it may be."""
+    monkeypatch.setenv("ENGINE_THREADS", nonsense)
+    with pytest.raises(ValueError, match=rf"ENGINE_THREADS is '{nonsense}'.*from 1 to 64"):
+        native_library.choose_threads(1.0)
+
+
 def test_the_command_says_what_is_used():
     """python -m engine names the backend, the instruction sets and the compiler."""
     done = subprocess.run([sys.executable, "-m", "engine"], capture_output=True, text=True, check=True)
@@ -426,8 +451,8 @@ def test_the_command_says_what_is_used():
 
 SANITIZED = """
 import sys
-from engine import native
-native.LIBRARY = sys.argv[1]
+from engine.lowering import native
+native.loaded_library.__globals__['LIBRARY'] = sys.argv[1]
 sys.path.insert(0, sys.argv[2])
 import test_native as t
 from array import array
@@ -449,18 +474,18 @@ def test_the_compiled_code_is_clean_under_the_sanitizers(tmp_path):
     """No access outside an array, no use after free, no undefined behaviour: on the operations at awkward points, on
     odd sizes, on two threads, and on tapes with a word changed.
     """
-    sys.path.insert(0, str(Path(native.SOURCE).parent))
+    sys.path.insert(0, str(Path(native_library.FOLDER)))
     try:
-        import _build
+        import build
     finally:
         sys.path.pop(0)
-    command = _build.system_compiler()
+    command = build.system_compiler()
     if command is None:
         pytest.skip("no C compiler")
     library = str(tmp_path / "_tape.so")
     flags = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g", "-O1", "-fno-omit-frame-pointer"]
     try:
-        _build.build(library, command, flags)
+        build.build(library, command, flags)
     except RuntimeError as error:
         pytest.skip(f"this compiler has no sanitizers: {error}")
     runtimes = []
@@ -473,7 +498,7 @@ def test_the_compiled_code_is_clean_under_the_sanitizers(tmp_path):
     environment = {**os.environ, "LD_PRELOAD": " ".join(runtimes), "ASAN_OPTIONS": "detect_leaks=0"}
     done = subprocess.run(
         [sys.executable, "-c", SANITIZED, library, str(Path(__file__).parent)],
-        capture_output=True, text=True, env=environment, cwd=Path(native.SOURCE).parent.parent,
+        capture_output=True, text=True, env=environment, cwd=Path(engine.__file__).parent.parent,
     )  # fmt: skip
     assert done.stdout.endswith("clean\n"), done.stdout + done.stderr
 

@@ -1,0 +1,17 @@
+/* The driver: checked tapes, blocks of samples, threads, training. Compiled once, for any machine of the kind. */
+#include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+#include <string.h>
+
+#define EXPORT __attribute__((visibility("default")))
+
+#include "instruction_sets.h"
+#include "tape.h"
+#include "checks.h"
+#include "threads.h"
+#include "run.h"
+#include "training.h"

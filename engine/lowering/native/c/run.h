@@ -1,0 +1,109 @@
+/* Tapes made, freed and run. */
+#pragma once
+EXPORT void tape_free(Tape *t) {
+    if (!t) return;
+    pool_free(t->pool);
+    if (t->L)
+        for (int i = 0; i < t->is.threads; i++) free(t->L[i]);
+    free(t->L), free(t->acc), free(t->packed), free(t->U), free(t->uniform), free(t->lanes), free(t->flat);
+    free(t);
+}
+static void *copy_of(const void *p, size_t size) {
+    void *q = malloc(size + 64);
+    if (q && size) memcpy(q, p, size);
+    return q;
+}
+static double *doubles(int64_t n) {
+    void *p;
+    if (posix_memalign(&p, 64, sizeof(double) * (n + 8))) return NULL;
+    memset(p, 0, sizeof(double) * (n + 8));
+    return p;
+}
+/* NULL where the tape is malformed (error 1) or memory lacks (error 2). */
+EXPORT Tape *tape_new(const Layout *layout, const int32_t *flat, int64_t n_flat, const int32_t *lanes, int64_t n_lanes,
+                      const int32_t *uniform, const double *constants, int32_t *error) {
+    *error = 1;
+    if (n_flat < 0 || n_lanes < 0 || !valid(layout, flat, n_flat, lanes, n_lanes, uniform)) return NULL;
+    *error = 2;
+    Tape *t = calloc(1, sizeof(Tape));
+    if (!t) return NULL;
+    t->is = *layout;
+    t->kernels = supported(layout->set);
+    t->flat = copy_of(flat, 4 * n_flat), t->n_flat = n_flat;
+    t->lanes = copy_of(lanes, 4 * n_lanes), t->n_lanes = n_lanes;
+    t->uniform = copy_of(uniform, 8 * (size_t)layout->n_uniform);
+    int64_t block = layout->block, T = layout->threads;
+    if (!block) {
+        block = layout->n_rows ? 40000 / layout->n_rows : 1;
+        block = block < 104 ? 104 : block > 256 ? 256 : block;
+    }
+    t->ld = (block + 7) / 8 * 8;
+    if (t->ld / 8 % 2 == 0) t->ld += 8; /* an odd number of cache lines: rows do not compete for the same ones */
+    t->is.block = block;
+    t->U = doubles(layout->n_values);
+    t->packed = doubles(layout->n_packed);
+    t->acc = doubles(layout->n_results * T);
+    t->L = calloc(T, sizeof(double *));
+    int complete = t->flat && t->lanes && t->uniform && t->U && t->packed && t->acc && t->L;
+    for (int i = 0; complete && i < T; i++) complete = (t->L[i] = doubles(layout->n_rows * t->ld)) != NULL;
+    if (!complete) {
+        tape_free(t);
+        return NULL;
+    }
+    if (layout->n_constants) memcpy(t->U + layout->n_parameters, constants, sizeof(double) * layout->n_constants);
+    if (T > 1 && layout->n_rows) t->pool = pool_new(t);
+    *error = 0;
+    return t;
+}
+EXPORT double *tape_parameters(Tape *t) { return t->U; }
+
+/* Sums of the results over the samples of the batch. */
+static const double *run(Tape *t, Batch *b) {
+    int64_t R = t->is.n_results, T = t->is.threads;
+    double *acc = t->acc;
+    if (!t->is.n_rows) {
+        int64_t I = t->is.n_inputs, inputs = (int64_t)t->is.n_parameters + t->is.n_constants;
+        for (int64_t i = 0; i < R && b->samples != 1; i++) acc[i] = -0.0;
+        for (int64_t s = 0; s < b->samples; s++) {
+            const double *x = b->X + (b->order ? b->order[b->first + s] : b->first + s) * b->row;
+            for (int64_t i = 0; i < I; i++) t->U[inputs + i] = x[i * b->column];
+            t->kernels->flat(t->flat, t->n_flat, t->U, NULL);
+            if (b->samples == 1) return t->U + t->is.results;
+            for (int64_t r = 0; r < R; r++) acc[r] += t->U[t->is.results + r];
+        }
+        return acc;
+    }
+    t->kernels->flat(t->flat, t->n_flat, t->U, t->packed);
+    int64_t width = t->kernels->width, blocks = (b->samples + t->is.block - 1) / t->is.block;
+    if (blocks < T && b->samples >= 8 * T) blocks = T;
+    blocks = (blocks + T - 1) / T * T;
+    b->per_block = (b->samples + blocks - 1) / blocks;
+    b->per_block = (b->per_block + width - 1) / width * width;
+    if (b->per_block < width) b->per_block = width;
+    if (b->per_block > t->ld) b->per_block = t->is.block;
+    b->blocks = (b->samples + b->per_block - 1) / b->per_block;
+    Pool *p = t->pool;
+    if (p && p->process == getpid() && b->blocks >= T) {
+        pthread_mutex_lock(&p->mutex);
+        p->batch = *b;
+        p->round++;
+        p->running = p->started;
+        pthread_cond_broadcast(&p->wake);
+        pthread_mutex_unlock(&p->mutex);
+        run_part(t, b, 0);
+        for (int part = p->started + 1; part < T; part++) run_part(t, b, part);
+        pthread_mutex_lock(&p->mutex);
+        while (p->running) pthread_cond_wait(&p->ready, &p->mutex);
+        pthread_mutex_unlock(&p->mutex);
+    } else
+        for (int part = 0; part < T; part++) run_part(t, b, part);
+    for (int64_t part = 1; part < T; part++)
+        for (int64_t r = 0; r < R; r++) acc[r] += acc[part * R + r];
+    for (int32_t i = 0; i < t->is.n_uniform; i++)
+        acc[t->uniform[2 * i]] = t->U[t->uniform[2 * i + 1]] * (double)b->samples;
+    return acc;
+}
+EXPORT void tape_run(Tape *t, const double *X, int64_t row, int64_t column, int64_t samples, double *results) {
+    Batch b = {X, row, column, NULL, 0, samples, 0, 0};
+    memcpy(results, run(t, &b), sizeof(double) * t->is.n_results);
+}

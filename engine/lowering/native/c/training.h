@@ -1,0 +1,114 @@
+/* Training: whole epochs of batches, gradients and updates. */
+#pragma once
+/* Python's own generator (random.getstate()), so that native and eager training draw the same order. */
+static uint32_t random32(uint32_t *mt) {
+    if (mt[624] >= 624) {
+        for (int i = 0; i < 624; i++) {
+            uint32_t y = (mt[i] & 0x80000000u) | (mt[(i + 1) % 624] & 0x7fffffffu);
+            mt[i] = mt[(i + 397) % 624] ^ (y >> 1) ^ (y & 1 ? 0x9908b0dfu : 0);
+        }
+        mt[624] = 0;
+    }
+    uint32_t y = mt[mt[624]++];
+    y ^= y >> 11;
+    y ^= (y << 7) & 0x9d2c5680u;
+    y ^= (y << 15) & 0xefc60000u;
+    return y ^ (y >> 18);
+}
+/* A permutation: the rows sorted by keys from random.random(), one each. The keys are spread evenly, so that each of as
+ * many buckets as rows holds about one. */
+static void permute(int32_t *order, int64_t n, uint32_t *mt, double *keys, int32_t *start) {
+    memset(start, 0, sizeof(int32_t) * (n + 1));
+    for (int64_t i = 0; i < n; i++) {
+        uint32_t a = random32(mt) >> 5, b = random32(mt) >> 6;
+        keys[i] = (a * 67108864.0 + b) * (1.0 / 9007199254740992.0);
+        start[(int64_t)(keys[i] * (double)n) + 1]++;
+    }
+    for (int64_t i = 0; i < n; i++) start[i + 1] += start[i];
+    for (int64_t i = 0; i < n; i++) order[start[(int64_t)(keys[i] * (double)n)]++] = (int32_t)i;
+    for (int64_t i = 1; i < n; i++) {
+        int32_t x = order[i];
+        int64_t j = i;
+        for (; j > 0 && keys[order[j - 1]] > keys[x]; j--) order[j] = order[j - 1];
+        order[j] = x;
+    }
+}
+
+typedef struct {
+    Tape *tape;
+    const double *X;
+    int64_t row, column, samples, batch;
+    int32_t *order;        /* room for a permutation of the samples, or NULL: never shuffled */
+    uint32_t *generator;   /* 624 words of random.getstate() and the index of the next one */
+    double *keys;          /* room for a double and an int32 a sample, and one more */
+    const double *l2;      /* a coefficient a parameter, or NULL: adds l2/2 p^2 to what is minimised */
+    double *before;        /* room for the parameters and the optimiser's state as they were before a step */
+    int64_t n_trained;     /* the first parameters of the tape; their gradients are results 1, 2, ... */
+    Optimizer optimizer;
+    int64_t epoch, position; /* where training stands: whole epochs done, samples of this one done */
+    double epoch_loss;     /* sum over the samples of this epoch so far */
+    int64_t last_batch;    /* samples of the last step */
+    const double *sums;    /* the results of the last step */
+} Trainer;
+
+enum { DONE, TIME_IS_UP, NOT_FINITE };
+
+static double seconds_now(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+static void keep(double **states, double *p, double *before, int64_t n, int restore) {
+    for (int i = 0; i < 4; i++) {
+        double *x = i ? states[i - 1] : p, *y = before + i * n;
+        if (x && restore) memcpy(x, y, sizeof(double) * n);
+        else if (x) memcpy(y, x, sizeof(double) * n);
+    }
+}
+/* Train until `epochs` are done, for about `seconds` at most, whole steps only; losses[k] is that of epoch k. A step whose
+ * loss, gradient or new parameters are not finite is not taken. */
+EXPORT int32_t tape_train(Trainer *r, int64_t epochs, double seconds, double *losses) {
+    Tape *t = r->tape;
+    int64_t steps = 0;
+    double end = seconds_now() + seconds;
+    double estimate = 1e-9 * (double)(t->n_flat + t->n_lanes) * (double)r->batch + 1e-7;
+    int64_t between = estimate > 1e-4 ? 1 : (int64_t)(1e-4 / estimate); /* looking at the clock costs 30 ns */
+    double *states[3] = {r->optimizer.s0, r->optimizer.s1, r->optimizer.s2};
+    while (r->epoch < epochs) {
+        if (r->position == 0) {
+            /* Here, and not below: an epoch that has its order must take a step, or it would be drawn again. */
+            if (steps && steps % between == 0 && seconds_now() > end) return TIME_IS_UP;
+            r->epoch_loss = 0.0;
+            if (r->order) permute(r->order, r->samples, r->generator, r->keys, (int32_t *)(r->keys + r->samples));
+        }
+        while (r->position < r->samples) {
+            if (r->position && steps && steps % between == 0 && seconds_now() > end) return TIME_IS_UP;
+            int64_t n = r->samples - r->position < r->batch ? r->samples - r->position : r->batch;
+            Batch b = {r->X, r->row, r->column, r->order, r->position, n, 0, 0};
+            const double *results = run(t, &b);
+            double loss = results[0] / (double)n;
+            keep(states, t->U, r->before, r->n_trained, 0);
+            r->sums = NULL; /* what it pointed to is overwritten by now */
+            if (!isfinite(loss)) return NOT_FINITE;
+            if (!t->kernels->update(&r->optimizer, r->n_trained, t->U, results + 1, r->l2, 1.0 / (double)n)) {
+                keep(states, t->U, r->before, r->n_trained, 1);
+                r->optimizer.step--;
+                return NOT_FINITE;
+            }
+            r->sums = results;
+            r->last_batch = n;
+            r->epoch_loss += loss * (double)n;
+            r->position += n;
+            steps++;
+        }
+        losses[r->epoch] = r->epoch_loss / (double)r->samples;
+        r->epoch++;
+        r->position = 0;
+    }
+    return DONE;
+}
+/* The gradient of the last step, penalty included; only where sums is not NULL. */
+EXPORT void tape_gradient(Trainer *r, double *g) {
+    for (int64_t i = 0; i < r->n_trained; i++)
+        g[i] = r->sums[1 + i] / (double)r->last_batch + (r->l2 ? r->l2[i] * r->before[i] : 0.0);
+}

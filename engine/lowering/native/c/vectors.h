@@ -1,0 +1,82 @@
+/* A vector of W doubles, as wide as the instruction set has them, and what is done with one. */
+#pragma once
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__AVX2__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
+#if defined(__AVX512F__)
+#define W 8
+#define MR 8 /* outputs of a tile of a blocked product */
+#define ISA_NAME "avx512"
+#elif defined(__AVX2__)
+#define W 4
+#define MR 6
+#define ISA_NAME "avx2"
+#elif defined(__aarch64__)
+#define W 2
+#define MR 6
+#define ISA_NAME "neon"
+#elif defined(__SSE2__)
+#define W 2
+#define MR 4
+#define ISA_NAME "sse2"
+#else
+#define W 2
+#define MR 4
+#define ISA_NAME "generic"
+#endif
+#define NR 2      /* vectors of samples of a tile */
+#define CHUNK 48  /* outputs whose weights stay in the cache while the samples of a block pass; a multiple of every MR */
+
+typedef double V __attribute__((vector_size(8 * W)));
+typedef int64_t M __attribute__((vector_size(8 * W)));
+typedef uint64_t Bits __attribute__((vector_size(8 * W)));
+typedef double VU __attribute__((vector_size(8 * W), aligned(8), may_alias));
+#define INLINE static inline __attribute__((always_inline))
+#define LIKELY(x) __builtin_expect(!!(x), 1)
+
+INLINE V load(const double *p) { return (V) * (const VU *)p; }
+INLINE void store(double *p, V x) { *(VU *)p = (VU)x; }
+INLINE V splat(double x) { return x - (V){}; }
+#if defined(__AVX512F__)
+INLINE V fma_(V a, V b, V c) { return (V)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c); }
+INLINE V select_(M m, V a, V b) {
+    return (V)_mm512_mask_blend_pd(_mm512_movepi64_mask((__m512i)m), (__m512d)b, (__m512d)a);
+}
+INLINE int any(M m) { return _mm512_movepi64_mask((__m512i)m) != 0; }
+INLINE V sqrt_(V a) { return (V)_mm512_sqrt_pd((__m512d)a); }
+#elif defined(__AVX2__)
+INLINE V fma_(V a, V b, V c) { return (V)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c); }
+INLINE V select_(M m, V a, V b) { return (V)_mm256_blendv_pd((__m256d)b, (__m256d)a, (__m256d)m); }
+INLINE int any(M m) { return _mm256_movemask_pd((__m256d)m) != 0; }
+INLINE V sqrt_(V a) { return (V)_mm256_sqrt_pd((__m256d)a); }
+#else
+#if defined(__aarch64__)
+INLINE V fma_(V a, V b, V c) { return (V)vfmaq_f64((float64x2_t)c, (float64x2_t)a, (float64x2_t)b); }
+#else
+INLINE V fma_(V a, V b, V c) { return a * b + c; }
+#endif
+INLINE V select_(M m, V a, V b) { return (V)((m & (M)a) | (~m & (M)b)); }
+INLINE int any(M m) { return (m[0] | m[1]) != 0; }
+INLINE V sqrt_(V a) { return (V){sqrt(a[0]), sqrt(a[1])}; }
+#endif
+INLINE double hsum(V a) {
+#if W == 8
+    return ((a[0] + a[1]) + (a[2] + a[3])) + ((a[4] + a[5]) + (a[6] + a[7]));
+#elif W == 4
+    return (a[0] + a[1]) + (a[2] + a[3]);
+#else
+    return a[0] + a[1];
+#endif
+}
+INLINE V abs_(V a) { return (V)((M)a & INT64_MAX); }
+INLINE V zero_(void) { return (V){}; }
+INLINE V one_(void) { return splat(1.0); }
+INLINE V max_(V a, V b) { return select_((a >= b) | (a != a), a, b); }
+INLINE V min_(V a, V b) { return select_((a <= b) | (a != a), a, b); }

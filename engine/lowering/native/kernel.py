@@ -1,0 +1,97 @@
+"""A program on the compiled interpreter, for batches of rows."""
+
+from __future__ import annotations
+
+import ctypes
+from _thread import allocate_lock  # threading itself takes a millisecond to import
+from array import array
+
+from engine.lowering.program import Program
+
+from .library import choose_instruction_set, choose_threads, loaded_library
+from .plan import Plan
+from .tapes import Lanes, Layout, Tape, address, flat_tape
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class NativeKernel:
+    """A program on the compiled interpreter, for batches of rows.
+
+    instruction_set, threads, block    override what is chosen by the machine, the work and the cache; for tests
+    """
+
+    def __init__(
+        self, program: Program, instruction_set: str | None = None, threads: int | None = None, block: int = 0
+    ) -> None:
+        self.program, self.threads, self.block = program, threads, block
+        self.library = loaded_library()
+        self.set = choose_instruction_set(instruction_set)
+        self.plan = Plan(program)
+        self._lanes: Lanes | None = None
+        self._tapes: dict[int, Tape] = {}
+        self._lock = allocate_lock()  # the tape holds the values of the call under way
+
+    def tape(self, work: float) -> Tape:
+        """A new tape of lanes, with as many threads as a step of so much work is worth."""
+        lanes = self._lanes
+        if lanes is None:
+            self._lanes = lanes = Lanes(self.plan, self.library)
+        program = self.program
+        layout = Layout(
+            lanes.flat.size, len(program.parameters), len(program.constant), len(program.inputs), max(lanes.rows, 1),
+            lanes.packed, len(self.plan.results), len(lanes.uniform) // 2, 0, self.set,
+            self.threads or choose_threads(work), self.block,
+        )  # fmt: skip
+        return Tape(layout, lanes.flat.code, lanes.code, lanes.uniform, lanes.flat.constants)
+
+    def flat_tape(self) -> tuple[Tape, list[int]]:
+        """A new tape for one sample at a time, and the order of the parameters in it."""
+        flat, order, results = flat_tape(self.plan, self.library)
+        program = self.program
+        layout = Layout(
+            flat.size, len(program.parameters), len(program.constant), len(program.inputs), 0, 0,
+            len(self.plan.results), 0, results, self.set, 1, 0,
+        )  # fmt: skip
+        return Tape(layout, flat.code, array("i"), array("i"), flat.constants), order
+
+    def run(
+        self, rows: Sequence[float], n: int, parameters: Sequence[float], reduce: str = "mean"
+    ) -> tuple[list[float], list[list[float]]]:
+        """(outputs, gradients by output) over n rows, given as doubles one after another."""
+        program, width = self.program, len(self.program.inputs)
+        numbers, data = doubles(rows), doubles(parameters)
+        if len(numbers) < width * n or len(data) != len(program.parameters) or n < 1:
+            raise ValueError(
+                f"native: {len(numbers)} numbers and {len(data)} parameters do not fit {n} rows of {width} inputs and "
+                f"{len(program.parameters)} parameters"
+            )
+        work = float(n) * len(program.op)
+        threads = self.threads or choose_threads(work)
+        results = array("d", bytes(8 * len(self.plan.results)))
+        with self._lock:
+            tape = self._tapes.get(threads)
+            if tape is None:
+                self._tapes[threads] = tape = self.tape(work)
+            ctypes.memmove(tape.parameters, address(data), 8 * len(data))
+            self.library.c.tape_run(tape.pointer, address(numbers), width, 1, n, address(results))
+        values = [r / n for r in results] if reduce == "mean" else results.tolist()
+        first = len(program.outputs)
+        gradients = []
+        for row in program.gradients:
+            gradients.append(values[first : first + len(row)])
+            first += len(row)
+        return values[: len(program.outputs)], gradients
+
+
+def doubles(numbers: Sequence[float]) -> array[float]:
+    """The numbers as an array of doubles: themselves where they are one."""
+    if isinstance(numbers, array) and numbers.typecode == "d":
+        return numbers
+    if isinstance(numbers, memoryview) and numbers.format == "d":
+        copy = array("d")
+        copy.frombytes(numbers.cast("B"))
+        return copy
+    return array("d", numbers)

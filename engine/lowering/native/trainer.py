@@ -1,0 +1,161 @@
+"""Whole epochs of training in compiled code."""
+
+from __future__ import annotations
+
+import ctypes
+from array import array
+
+from .kernel import NativeKernel, doubles
+from .tapes import address
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class _Optimizer(ctypes.Structure):
+    _fields_ = [
+        ("kind", ctypes.c_int32), ("flag", ctypes.c_int32),
+        *((name, ctypes.c_double) for name in ("lr", "h0", "h1", "h2", "weight_decay")),
+        ("step", ctypes.c_int64),
+        *((name, ctypes.c_void_p) for name in ("s0", "s1", "s2")),
+    ]  # fmt: skip
+
+
+class _Training(ctypes.Structure):
+    _fields_ = [
+        ("tape", ctypes.c_void_p), ("X", ctypes.c_void_p),
+        *((name, ctypes.c_int64) for name in ("row", "column", "samples", "batch")),
+        *((name, ctypes.c_void_p) for name in ("order", "generator", "keys", "l2", "before")),
+        ("n_trained", ctypes.c_int64), ("optimizer", _Optimizer),
+        ("epoch", ctypes.c_int64), ("position", ctypes.c_int64),
+        ("epoch_loss", ctypes.c_double), ("last_batch", ctypes.c_int64), ("sums", ctypes.c_void_p),
+    ]  # fmt: skip
+
+
+OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop", "adagrad")  # in the order in which kernels.h numbers them
+DONE, TIME_IS_UP, NOT_FINITE = range(3)
+
+
+class Trainer:
+    """Whole epochs in compiled code: batches, gradient, penalty and update.
+
+    kernel      of one output, the loss, and its gradient by all of its first parameters
+    rows, n     the samples: the inputs of the program, row after row
+    batch       samples a step
+    l2          a coefficient c a trained parameter, or None: adds c/2 p² to what is minimised, not to the losses
+    generator   None: the rows keep their order. Else the state of a random.Random (``getstate()[1]``); each epoch takes
+                the rows sorted by one ``random()`` each
+
+    ``load`` parameters and optimiser, ``begin``, ``run``, and read ``parameters()``, ``state()`` and ``gradient()``.
+    """
+
+    def __init__(
+        self, kernel: NativeKernel, rows: Sequence[float], n: int, batch: int,
+        l2: Sequence[float] | None = None, generator: Sequence[int] | None = None,
+    ) -> None:  # fmt: skip
+        program = kernel.program
+        self._trained = k = len(program.wrt)
+        if len(program.outputs) != 1 or program.wrt != program.parameters[:k] or len(program.gradients) != 1:
+            raise ValueError("native: training needs one output and its gradient by leaves that are parameters")
+        self._c = kernel.library.c
+        if batch == 1:
+            self._tape, self._order = kernel.flat_tape()
+        else:
+            self._tape, self._order = kernel.tape(float(batch) * len(program.op)), list(range(len(program.parameters)))
+        self._rows = doubles(rows)
+        width = len(program.inputs)
+        if n < 1 or batch < 1 or len(self._rows) != n * width or n >= 2**31:
+            raise ValueError(f"native: {len(self._rows)} numbers are not {n} rows of {width} inputs")
+        self._l2 = None if l2 is None else self._permuted(l2)
+        self._before = array("d", bytes(32 * k))
+        self._state: list[array[float] | None] = [None, None, None]
+        self.permutation = array("i", range(n))
+        self._keys = array("d", bytes(16 * n + 16))
+        self._generator = None if generator is None else array("I", generator)
+        self._job = job = _Training()
+        job.tape, job.X = self._tape.pointer, address(self._rows)
+        job.row, job.column, job.samples, job.batch, job.n_trained = width, 1, n, batch, k
+        job.keys, job.before = address(self._keys), address(self._before)
+        if self._l2 is not None:
+            job.l2 = address(self._l2)
+        if self._generator is not None:
+            job.order, job.generator = address(self.permutation), address(self._generator)
+
+    def _permuted(self, numbers: Sequence[float]) -> array[float]:
+        """One number a trained parameter, in the order of the tape."""
+        return array("d", map(numbers.__getitem__, self._order[: self._trained]))
+
+    def _restored(self, numbers: array[float]) -> list[float]:
+        restored = [0.0] * len(numbers)
+        for k, x in zip(self._order, numbers):
+            restored[k] = x
+        return restored
+
+    def load(
+        self, parameters: Sequence[float], optimizer: str, *, lr: float, flag: bool = False, h0: float = 0.0,
+        h1: float = 0.0, h2: float = 0.0, weight_decay: float = 0.0, step: int = 0,
+        state: Sequence[Sequence[float] | None] = (),
+    ) -> None:  # fmt: skip
+        """Parameters (of the whole program) and an optimiser, whose hyperparameters h0, h1, h2 and flag are, as is the
+        meaning of its three lists of state, those that optimizers.h names beside its update.
+        """
+        data = array("d", map(parameters.__getitem__, self._order))
+        ctypes.memmove(self._tape.parameters, address(data), 8 * len(data))
+        lists = (*state, None, None, None)[:3]
+        self._state = [None if numbers is None else self._permuted(numbers) for numbers in lists]
+        kind = OPTIMIZERS.index(optimizer)
+        pointers = [None if numbers is None else address(numbers) for numbers in self._state]
+        self._job.optimizer = _Optimizer(kind, flag, lr, h0, h1, h2, weight_decay, step, *pointers)
+
+    def begin(self) -> None:
+        """Count epochs and samples from 0."""
+        self._job.epoch = self._job.position = 0
+
+    def run(self, epochs: int, losses: array[float], seconds: float) -> int:
+        """Train until ``epochs`` epochs are done since ``begin``, or for about so many seconds.
+
+        The mean loss of each goes to ``losses``. Returns DONE, TIME_IS_UP, or NOT_FINITE: the step at ``position`` is
+        not taken, because its loss, its gradient or the new parameters are not finite.
+        """
+        if len(losses) < epochs:
+            raise ValueError(f"native: room for {len(losses)} losses, and {epochs} epochs")
+        return int(self._c.tape_train(ctypes.byref(self._job), epochs, seconds, address(losses)))
+
+    @property
+    def epoch(self) -> int:
+        """Whole epochs done since ``begin``."""
+        return int(self._job.epoch)
+
+    @property
+    def position(self) -> int:
+        """Samples of the current epoch that have been used."""
+        return int(self._job.position)
+
+    def skip(self, samples: int, loss: float) -> None:
+        """Count so many samples of the current epoch as used, with this mean loss: a step taken elsewhere."""
+        self._job.position += samples
+        self._job.epoch_loss += loss * samples
+
+    @property
+    def steps(self) -> int:
+        """Steps the optimiser has taken, those before ``load`` included."""
+        return int(self._job.optimizer.step)
+
+    def parameters(self) -> list[float]:
+        """The trained parameters."""
+        data = array("d", bytes(8 * self._trained))
+        ctypes.memmove(address(data), self._tape.parameters, 8 * self._trained)
+        return self._restored(data)
+
+    def gradient(self) -> list[float] | None:
+        """The gradient of the last step, penalty included; None before the first, and after one that was not taken."""
+        if not self._job.sums:
+            return None
+        g = array("d", bytes(8 * self._trained))
+        self._c.tape_gradient(ctypes.byref(self._job), address(g))
+        return self._restored(g)
+
+    def state(self) -> list[list[float] | None]:
+        """The optimiser's lists of state."""
+        return [None if numbers is None else self._restored(numbers) for numbers in self._state]
