@@ -1,15 +1,16 @@
 """Gradient checking: derivatives by backpropagation beside numerical ones.
 
-The numerical derivative is the central difference (f(x + h) - f(x - h)) / 2h. Its truncation error grows as h² and its
-rounding error as ε/h, so the step is h = ∛ε · max(1, |x|), with ε = 2⁻⁵² (W. H. Press et al., Numerical Recipes,
-section 5.7). The slopes to the left and to the right are computed too: where they differ however small the step, the
-function has a kink there and no derivative to check.
+The numerical derivative is an extrapolated central difference, which brings its own uncertainty (differences.py). How
+far the function is off by rounding is estimated from its graph: each operation rounds its result, and the adjoint of
+the node says what becomes of that in the output.
 """
 
 from __future__ import annotations
 
-import math
+from math import hypot, isfinite
 
+from .differences import Slope, all_steps, first_steps, is_quiet, slope
+from .graph import toposort
 from .reverse import grad, hessian, jacobian
 from .value import Value, real_number
 
@@ -17,7 +18,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-_STEP = 2.0 ** (-52 / 3)
+    from .differences import Sample
+
+_EPSILON = 2.0**-52
 
 
 class GradcheckError(AssertionError):
@@ -34,24 +37,40 @@ class GradcheckError(AssertionError):
 class Derivative:
     """One line of the report: a derivative by backpropagation and the numerical one.
 
-    name        "∂f/∂a", or "∂²f/∂a∂b" in second order
-    analytic    by backpropagation
-    numerical   the central difference
-    left        the slope to the left of the point
-    right       the slope to the right
-    status      "ok", "wrong", "kink" or "not finite"
+    name          "∂f/∂a", or "∂²f/∂a∂b" in second order
+    analytic      by backpropagation
+    numerical     the central difference, extrapolated to a step of 0
+    uncertainty   how far the numerical derivative may be off
+    left          the slope to the left of the point
+    right         the slope to the right
+    status        "ok", "wrong", "kink", "jump", "not finite" or "random"
     """
 
-    __slots__ = ("name", "analytic", "numerical", "left", "right", "status")
+    __slots__ = ("name", "analytic", "numerical", "uncertainty", "left", "right", "status")
 
-    def __init__(self, name: str, analytic: float, numerical: float, left: float, right: float, status: str) -> None:
-        self.name, self.analytic, self.numerical = name, analytic, numerical
+    def __init__(
+        self, name: str, analytic: float, numerical: float, left: float, right: float, status: str,
+        uncertainty: float = 0.0,
+    ) -> None:  # fmt: skip
+        self.name, self.analytic, self.numerical, self.uncertainty = name, analytic, numerical, uncertainty
         self.left, self.right, self.status = left, right, status
 
     @property
     def error(self) -> float:
-        """|analytic - numerical|, relative to the larger of them where that exceeds 1."""
-        return abs(self.analytic - self.numerical) / max(1.0, abs(self.analytic), abs(self.numerical))
+        """|analytic - numerical|, relative to the larger of them."""
+        if self.analytic == self.numerical:
+            return 0.0
+        return abs(self.analytic - self.numerical) / max(abs(self.analytic), abs(self.numerical))
+
+    @property
+    def note(self) -> str:
+        """What the status means and what to do about it; empty where the derivative agrees or is wrong."""
+        return {
+            "kink": f"slope {self.left:.6g} on the left, {self.right:.6g} on the right; move the input off the kink",
+            "jump": "the function is not continuous here and has no derivative; move the input off the jump",
+            "not finite": "the function or a derivative is nan or infinite at the point or a step beside it",
+            "random": "the function gives another number for the same input; fix its seed",
+        }.get(self.status, "")
 
     def __repr__(self) -> str:
         return f"<Derivative {self.name} analytic={self.analytic!r} numerical={self.numerical!r} {self.status}>"
@@ -84,14 +103,12 @@ class GradcheckReport:
 
     def __str__(self) -> str:
         width = max([len(d.name) for d in self.derivatives] + [10])
-        lines = [f"{'derivative':<{width}}  {'backpropagation':>22}  {'central difference':>22}  {'error':>8}"]
+        lines = [
+            f"{'derivative':<{width}}  {'backpropagation':>22}  {'central difference':>22}  {'±':>7}  {'error':>7}"
+        ]
         for d in self.derivatives:
-            line = f"{d.name:<{width}}  {d.analytic:>22.14g}  {d.numerical:>22.14g}  {d.error:>8.1e}  {d.status}"
-            if d.status == "kink":
-                line += f": slope {d.left:.6g} on the left, {d.right:.6g} on the right; move the input off the kink"
-            elif d.status == "not finite":
-                line += ": the function or a derivative is nan or infinite at the point or a step beside it"
-            lines.append(line)
+            numbers = f"{d.analytic:>22.14g}  {d.numerical:>22.14g}  {d.uncertainty:>7.0e}  {d.error:>7.0e}"
+            lines.append(f"{d.name:<{width}}  {numbers}  {d.status}" + (f": {d.note}" if d.note else ""))
         failed, total = len(self.failures), len(self.derivatives)
         lines.append(f"{failed} of {total} disagree" if failed else f"all {total} agree")
         return "\n".join(lines)
@@ -102,8 +119,8 @@ def gradcheck(
     inputs: Sequence[float | Value],
     *,
     order: int = 1,
-    rtol: float = 1e-6,
-    atol: float = 1e-8,
+    rtol: float = 1e-7,
+    atol: float = 0.0,
     raise_exception: bool = True,
 ) -> GradcheckReport:
     """Compare the derivatives of ``function`` with central differences, and report every one of them.
@@ -112,7 +129,8 @@ def gradcheck(
     inputs      numbers; or Values, whose data is moved in place and restored, so that the function may close over
                 them: ``gradcheck(lambda *_: loss(), model.parameters())``
     order       1, or 2 to check the second derivatives as well (each gradient is differenced in turn)
-    rtol, atol  a derivative agrees if it is within atol · max(1, |f|) + rtol · |numerical|
+    rtol, atol  a derivative agrees if it is within atol + rtol · |numerical| of the numerical one, where that is known
+                so well; its own uncertainty is allowed as well (the column ± of the report)
 
     Raises GradcheckError, which carries the report, where one disagrees, unless ``raise_exception`` is false;
     ValueError for another order or for no inputs; TypeError where the function returns anything but Values.
@@ -155,23 +173,39 @@ def _compare(
         # In one flat list: what the second derivatives are differences of.
         return [derivative for row in jacobian(outputs(), points) for derivative in row]
 
-    at_point = outputs()
+    at_point, count = outputs(), len(points)
     names = _names(function, points)
     function_names = ["f"] if len(at_point) == 1 else [f"f{k}" for k in range(len(at_point))]
-    columns = [_slopes(values, point) for point in points]
-    for k, output in enumerate(at_point):
-        for name, analytic, slopes in zip(names, grad(output, points), columns, strict=True):
-            yield _judged(f"∂{function_names[k]}/∂{name}", analytic, slopes[k], abs(output.data), rtol, atol)
-    if order == 1:
-        return
-    first = gradients()
-    columns = [_slopes(gradients, point) for point in points]
-    for k, output in enumerate(at_point):
-        for i, row in enumerate(hessian(output, points)):
+    first = [grad(output, points) for output in at_point]
+    # The numbers to difference, how far each is off by rounding, and its derivative by each input.
+    checks = [([f"∂{f}" for f in function_names], values, list(map(_rounding, at_point)), first, "")]
+    if order == 2:
+        slopes = [g for output in at_point for g in grad(output, points, create_graph=True)]
+        second = [row for output in at_point for row in hessian(output, points)]
+        checks.append(([f"∂²{f}" for f in function_names], gradients, list(map(_rounding, slopes)), second, "²"))
+    for heads, numbers, noise, expected, square in checks:
+        here = numbers()
+        random = any(_differ(here, numbers()) for _ in range(3))
+        columns = [
+            _slopes(numbers, here, point, noise, [row[j] for row in expected], rtol, atol)
+            for j, point in enumerate(points)
+        ]
+        if not all(
+            _status(g, s[k], rtol, atol) == "ok" for k, row in enumerate(expected) for g, s in zip(row, columns)
+        ):
+            random = random or any(_differ(here, numbers()) for _ in range(12))
+        for k, row in enumerate(expected):
             for j, analytic in enumerate(row):
-                at = k * len(points) + i
-                by = f"∂{names[i]}²" if i == j else f"∂{names[i]}∂{names[j]}"
-                yield _judged(f"∂²{function_names[k]}/{by}", analytic, columns[j][at], abs(first[at]), rtol, atol)
+                if square:
+                    head, i = heads[k // count], k % count
+                    by = f"∂{names[i]}²" if i == j else f"∂{names[i]}∂{names[j]}"
+                else:
+                    head, by = heads[k], f"∂{names[j]}"
+                found = columns[j][k]
+                status = "random" if random else _status(analytic, found, rtol, atol)
+                yield Derivative(
+                    f"{head}/{by}", analytic, found.value, found.left, found.right, status, found.uncertainty
+                )
 
 
 def _names(function: object, points: list[Value]) -> list[str]:
@@ -183,37 +217,63 @@ def _names(function: object, points: list[Value]) -> list[str]:
     ]
 
 
-Slopes = tuple[float, float, float, float]  # central, left, right, and the jump right - left at an eighth of the step
+def _rounding(output: Value) -> float:
+    """How far rounding may have put the output off: a few standard deviations of the sum of all nodes' errors."""
+    nodes = [node for node in toposort(output) if node.op is not None]
+    total = 0.0
+    for node, adjoint in zip(nodes, grad(output, nodes)):
+        size = abs(node.data)
+        if node.op is not None and node.op.arity is None:  # a sum rounds in terms of what it adds up
+            size += sum(abs(d * p.data) for d, p in zip(node.local_derivatives, node.parents))
+        total = hypot(total, adjoint * size)
+    return 4 * _EPSILON * total if isfinite(total) else _EPSILON * abs(output.data)
 
 
-def _slopes(values: Callable[[], list[float]], point: Value) -> list[Slopes]:
-    """The numerical derivatives of each of ``values()`` by the data of ``point``."""
+def _differ(first: list[float], second: list[float]) -> bool:
+    return any(a != b and (a == a or b == b) for a, b in zip(first, second))
+
+
+def _slopes(
+    numbers: Callable[[], list[float]], here: list[float], point: Value, noise: list[float], expected: list[float],
+    rtol: float, atol: float,
+) -> list[Slope]:  # fmt: skip
+    """The numerical derivatives of each of ``numbers()`` with respect to the data of ``point``.
+
+    Three steps will do where the derivative is then known well and agrees; otherwise all are taken.
+    """
     x = point.data
-    h = _STEP * max(1.0, abs(x)) if math.isfinite(x) else _STEP
-    sampled = []
-    for step in (h, -h, h / 8, -h / 8, 0.0):
-        point.data = x + step
-        sampled.append((point.data - x, values()))  # the step that was taken, after rounding
-    point.data = x
-    (up, ups), (down, downs), (near_up, near_ups), (near_down, near_downs), (_, here) = sampled
-    found = []
-    for a, b, c, d, f in zip(ups, downs, near_ups, near_downs, here, strict=True):
-        near_jump = (c - f) / near_up - (f - d) / -near_down
-        found.append(((a - b) / (up - down), (f - b) / -down, (a - f) / up, near_jump))
-    return found
+
+    def sampled(steps: list[float]) -> list[list[Sample]]:
+        rows = []
+        for h in steps:
+            point.data = x + h
+            up, above = point.data - x, numbers()  # the step that was taken, after rounding
+            point.data = x - h
+            down, below = x - point.data, numbers()
+            if up > 0 and down > 0:
+                rows.append([(up, f, down, g) for f, g in zip(above, below, strict=True)])
+        point.data = x
+        return [list(column) for column in zip(*rows)] or [[] for _ in here]
+
+    if not isfinite(x):
+        return [slope(float("nan"), [], 0.0) for _ in here]
+    quick = sampled(first_steps(x))
+    found = [slope(f, [samples], n) for f, samples, n in zip(here, quick, noise)]
+    if all(
+        _status(analytic, s, rtol, atol) == "ok"
+        and (s.uncertainty <= 1e-7 * abs(s.value) or s.value == analytic == 0)
+        and is_quiet(samples, f, n)
+        for analytic, s, samples, f, n in zip(expected, found, quick, here, noise)
+    ):
+        return found
+    families = [sampled(steps) for steps in all_steps(x)]
+    return [slope(f, [family[k] for family in families], n) for k, (f, n) in enumerate(zip(here, noise))]
 
 
-def _judged(name: str, analytic: float, slopes: Slopes, size: float, rtol: float, atol: float) -> Derivative:
-    central, left, right, near_jump = slopes
-    jump = right - left
-    scale = max(1.0, size, abs(left), abs(right))
-    # Curvature makes the slopes differ too, but in proportion to the step; the jump at a kink stays.
-    if not all(map(math.isfinite, (analytic, central, left, right))):
-        status = "not finite"
-    elif abs(jump) > 1e-4 * scale and abs(near_jump) > 0.5 * abs(jump):
-        status = "kink"
-    elif abs(analytic - central) <= atol * max(1.0, size) + rtol * abs(central):
-        status = "ok"
-    else:
-        status = "wrong"
-    return Derivative(name, analytic, central, left, right, status)
+def _status(analytic: float, numerical: Slope, rtol: float, atol: float) -> str:
+    if not isfinite(analytic) or numerical.kind == "not finite":
+        return "not finite"
+    if numerical.kind != "smooth":
+        return numerical.kind
+    allowed = atol + rtol * abs(numerical.value) + 2 * numerical.uncertainty
+    return "ok" if abs(analytic - numerical.value) <= allowed else "wrong"

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import math
+import random
+import sys
+from pathlib import Path
 
 import pytest
 
 import engine
-from engine import GradcheckError, Value, gradcheck
+from engine import OPS, GradcheckError, Value, gradcheck
+
+sys.path.insert(0, str(Path(__file__).parent))
+from gradient_corpus import CASES, check_engine, check_jax, check_torch, of_engine, off, wanted
 
 
 def test_the_report_prints_both_gradients_side_by_side():
@@ -15,7 +21,7 @@ def test_the_report_prints_both_gradients_side_by_side():
     report = gradcheck(lambda a, b: a * b + a.tanh(), [2.0, -3.0])
     text = str(report)
     assert report.passed
-    assert text.splitlines()[0].split() == ["derivative", "backpropagation", "central", "difference", "error"]
+    assert text.splitlines()[0].split() == ["derivative", "backpropagation", "central", "difference", "±", "error"]
     assert text.splitlines()[1].startswith("∂f/∂a ")
     assert "-2.929349175146" in text
     assert text.splitlines()[-1] == "all 2 agree"
@@ -111,3 +117,75 @@ def test_the_error_carries_the_report():
         gradcheck(engine.relu, [0.0])
     assert not error.value.report
     assert not gradcheck(engine.relu, [0.0], raise_exception=False)
+
+
+@pytest.mark.parametrize("case", CASES, ids=repr)
+def test_the_verdict_is_right(case):
+    """Of 85 functions, right and wrong, each is called what it is: ok, wrong, kink, jump, not finite, random."""
+    assert check_engine(case) == case.status
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("peer", "check"), [("torch", check_torch), ("jax", check_jax)])
+def test_no_peer_judges_better(peer, check):
+    """PyTorch's and JAX's checkers, on the same functions, judge fewer of them rightly."""
+    pytest.importorskip(peer)
+    assert sum(wanted(case, check(case)) for case in CASES) < len(CASES)
+
+
+def _called(name):
+    function = getattr(engine, name)
+    if name == "dot":
+        return lambda w, v, x, u: function([w, v], [x, u])
+    return function if OPS[name].arity else lambda *values: function(values)
+
+
+@pytest.mark.parametrize("name", [name for name in OPS if name != "where" and OPS[name].domains])
+def test_no_false_alarm_on_any_operation(name):
+    """Every operation passes at orders 1 and 2, all over its domain."""
+    chance = random.Random(name)
+    for box in OPS[name].domains:
+        for _ in range(12):
+            xs = [chance.uniform(*interval) for interval in box]
+            report = gradcheck(_called(name), xs, order=2, raise_exception=False)
+            assert report.passed, f"{xs}\n{report}"
+
+
+def test_uncertainty_is_what_the_difference_may_be_off():
+    """The numerical derivative is right to its uncertainty, under a large number as without one."""
+    for size in (0.0, 1e3, 1e6, 1e9):
+        (line,) = gradcheck(lambda x, c=size: c + x.sin(), [0.5]).derivatives
+        assert abs(line.numerical - math.cos(0.5)) <= line.uncertainty <= 1e-10 * max(1.0, size / 100)
+
+
+def test_a_kink_and_a_jump_say_what_to_do():
+    """The line of the report names the kind of trouble and the next step."""
+    m = of_engine()
+    jump = gradcheck(lambda x: m.where(x > 0, x + 1, x), [0.0], raise_exception=False)
+    assert "not continuous" in str(jump)
+    assert "move the input off the kink" in str(gradcheck(abs, [0.0], raise_exception=False))
+    noise = random.Random(1)
+    unsteady = gradcheck(lambda x: x + noise.random(), [0.0], raise_exception=False)
+    assert "fix its seed" in str(unsteady)
+
+
+def test_a_tolerance_allows_what_it_says():
+    """rtol is relative to the derivative and atol absolute; neither grows with the function."""
+    m = of_engine()
+    wrong = lambda x: 1e3 + off(m, m.sin(x), 1e-4)  # noqa: E731
+    assert not gradcheck(wrong, [0.5], raise_exception=False)
+    assert gradcheck(wrong, [0.5], rtol=2e-4)
+    assert gradcheck(wrong, [0.5], atol=2e-4)
+    assert not gradcheck(wrong, [0.5], atol=5e-5, raise_exception=False)
+
+
+def test_three_steps_do_for_an_ordinary_function():
+    """A smooth function is evaluated at the point and at three steps to either side of each input, no more."""
+    calls = []
+
+    def counted(a, b):
+        calls.append((a.data, b.data))
+        return a.sin() * b.exp()
+
+    assert gradcheck(counted, [0.5, -0.25]).passed
+    assert len([x for x in calls if x[0] != 0.5]) == len([x for x in calls if x[1] != -0.25]) == 6
