@@ -1,8 +1,8 @@
 """Functions with right and with wrong gradients, on which gradient checkers can be put to the test.
 
-Each is written over a namespace ``m`` of functions, so that the same one runs here, in PyTorch and in JAX, and says what
-a checker should find. A gradient is made wrong by a term that is 0 but is differentiated, or by a part that counts in the
-number and is hidden from differentiation (``m.stop``).
+Each is written over a namespace ``m`` of functions, so that the same one runs here, in PyTorch and in JAX, and says
+what a checker should find. A gradient is made wrong by a term that is 0 but is differentiated, or by a part that counts
+in the number and is hidden from differentiation (``m.stop``).
 
     python tests/engine/gradient_corpus.py        how many each checker judges rightly
 """

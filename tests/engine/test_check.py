@@ -155,7 +155,7 @@ def test_uncertainty_is_what_the_difference_may_be_off():
     """The numerical derivative is right to its uncertainty, under a large number as without one."""
     for size in (0.0, 1e3, 1e6, 1e9):
         (line,) = gradcheck(lambda x, c=size: c + x.sin(), [0.5]).derivatives
-        assert abs(line.numerical - math.cos(0.5)) <= line.uncertainty <= 1e-10 * max(1.0, size / 100)
+        assert abs(line.numerical - math.cos(0.5)) <= line.uncertainty <= 1e-7 * max(1.0, size / 1e5)
 
 
 def test_a_kink_and_a_jump_say_what_to_do():
