@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from .formulas import latex
     from .graphs.propagation import draw_propagation
+    from .pages.handout import handout
     from .pages.playground import playground
     from .pages.stepthrough import step_through
     from .terminal import tree
@@ -30,12 +31,12 @@ if TYPE_CHECKING:
 install()
 
 # Loaded when first asked for: not everybody who draws a graph wants a network too.
-_LATER = {"draw_propagation": "graphs.propagation", "latex": "formulas",
+_LATER = {"draw_propagation": "graphs.propagation", "handout": "pages.handout", "latex": "formulas",
           "playground": "pages.playground", "step_through": "pages.stepthrough", "tree": "terminal"}  # fmt: skip
 
 __all__ = [
-    "RenderError", "draw", "draw_propagation", "latex", "playground", "render", "renderer", "step_through", "svg",
-    "tree",
+    "RenderError", "draw", "draw_propagation", "handout", "latex", "playground", "render", "renderer", "step_through",
+    "svg", "tree",
 ]  # fmt: skip
 
 

@@ -61,13 +61,13 @@ def latex(output: Value, wrt: Value | None = None, *, limit: int = LIMIT) -> Lat
             f"latex: the graph has {len(order)} values, and the limit is {limit}: write a part of it, "
             f"or pass limit={len(order)}"
         )
-    formulas = _Formulas(order, output)
+    formulas = Formulas(order, output)
     if wrt is None:
         return Latex(_expression(formulas))
     return Latex(_derivative(formulas, wrt))
 
 
-class _Formulas:
+class Formulas:
     """What each node is called, and its formula.
 
     names     what a node is called where it has a line or a place of its own
@@ -139,7 +139,7 @@ class _Formulas:
         return found if isinstance(found, Tex) else number(found)
 
 
-def _sizes(formulas: _Formulas) -> dict[Value, int]:
+def _sizes(formulas: Formulas) -> dict[Value, int]:
     """The number of symbols in the whole expression of each node."""
     sizes: dict[Value, int] = {}
     for node in formulas.order:
@@ -147,7 +147,7 @@ def _sizes(formulas: _Formulas) -> dict[Value, int]:
     return sizes
 
 
-def _expression(formulas: _Formulas) -> str:
+def _expression(formulas: Formulas) -> str:
     order, output = formulas.order, formulas.output
     if _sizes(formulas)[output] <= LINE:
         formulas.expand()
@@ -156,7 +156,7 @@ def _expression(formulas: _Formulas) -> str:
     return _aligned([f"{formulas.named(node).text} &= {text}" for node, text in lines]) if order else ""
 
 
-def _lines(formulas: _Formulas) -> tuple[list[tuple[Value, str]], dict[Value, int]]:
+def _lines(formulas: Formulas) -> tuple[list[tuple[Value, str]], dict[Value, int]]:
     """A formula for each node with a name, is used more than once or would be too long; others stand inside these."""
     uses: dict[Value, int] = {}
     for node in formulas.order:
@@ -178,7 +178,7 @@ def _lines(formulas: _Formulas) -> tuple[list[tuple[Value, str]], dict[Value, in
     return lines, uses
 
 
-def _derivative(formulas: _Formulas, wrt: Value) -> str:
+def _derivative(formulas: Formulas, wrt: Value) -> str:
     output = formulas.output
     own_name = formulas.names.get(output)  # where it has one, rules may use it
     left = _partial(formulas, output, wrt)
@@ -221,7 +221,7 @@ def _derivative(formulas: _Formulas, wrt: Value) -> str:
     return _aligned([f"{left} &= {rows[0]}", f"&= {rows[1]}", *([rf"&\text{{where }} {note}"] if note else [])])
 
 
-def _by_values(formulas: _Formulas, between: set[Value], wrt: Value) -> str:
+def _by_values(formulas: Formulas, between: set[Value], wrt: Value) -> str:
     """A line for each value between the output and wrt, from the output back."""
     output = formulas.output
     for node in formulas.order:
@@ -277,7 +277,7 @@ def _paths(between: set[Value], output: Value, wrt: Value) -> list[list[tuple[Va
     return found
 
 
-def _partial(formulas: _Formulas, y: Value, x: Value) -> str:
+def _partial(formulas: Formulas, y: Value, x: Value) -> str:
     return rf"\frac{{\partial {formulas.named(y).text}}}{{\partial {formulas.named(x).text}}}"
 
 

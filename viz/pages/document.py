@@ -46,8 +46,12 @@ def filled(template: str, style: str, script: str, parts: Mapping[str, str]) -> 
     """The template with its places {{name}} filled: style, script, a policy that lets nothing else run, and parts."""
     policy = "default-src 'none'; base-uri 'none'; form-action 'none'"
     policy += f"; style-src '{digest(style)}'" + (f"; script-src '{digest(script)}'" if script else "")
-    given = {"policy": policy, "style": style, "script": script, **parts}
-    return re.sub(r"\{\{(\w+)\}\}", lambda place: given[place[1]], template)
+    return fill(template, {"policy": policy, "style": style, "script": script, **parts})
+
+
+def fill(template: str, parts: Mapping[str, str]) -> str:
+    """The template with its places {{name}} filled; what is filled in is not looked at again."""
+    return re.sub(r"\{\{(\w+)\}\}", lambda place: parts[place[1]], template)
 
 
 def save(text: str, path: str | os.PathLike[str] | None) -> Path | None:
