@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
+import tempfile
+import webbrowser
+from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
+import viz
 from viz.__main__ import main
+
+needs_graphviz = pytest.mark.skipif(viz.renderer() is None, reason="no Graphviz")
 
 
 def run(capsys, *words: str) -> tuple[int, str, str]:
@@ -117,3 +125,100 @@ def test_it_runs_as_a_module():
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("2*a = 42\n")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["a*b", "--out", "x.dot", "a=2", "b=3"], ["--out", "x.dot", "a*b", "a=2", "b=3"],
+     ["a*b", "a=2", "--detail", "full", "b=3", "--out=x.dot"]],
+)  # fmt: skip
+def test_words_may_come_in_any_order(capsys, tmp_path, monkeypatch, words):
+    """Options may stand before, between and after the values."""
+    monkeypatch.chdir(tmp_path)
+    status, out, err = run(capsys, *words)
+    assert (status, err) == (0, "")
+    assert "a*b = 6" in out
+    assert [path.name for path in tmp_path.iterdir()] == ["x.dot"]
+
+
+def test_a_file_may_begin_with_a_minus(capsys, tmp_path, monkeypatch):
+    """--out -.dot writes the file of that very name."""
+    monkeypatch.chdir(tmp_path)
+    assert run(capsys, "-a", "a=2", "--out", "-.dot")[0] == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["-.dot"]
+
+
+@needs_graphviz
+def test_a_picture_on_the_output(capsys):
+    """--out - prints the SVG and nothing else, so that it can be piped; the numbers go to the other stream."""
+    status, out, err = run(capsys, "a*b", "a=2", "b=3", "--out", "-")
+    assert status == 0
+    assert ElementTree.fromstring(out).tag.endswith("svg")
+    assert err.startswith("a*b = 6")
+
+
+def test_open_shows_what_was_written(capsys, tmp_path, monkeypatch):
+    """--open passes the file on to the browser; without --out that is the page, in a folder for temporary files."""
+    shown = []
+    monkeypatch.setattr(webbrowser, "open", shown.append)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    path = tmp_path / "x.dot"
+    assert run(capsys, "a*b", "a=2", "b=3", "--open", "--out", str(path))[0] == 0
+    assert shown.pop() == path.as_uri()
+    if viz.renderer():
+        assert run(capsys, "a*b", "a=2", "b=3", "--open")[0] == 0
+        assert "<!doctype html>" in Path(shown[0].removeprefix("file://")).read_text(encoding="utf-8").lower()
+
+
+def test_values_may_be_fractions_and_constants(capsys):
+    """a=1/2 and b=2*pi are numbers; so are pi and e in the expression."""
+    assert run(capsys, "a*b/pi", "a=1/2", "b=2*pi")[1].startswith("a*b/pi = 1\n")
+
+
+def test_a_number_too_large_is_not_quietly_infinite(capsys):
+    """1e400 is refused; inf is taken as meant."""
+    status, _, err = run(capsys, "a", "a=1e400")
+    assert status == 2
+    assert "more than a float holds" in err
+    assert run(capsys, "a", "a=inf")[1].startswith("a = inf")
+
+
+def test_the_usage_line_is_exact(capsys):
+    """It shows how the words may be ordered, and nothing that does not work."""
+    usage = run(capsys, "--help")[1].splitlines()[0]
+    assert usage == "usage: python -m viz EXPRESSION [NAME=NUMBER ...] [--out FILE ...] [--detail LEVEL] [--open]"
+
+
+def module(*words: str, encoding: str = "utf-8", **streams) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONIOENCODING": encoding}
+    return subprocess.run([sys.executable, "-m", "viz", *words], env=environment, encoding=encoding,
+                          stderr=subprocess.PIPE, **streams)  # fmt: skip
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that is always full")
+def test_a_full_output_is_one_line():
+    """Where the output cannot be written the status is 1 and the reason is a line, not a traceback."""
+    with open("/dev/full", "w") as full:
+        done = module("a*b", "a=2", "b=3", stdout=full)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "cannot be written" in done.stderr
+
+
+def test_a_closed_output_is_no_traceback():
+    """A reader that has seen enough, such as head, and an output closed from the start, end it without a word."""
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "w") as broken:
+        assert module("a*b", "a=2", "b=3", stdout=broken).stderr == ""
+    if os.name == "posix":
+        command = f"{shlex.quote(sys.executable)} -m viz 'a*b' a=2 b=3 >&-"
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        assert subprocess.run(command, shell=True, stderr=subprocess.PIPE, text=True, env=environment).stderr == ""
+
+
+def test_a_terminal_that_lacks_a_character_shows_its_escape():
+    """In latin-1 there is no ŷ: it is written as an escape, and nothing fails."""
+    done = module("ŷ*2", "ŷ=2", encoding="latin-1", stdout=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("\\u0177*2 = 4")
