@@ -38,8 +38,8 @@ class Page:
 
 
 def asset(name: str) -> str:
-    """The text of a file beside this one."""
-    return Path(__file__).with_name(name).read_text(encoding="utf-8")
+    """The text of a file in this folder, or in a folder in it."""
+    return (Path(__file__).parent / name).read_text(encoding="utf-8")
 
 
 def filled(template: str, style: str, script: str, parts: Mapping[str, str]) -> str:

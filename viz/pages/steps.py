@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
-import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from engine import Value, grad
+from engine import Value, grad, toposort
+from engine.ops import OPS
 from engine.value import FUNCTIONS, constant
-from viz.text import clean, shorten
+
+from . import mathml
+from .names import names
+from .units import Unit, units
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import Any
 
-    Turn = tuple[int, list[Any]]  # a node, and its steps in one of the passes
+    from .units import Item
 
 GROUPED = 60  # more steps than this are grouped
 
@@ -24,123 +27,124 @@ def plain(x: float) -> float | str:
     return x if math.isfinite(x) else str(x)
 
 
-def narrow(x: float) -> str:
-    """x in at most nine characters, so that every number that a slider can produce fits its box.
-
-    >>> [narrow(x) for x in (0.5, -1.73414, 1234.5, -1.2e-7, 0.0, float("nan"), float("-inf"))]
-    ['0.5000', '−1.7341', '1.23e3', '−1.20e−7', '0.0000', 'nan', '−inf']
-    """
-    if not math.isfinite(x):
-        text = str(x)
-    elif x == 0 or 1e-3 <= abs(x) < 999.99995:
-        text = f"{abs(x) if x == 0 else x:.4f}"
-    else:
-        digits, exponent = f"{x:.2e}".split("e")
-        text = f"{digits}e{int(exponent)}"
-    return text.replace("-", "−")
-
-
-def fill(template: str, names: dict[str, str]) -> str:
-    """The formula with its places filled; what is negative is put in parentheses where it would be misread."""
-
-    def place(found: re.Match[str]) -> str:
-        text = names[found[1]]
-        before, after = template[: found.start()], template[found.end() :]
-        alone = (not before or before.endswith(("(", ", "))) and not after.startswith(("²", " **", "("))
-        return text if alone or not text.startswith("−") else f"({text})"
-
-    return re.sub(r"\{(\w)\}", place, template)
-
-
-class Edge(NamedTuple):
-    """The j-th operand ``parent`` of ``node``, as indices."""
-
-    node: int
-    j: int
-    parent: int
-
-    @property
-    def id(self) -> str:
-        return f"{self.node}_{self.j}"
-
-
 class StepGraph:
-    """A graph with what a step-through needs to know of it; nodes are called by their index in ``order``.
+    """One graph, or two side by side, with what a step-through needs to know; nodes are called by their index.
 
-    order       the nodes, parents before children
-    values      the same graph computed anew from the data of the leaves
-    adjoints    the derivative of the output by each node
-    full, short the names of each node, as the user gave it and as formulas use it
-    rows        for each dot, the operands that have a row in its box: the weights, and the bias
-    folded      the leaves that are drawn as such a row, and not as a box
-    drawn       the edges that are drawn
-    updated     the leaves that the update moves
+    order     the nodes, parents before children; of two graphs first those of the one, then those of the other
+    outputs   the index of each output
+    values    the same graph computed anew from the data of the leaves
+    adjoints  the derivative of the output with respect to each node
+    called    the names of each node
+    rows      the leaves that are drawn as a row in the table of their neurons: weights and biases
+    updated   the leaves that the update moves, as indices
     """
 
-    def __init__(self, order: list[Value], wrt: Sequence[Value] | None) -> None:
-        self.order = order
-        self.index = {node: k for k, node in enumerate(order)}
-        self.operations = list(dict.fromkeys(node.op.name for node in order if node.op))
-        self.values = _recomputed(order, self.index)
-        self.adjoints: list[float] = grad(self.values[-1], self.values)
-        self.edges = [Edge(k, j, self.index[p]) for k, node in enumerate(order) for j, p in enumerate(node.parents)]
-        self.uses = [0] * len(order)
-        for edge in self.edges:
-            self.uses[edge.parent] += 1
-        self.full, self.short = self._names()
-        # A weight or bias that one dot uses, and nothing else, is a row in the box of the dot: a neuron is a table.
-        self.rows: dict[int, list[int]] = {}
-        self.folded: set[int] = set()
-        for k, node in enumerate(order):
-            if node.op and node.op.name == "dot":
-                operands = len(node.parents)
-                self.rows[k] = [*range(operands // 2), *([operands - 1] if operands % 2 else [])]
-                parents = [self.index[node.parents[j]] for j in self.rows[k]]
-                self.folded.update(p for p in parents if order[p].is_leaf and self.uses[p] == 1)
-        self.drawn = [edge for edge in self.edges if edge.parent not in self.folded]
+    def __init__(self, outputs: Sequence[Value], wrt: Sequence[Value] | None) -> None:
+        graphs = [toposort(output) for output in outputs]
+        # A leaf that both use is two nodes here, moved by one slider: each graph has its own gradient for it.
+        self.sides = [side for side, order in enumerate(graphs) for _ in order]
+        self.order = [node for order in graphs for node in order]
+        self.places: list[dict[Value, int]] = []
+        start = 0
+        for order in graphs:
+            self.places.append({node: start + k for k, node in enumerate(order)})
+            start += len(order)
+        self.outputs = [place[output] for place, output in zip(self.places, outputs)]
+        self.operations = list(dict.fromkeys(node.op.name for node in self.order if node.op))
+        self.values = self._recomputed()
+        self.adjoints: list[float] = []
+        for output, order in zip(self.outputs, graphs):
+            first = len(self.adjoints)
+            self.adjoints += grad(self.values[output], self.values[first : first + len(order)])
+        self.called = [name for order, output in zip(graphs, outputs) for name in names(order, [output])]
+        self.parents = [
+            [self.places[side][parent] for parent in node.parents] for side, node in zip(self.sides, self.order)
+        ]
+        self.rows = self._rows()
         self.updated = self._updated(wrt)
+        self.targets = {
+            parents[1]
+            for parents, node in zip(self.parents, self.order)
+            if node.op and node.op.name in ("bce", "bce_with_logits") and node.parents[1].is_leaf
+        }
+        count = (
+            3 + sum(1 for node in self.order if node.op) + sum(len(self._backward(k)) for k in range(len(self.order)))
+        )
+        self.count = count
+        self.items: list[list[Item]] = []
+        for side, order in enumerate(graphs):
+            start = len(self.order) - len(order) if side else 0
+            own = self.called[start : start + len(order)]
+            index = {node: k for k, node in enumerate(order)}
+            items = units(order, index, own, count > GROUPED)
+            self.items.append([_shifted(item, start) for item in items])
 
-    def _updated(self, wrt: Sequence[Value] | None) -> list[Value]:
-        leaves = [node for node in self.order if node.is_leaf and not node.is_constant]
+    def _recomputed(self) -> list[Value]:
+        """The same graph from fresh leaves: what the page will compute when it is opened."""
+        values: list[Value] = []
+        for side, node in zip(self.sides, self.order):
+            parents = [values[self.places[side][parent]] for parent in node.parents]
+            if node.op is None:
+                values.append(constant(node.data) if node.is_constant else Value(node.data))
+            elif node.op.name == "dot":
+                n = len(parents) // 2
+                values.append(FUNCTIONS["dot"](parents[:n], parents[n : 2 * n], *parents[2 * n :]))
+            else:
+                values.append(FUNCTIONS[node.op.name](*(parents if node.op.arity else [parents])))
+            values[-1].label = node.label
+        return values
+
+    def _rows(self) -> set[int]:
+        """Leaves that are weights or biases of neurons, and nothing else."""
+        weights: set[int] = set()
+        others: set[int] = set(self.outputs)
+        for parents, node in zip(self.parents, self.order):
+            if node.op and node.op.name == "dot":
+                n = len(parents) // 2
+                weights.update(parents[:n] + parents[2 * n :])
+                others.update(parents[n : 2 * n])
+            else:
+                others.update(parents)
+        return {k for k in weights - others if self.order[k].is_leaf}
+
+    def _updated(self, wrt: Sequence[Value] | None) -> list[int]:
+        moving = [k for k, node in enumerate(self.order) if node.is_leaf and not node.is_constant]
         if wrt is None:
-            weights = {self.order[k].parents[j] for k, rows in self.rows.items() for j in rows}
-            return [leaf for leaf in leaves if leaf in weights] or leaves
+            return [k for k in moving if k in self.rows] or moving
+        chosen: list[int] = []
         for node in wrt:
             if not isinstance(node, Value):
                 raise TypeError(f"step_through: wrt takes leaves of the graph, got {type(node).__name__}")
-            if node not in self.index or not node.is_leaf:
-                raise ValueError(f"step_through: wrt has {node!r:.80}, which is no leaf of the graph: leave it out")
-        return list(dict.fromkeys(wrt))
+            found = [place[node] for place in self.places if node in place and node.is_leaf]
+            if not found:
+                raise ValueError(f"step_through: wrt has {node!r:.80}, which is not a leaf of the graph: leave it out")
+            chosen += found
+        return list(dict.fromkeys(chosen))
 
-    def _names(self) -> tuple[list[str], list[str]]:
-        """For each node its label, or a name; and a short one for formulas."""
-        given = {clean(node.label) for node in self.order}
-        full, short, count = [], [], 0
-        for node in self.order:
-            label = name = clean(node.label)
-            # "a*b + c" is a fine label, but ∂a*b + c/∂a is no formula
-            if not (node.is_constant or (label and node.is_leaf) or re.fullmatch(r"[\w.]+", label)):
-                name = "L" if node is self.order[-1] and "L" not in given else ""
-                while not name or name in given:
-                    count += 1
-                    name = f"{'x' if node.is_leaf else 'v'}{count}"
-            full.append(label or name)  # a constant without a label is called by its number
-            short.append(_short(name, node.is_leaf))
-        return full, short
-
-    def called(self, k: int) -> str:
-        return self.short[k] or f"{self.values[k].data:g}".replace("-", "−")
+    # What the page is told.
 
     def records(self) -> list[dict[str, Any]]:
-        """The nodes for the page: names, and what they are computed from."""
+        """The nodes: names, and what they are computed from."""
         records = []
-        for k, node in enumerate(self.order):
-            record: dict[str, Any] = {"name": self.short[k]}
-            if self.full[k] != self.short[k]:
-                record["full"] = self.full[k]
+        for k, (node, called) in enumerate(zip(self.order, self.called)):
+            record: dict[str, Any] = {"name": called.short}
+            if k in self.targets and not called.short:
+                record |= {"name": "y", "math": ["y", "", ""]}
+            elif called.math:
+                record["math"] = called.math
+            if called.full != called.short and called.full:
+                record["full"] = called.full
+            if called.cell != called.short:
+                record["cell"] = called.cell
+            if k in self.rows:
+                record["row"] = True
+            if k in self.targets:
+                record["target"] = True
+            if self.sides[k]:
+                record["side"] = self.sides[k]
             if node.op:
                 record["op"] = node.op.name
-                record["parents"] = [self.index[parent] for parent in node.parents]
+                record["parents"] = self.parents[k]
             else:
                 record["data"] = plain(node.data)
                 if node.is_constant:
@@ -148,105 +152,156 @@ class StepGraph:
             records.append(record)
         return records
 
-    def outline(self) -> list[Any]:
-        """The steps, and groups of steps.
+    def about_operations(self) -> dict[str, dict[str, Any]]:
+        """What the page writes about each operation: its symbol, its formula, and a formula for each rule."""
+        found: dict[str, dict[str, Any]] = {}
+        for name in self.operations:
+            op = OPS[name]
+            found[name] = {"symbol": op.symbol, "doc": f"{op.name}: {op.doc}", "rules": mathml.rules(op)}
+            found[name] |= {"math": mathml.operation(op)} if op.arity else {"nary": True}
+        return found
 
-        A step is a list: ["start"], ["forward", node], ["seed"], ["backward", node, operand] or ["update"]. A group is
-        a dict with a title and the steps or groups in it.
+    def units(self) -> list[dict[str, Any]]:
+        """The units, outer before inner, each with the nodes that others use or that are an output."""
+        used: dict[int, set[int]] = {}
+        for k, parents in enumerate(self.parents):
+            for parent in parents:
+                used.setdefault(parent, set()).add(k)
+        found: list[dict[str, Any]] = []
+
+        def add(unit: Unit, parent: int | None) -> None:
+            nodes = unit.nodes()
+            own = set(nodes)
+            shows = [k for k in nodes if k in self.outputs or used.get(k, set()) - own]
+            record = {"kind": unit.kind, "title": unit.title, "what": unit.what, "brief": unit.brief, "nodes": nodes,
+                      "shows": shows, "parent": parent}  # fmt: skip
+            self._numbers[id(unit)] = len(found)
+            found.append(record)
+            here = len(found) - 1
+            for item in unit.items:
+                if isinstance(item, Unit):
+                    add(item, here)
+
+        self._numbers: dict[int, int] = {}
+        for items in self.items:
+            for item in items:
+                if isinstance(item, Unit):
+                    add(item, None)
+        return found
+
+    def groups(self) -> list[dict[str, Any]]:
+        """The leaves in groups for the reader: inputs first, then by neuron, then constants; each in its order."""
+        inputs: list[int] = []
+        constants: list[int] = []
+        neurons: list[dict[str, Any]] = []
+        placed: set[int] = set()
+        for items in self.items:
+            for unit in _inner(items):
+                if unit.kind != "neuron":
+                    continue
+                weights = [k for node in unit.nodes() for k in self.parents[node] if k in self.rows and k not in placed]
+                weights = list(dict.fromkeys(weights))
+                placed.update(weights)
+                if weights:
+                    neurons.append({"title": unit.title, "leaves": weights})
+        for k, node in enumerate(self.order):
+            if node.is_leaf and k not in placed:
+                (constants if node.is_constant and k not in self.targets else inputs).append(k)
+        title = "inputs and target" if self.targets else "inputs" if neurons else "leaves"
+        found = [{"title": title, "leaves": inputs, "first": True}] if inputs else []
+        return [*found, *neurons, *([{"title": "constants", "leaves": constants}] if constants else [])]
+
+    def linked(self) -> list[list[int]]:
+        """Leaves of two graphs that one slider moves: the same Value, or the same label."""
+        if len(self.places) == 1:
+            return []
+        one, other = self.places
+        by_label = {node.label: k for node, k in other.items() if node.is_leaf and node.label}
+        pairs = []
+        for node, k in one.items():
+            if node.is_leaf and not node.is_constant:
+                twin = other.get(node, by_label.get(node.label) if node.label else None)
+                if twin is not None:
+                    pairs.append([k, twin])
+        first = sum(1 for side in self.sides if side == 0)
+        targets = sorted(k for k in self.targets if self.order[k].is_constant)
+        return pairs + [
+            list(pair) for pair in zip([k for k in targets if k < first], [k for k in targets if k >= first])
+        ]
+
+    # Steps.
+
+    def outline(self) -> list[Any]:
+        """The steps, and groups of steps; call ``units`` before.
+
+        A step is a list: ["start"], ["forward", node], ["seed", node], ["backward", node, operand] or ["update"]. A
+        group is a dict with the number of its unit, a title, and the steps or groups in it; a pair a dict of two steps.
         """
-        computed = [k for k, node in enumerate(self.order) if node.op]
-        passes = {
-            "forward": [(k, [["forward", k]]) for k in computed],
-            "backward": [(k, steps) for k in reversed(computed) if (steps := self._backward(k))],
-        }
-        everything = [step for turns in passes.values() for _, steps in turns for step in steps]
-        count = len(everything) + 3
-        grouped = {name: [step for _, steps in turns for step in steps] for name, turns in passes.items()}
-        if count > GROUPED:
-            for levels in (1, 2):
-                grouped = {name: self._grouped(turns, levels) for name, turns in passes.items()}
-                if sum(map(len, grouped.values())) + 3 <= GROUPED:
-                    break
-            else:
-                grouped = {name: _banded(groups, (GROUPED - 3) // 2) for name, groups in grouped.items()}
-        return [["start"], *grouped["forward"], ["seed"], *grouped["backward"], ["update"]]
+        passes = [(self._pass(items, "forward"), self._pass(items, "backward")) for items in self.items]
+        if len(passes) == 1:
+            [(forward, backward)] = passes
+            return [["start"], *forward, ["seed", self.outputs[0]], *backward, ["update"]]
+        paired = [_paired(list(flat(one)), list(flat(other))) for one, other in zip(*passes)]
+        return [["start"], *paired[0], {"pair": [["seed", k] for k in self.outputs]}, *paired[1], ["update"]]
 
     def _backward(self, k: int) -> list[Any]:
         parents = self.order[k].parents
         return [["backward", k, j] for j, parent in enumerate(parents) if not parent.is_constant]
 
-    def _grouped(self, turns: list[Turn], levels: int) -> list[Any]:
-        """The steps by neuron, or by layer and then neuron."""
-        if levels == 0:
-            return [step for _, steps in turns for step in steps]
-        groups: list[Any] = []
-        for unit, run in _runs(turns, lambda k: self.unit(k, levels)):
-            items = self._grouped(run, levels - 1)
-            if len(items) == 1:
-                groups += items
+    def _pass(self, items: list[Item], kind: str) -> list[Any]:
+        """The steps of a pass: single ones where they are few, else as many of the units as needed."""
+        if self.count <= GROUPED:
+            return self._listed(items, kind, set())
+        inner = {id(unit) for unit in _inner(items) if not any(isinstance(item, Unit) for item in unit.items)}
+        found = self._listed(items, kind, inner)
+        if len(found) * 2 + 3 > GROUPED:
+            found = self._listed(items, kind, {id(unit) for unit in _inner(items)})
+        return found
+
+    def _listed(self, items: Iterable[Item], kind: str, grouped: set[int]) -> list[Any]:
+        found: list[Any] = []
+        for item in items if kind == "forward" else reversed(list(items)):
+            if isinstance(item, Unit):
+                inside = self._listed(item.items, kind, grouped)
+                if id(item) in grouped and len(inside) > 1:
+                    found.append(
+                        {"title": item.title, "what": item.what, "unit": self._numbers[id(item)], "items": inside}
+                    )
+                else:
+                    found += inside
+            elif kind == "forward":
+                found.append(["forward", item])
             else:
-                groups.append({"title": unit or self.called(run[0][0]), "items": items})
-        return groups
-
-    def unit(self, k: int, levels: int) -> str:
-        """The part of a label that names the neuron (for level 1) or the layer (for level 2); "" where it has none."""
-        parts = self.full[k].split(".") if _DOTTED.fullmatch(self.full[k]) else [""]
-        return ".".join(parts[: len(parts) - levels]) if levels == 1 or len(parts) > 2 else self.unit(k, levels - 1)
+                found += self._backward(item)
+        return found
 
 
-def _short(name: str, is_leaf: bool) -> str:
-    """layer1.neuron2.w3 is w3; layer1.neuron2.a is a₂, because the next layer uses the a of all neurons."""
-    if not _DOTTED.fullmatch(name):
-        return shorten(name, 14)
-    unit, _, last = name.rpartition(".")
-    number = re.search(r"[0-9]+$", unit)
-    return shorten(last if is_leaf or number is None else last + number[0].translate(_SUBSCRIPTS), 14)
+def _shifted(item: Item, start: int) -> Item:
+    """The item with the indices of the second graph."""
+    if isinstance(item, Unit):
+        item.items = [_shifted(inner, start) for inner in item.items]
+        return item
+    return item + start
 
 
-_DOTTED = re.compile(r"[^\W\d]\w*(\.\w+)+")
-_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+def _inner(items: Iterable[Item]) -> Iterator[Unit]:
+    """All units, outer before inner."""
+    for item in items:
+        if isinstance(item, Unit):
+            yield item
+            yield from _inner(item.items)
 
 
-def _runs(turns: list[Turn], unit_of: Callable[[int], str]) -> Iterator[tuple[str, list[Turn]]]:
-    """Consecutive turns of one unit; a node that belongs to none is a run by itself."""
-    run: list[Turn] = []
-    for turn in turns:
-        unit = unit_of(turn[0])
-        if run and (not unit or unit != unit_of(run[-1][0])):
-            yield unit_of(run[-1][0]), run
-            run = []
-        run.append(turn)
-    if run:
-        yield unit_of(run[-1][0]), run
-
-
-def _banded(items: list[Any], most: int) -> list[Any]:
-    """At most so many groups of neighbouring items."""
-    if len(items) <= most:
-        return items
-    size = math.ceil(len(items) / most)
-    bands = [items[k : k + size] for k in range(0, len(items), size)]
-    return [{"title": "", "items": band} if len(band) > 1 else band[0] for band in bands]
+def _paired(one: list[Any], other: list[Any]) -> list[Any]:
+    """Two lists of steps, side by side; where one is longer, its last steps stand alone."""
+    pairs: list[Any] = [{"pair": [a, b]} for a, b in zip(one, other)]
+    return pairs + one[len(other) :] + other[len(one) :]
 
 
 def flat(items: Iterable[Any]) -> Iterator[list[Any]]:
+    """The single steps of an outline."""
     for item in items:
         if isinstance(item, dict):
-            yield from flat(item["items"])
+            yield from flat(item.get("items") or item["pair"])
         else:
             yield item
-
-
-def _recomputed(order: list[Value], index: dict[Value, int]) -> list[Value]:
-    """The same graph from fresh leaves: what the page will compute when it is opened."""
-    values: list[Value] = []
-    for node in order:
-        parents = [values[index[parent]] for parent in node.parents]
-        if node.op is None:
-            values.append(constant(node.data) if node.is_constant else Value(node.data))
-        elif node.op.name == "dot":
-            n = len(parents) // 2
-            values.append(FUNCTIONS["dot"](parents[:n], parents[n : 2 * n], *parents[2 * n :]))
-        else:
-            values.append(FUNCTIONS[node.op.name](*(parents if node.op.arity else [parents])))
-    return values
