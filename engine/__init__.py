@@ -13,9 +13,12 @@ from __future__ import annotations
 from .check import GradcheckError, GradcheckReport, gradcheck
 from .collector import collector_paused
 from .graph import first_nonfinite, toposort
+from .operations import *  # noqa: F403  one free function for each row of the table
+from .operations import FUNCTIONS
 from .ops import OPS, Op
 from .reverse import grad, hessian, jacobian
-from .value import FUNCTIONS, Value
+from .value import Value
+from .weighted import dot
 
 __version__ = "0.2.0"
 
@@ -23,12 +26,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-globals().update(FUNCTIONS)  # one free function for each row of the table
+    from .lowering import Kernel as Kernel
+    from .lowering import lower
 
 # sum, abs and pow are left out of the star import only: there they would hide Python's own.
 __all__ = [
     "GradcheckError", "GradcheckReport", "OPS", "Op", "Value", "collector_paused", "first_nonfinite", "grad",
-    "gradcheck", "hessian", "jacobian", "lower", "toposort",
+    "gradcheck", "hessian", "jacobian", "dot", "lower", "toposort",
     *(name for name in FUNCTIONS if name not in ("sum", "abs", "pow")),
 ]  # fmt: skip
 

@@ -11,8 +11,9 @@ from math import hypot, isfinite
 
 from .differences import Slope, all_steps, first_steps, is_quiet, slope
 from .graph import toposort
+from .operands import real_number
 from .reverse import grad, hessian, jacobian
-from .value import Value, real_number
+from .value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 log(0) = -inf, 1/0 = inf, log(-1) = nan, exp(710) = inf: as in C, NumPy and PyTorch, never a Python exception and never
 a complex number. Operations that the table leaves to the platform ("exp(a)" in the row of exp) are written here by
-hand; all others are compiled from their rows.
+hand; the functions of all other rows are generated, and stand in operations.py.
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ from __future__ import annotations
 import math
 from functools import reduce
 from operator import add as _add
-
-from .ops import OPS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -121,32 +119,14 @@ scalar: dict[str, Callable[..., Any]] = {
 }
 
 
-# math's own functions, under the names of the table. They raise where the IEEE result is wanted, and are faster.
-FAST: dict[str, Callable[..., float]] = {
-    name: getattr(math, {"abs": "fabs"}.get(name, name), function) for name, function in scalar.items()
-}
-RAISED = (ValueError, OverflowError, ZeroDivisionError)  # by math's functions and by Python's division
+BY_HAND = tuple(scalar)  # the functions of all other rows are in operations.py, which adds them to ``scalar``
+MATH = {name: {"abs": "fabs"}.get(name, name) for name in scalar if hasattr(math, {"abs": "fabs"}.get(name, name))}
+NEVER_RAISE = frozenset({"abs", "cbrt", "atan", "atan2", "tanh", "asinh", "erf", "hypot"})  # of math's functions
+RAISED = (ValueError, OverflowError, ZeroDivisionError)  # by the others, and by Python's division
 
 
-def _compile_forward() -> None:
-    """Add to ``scalar`` a function for each row that is an expression of other operations.
+def by_ieee(expression: str, names: tuple[str, ...], *data: float) -> float:
+    """An expression of the table where Python raises an exception: every operation in it by its IEEE function."""
+    from .expressions import function
 
-    The expression is tried with math's functions first, and evaluated anew with the IEEE functions where they raise.
-    """
-    rest = [op for op in OPS.values() if op.name not in scalar]
-    signatures = [f"{op.name}({', '.join(op.arguments)})" for op in rest]
-    careful = dict(scalar)
-    exec("\n".join(f"def {head}: return {op.forward}" for head, op in zip(signatures, rest)), careful)
-    names: dict[str, Any] = {**FAST, "careful": careful, "RAISED": RAISED}
-    exec(
-        "\n".join(
-            f"def {head}:\n try: return {op.forward}\n except RAISED: return careful[{op.name!r}]{head[len(op.name) :]}"
-            for head, op in zip(signatures, rest)
-        ),
-        names,
-    )
-    scalar.update((op.name, names[op.name]) for op in rest)
-    FAST.update((op.name, names[op.name]) for op in rest)
-
-
-_compile_forward()
+    return float(function(expression, names, scalar)(*data))

@@ -1,15 +1,16 @@
 """The table of operations: one row an operation, and everything else is derived from it.
 
 A row gives the name, the symbol shown in pictures, the forward expression, one derivative rule per argument, and the
-boxes from which tests sample its arguments. From the rows come the methods of Value and the free functions (value.py),
-derivatives of derivatives (reverse.py), generated source (source.py, and JavaScript in viz), and the tests.
+boxes from which tests sample its arguments. From the rows come the methods of Value and the free functions
+(operations.py, written by ``python -m engine.generate``), derivatives of derivatives (reverse.py), lowered programs and
+their source (lowering/), the page's JavaScript and formulas (viz), and the tests.
 
-Forward and rules are expressions over the arguments ``a``, ``b``, ``c`` and the result ``y``, written in a small part
-of Python: numbers, ``+ - * /``, one comparison, ``x if condition else y``, and calls of operations of this table. A
-rule may use ``y``, because the derivative of many functions is cheapest in terms of its own value (tanh' = 1 - y*y).
-An n-ary operation has its forward in the section below; its rule is for the argument ``a`` among ``n``.
+Forward and rules are expressions over the arguments ``a``, ``b``, ``c`` and the result ``y`` in the small language of
+expressions.py: numbers, ``+ - * /``, one comparison, ``x if condition else y``, and calls of operations of this table.
+A rule may use ``y``, because the derivative of many functions is cheapest in terms of its own value (tanh' = 1 - y*y).
+The rule of an n-ary operation is for the argument ``a`` among ``n``; ``*rest`` in a list stands for the others.
 
-Arithmetic is IEEE 754's, as in C, NumPy and PyTorch: log(0) = -inf, 1/0 = inf, log(-1) = nan, exp(710) = inf.
+Arithmetic is IEEE 754's, as in C, NumPy and PyTorch: log(0) = -inf, 1/0 = inf, log(-1) = nan, exp(710) = inf (ieee.py).
 """
 
 from __future__ import annotations
@@ -35,9 +36,12 @@ class Op:
     rules       the derivative of the result by each argument, as expressions of the arguments and of the result ``y``
     domains     boxes inside which the operation is smooth; tests sample their arguments from them
     defaults    values of the last arguments where the caller leaves them out
+    chooses     whether the operation takes its result from one of its operands: a 0.0 that stands alone in a branch of
+                a rule then says that the operand was not chosen, and nothing is reached through it (reverse.py)
+    names       what callers call the arguments, where ``a``, ``b``, ``c`` would say too little
     """
 
-    __slots__ = ("name", "symbol", "arguments", "forward", "rules", "domains", "defaults", "doc")
+    __slots__ = ("name", "symbol", "arguments", "forward", "rules", "domains", "defaults", "doc", "chooses", "names")
 
     def __init__(
         self,
@@ -49,10 +53,13 @@ class Op:
         domains: tuple[Box, ...],
         doc: str,
         defaults: tuple[float, ...] = (),
+        chooses: bool = False,
+        names: str = "",
     ) -> None:
         self.name, self.symbol, self.forward, self.rules = name, symbol, forward, rules
         self.arguments = () if arguments == "*" else tuple(arguments.split())
-        self.domains, self.doc, self.defaults = domains, doc, defaults
+        self.domains, self.doc, self.defaults, self.chooses = domains, doc, defaults, chooses
+        self.names = tuple(names.split()) or self.arguments
 
     @property
     def arity(self) -> int | None:
@@ -94,7 +101,7 @@ _ROWS = [
     Op("pow", "**", "a b", "pow(a, b)",
        ("0.0 if b == 0 else b * pow(a, b - 1)",
         "y * log(a) if a != 0 else 0.0 if b >= 0 else y * log(a)"),
-       ((_POSITIVE, _ANY),), "a to the power b"),
+       ((_POSITIVE, _ANY),), "a to the power of the exponent", names="a exponent"),
     Op("abs", "abs", "a", "abs(a)", ("1.0 if a > 0 else -1.0 if a < 0 else 0.0",), _SIDES,
        "the absolute value; its derivative at 0 is 0"),
     Op("exp", "exp", "a", "exp(a)", ("y",), ((_ANY,),), "e to the power a"),
@@ -117,7 +124,8 @@ _ROWS = [
     Op("atan2", "atan2", "a b", "atan2(a, b)",
        ("0.0 if hypot(a, b) == 0 else b / hypot(a, b) / hypot(a, b)",
         "0.0 if hypot(a, b) == 0 else -(a / hypot(a, b) / hypot(a, b))"),
-       ((_ABOVE, _ANY), (_BELOW, _ABOVE)), "the angle of the point (b, a) in radians; its gradient at (0, 0) is 0"),
+       ((_ABOVE, _ANY), (_BELOW, _ABOVE)), "the angle of the point (x, y) in radians; its gradient at (0, 0) is 0",
+       names="y x"),
     Op("sinh", "sinh", "a", "sinh(a)", ("cosh(a)",), ((_ANY,),), "the hyperbolic sine"),
     Op("cosh", "cosh", "a", "cosh(a)", ("sinh(a)",), ((_ANY,),), "the hyperbolic cosine"),
     Op("tanh", "tanh", "a", "tanh(a)", ("1 - y * y",), ((_ANY,),), "the hyperbolic tangent"),
@@ -132,12 +140,13 @@ _ROWS = [
     Op("softplus", "softplus", "a", "a + log1p(exp(-a)) if a > 0 else log1p(exp(a))", ("sigmoid(a)",), ((_ANY,),),
        "log(1 + exp(a)), without a threshold"),
     Op("relu", "relu", "a", "0.0 if a <= 0 else a", ("1.0 if a > 0 else 0.0",), _SIDES,
-       "max(a, 0); its derivative at 0 is 0"),
+       "max(a, 0); its derivative at 0 is 0", chooses=True),
     Op("leaky_relu", "leaky relu", "a b", "a if a > 0 else a * b", ("1.0 if a > 0 else b", "0.0 if a > 0 else a"),
-       ((_BELOW, _UNIT), (_ABOVE, _UNIT)), "a above 0, a * b below, b the slope there", (0.01,)),
+       ((_BELOW, _UNIT), (_ABOVE, _UNIT)), "a above 0, negative_slope * a below", (0.01,), True,
+       "a negative_slope"),
     Op("elu", "elu", "a b", "a if a > 0 else b * expm1(a)",
        ("1.0 if a > 0 else b * exp(a)", "0.0 if a > 0 else expm1(a)"),
-       ((_BELOW, _POSITIVE), (_ABOVE, _POSITIVE)), "a above 0, b * (exp(a) - 1) below", (1.0,)),
+       ((_BELOW, _POSITIVE), (_ABOVE, _POSITIVE)), "a above 0, alpha * (exp(a) - 1) below", (1.0,), True, "a alpha"),
     Op("silu", "silu", "a", "a * sigmoid(a)", ("sigmoid(a) * (1 + a * (1 - sigmoid(a)))",), ((_ANY,),),
        "a * sigmoid(a), also called swish"),
     Op("gelu", "gelu", "a", "0.5 * a * (1 + erf(a * 0.7071067811865476))",
@@ -146,17 +155,18 @@ _ROWS = [
     Op("erf", "erf", "a", "erf(a)", ("1.1283791670955126 * exp(-a * a)",), ((_ANY,),), "the error function"),
     Op("maximum", "max", "a b", "a if a >= b else a if a != a else b",
        ("1.0 if a > b else 0.0 if a < b else 0.5", "0.0 if a > b else 1.0 if a < b else 0.5"),
-       _ORDERED, "the larger of a and b; a tie gives each half of the gradient"),
+       _ORDERED, "the larger of a and b; a tie gives each half of the gradient", chooses=True),
     Op("minimum", "min", "a b", "a if a <= b else a if a != a else b",
        ("1.0 if a < b else 0.0 if a > b else 0.5", "0.0 if a < b else 1.0 if a > b else 0.5"),
-       _ORDERED, "the smaller of a and b; a tie gives each half of the gradient"),
+       _ORDERED, "the smaller of a and b; a tie gives each half of the gradient", chooses=True),
     Op("clip", "clip", "a b c", "c if a > c else b if a < b else a",
        ("0.0 if a > c else 0.0 if a < b else 1.0",
         "0.0 if a > c else 1.0 if a < b else 0.0",
         "1.0 if a > c else 0.0"),
        (((-0.5, 0.5), (-2.0, -1.0), (1.0, 2.0)), ((-3.0, -2.5), (-2.0, -1.0), (1.0, 2.0)),
         ((2.5, 3.0), (-2.0, -1.0), (1.0, 2.0))),
-       "a, but at least b and at most c; the derivative by a at a bound is 1", (-inf, inf)),
+       "a, but at least low and at most high; the derivative with respect to a is 1 at a bound", (-inf, inf),
+       True, "a low high"),
     Op("hypot", "hypot", "a b", "hypot(a, b)", ("0.0 if y == 0 else a / y", "0.0 if y == 0 else b / y"),
        ((_ABOVE, _ANY), (_ANY, _BELOW)), "sqrt(a*a + b*b) without overflow; its gradient at (0, 0) is 0"),
     Op("logaddexp", "logaddexp", "a b",
@@ -164,7 +174,8 @@ _ROWS = [
        ("sigmoid(a - b)", "sigmoid(b - a)"), ((_ANY, _ANY),), "log(exp(a) + exp(b)) without overflow"),
     Op("where", "where", "a b c", "b if a != 0 else c",
        ("0", "1.0 if a != 0 else 0.0", "0.0 if a != 0 else 1.0"),
-       ((_ABOVE, _ANY, _ANY), ((0.0, 0.0), _ANY, _ANY)), "b where the condition a is true (not 0), else c"),
+       ((_ABOVE, _ANY, _ANY), ((0.0, 0.0), _ANY, _ANY)), "then where the condition is true (not 0), else otherwise", (),
+       True, "condition then otherwise"),
     # Comparisons give 1.0 or 0.0, so that a branch can stand in the graph: where(gt(a, b), a, b). Derivative 0.
     Op("gt", ">", "a b", "1.0 if a > b else 0.0", ("0", "0"), _ORDERED, "1.0 where a > b, else 0.0"),
     Op("ge", "≥", "a b", "1.0 if a >= b else 0.0", ("0", "0"), _ORDERED, "1.0 where a >= b, else 0.0"),
@@ -177,9 +188,10 @@ _ROWS = [
     Op("bce", "bce", "a b", "-(b * maximum(log(a), -100.0) + (1 - b) * maximum(log1p(-a), -100.0))",
        ("(a - b) / maximum(a * (1 - a), 9.999999960041972e-13)",
         "maximum(log1p(-a), -100.0) - maximum(log(a), -100.0)"),
-       (((0.05, 0.95), (0.0, 1.0)),), "binary cross-entropy of the probability a for the label b"),
+       (((0.05, 0.95), (0.0, 1.0)),), "binary cross-entropy of the probability a for the target", names="a target"),
     Op("bce_with_logits", "bce logits", "a b", "b * softplus(-a) + (1 - b) * softplus(a)", ("sigmoid(a) - b", "-a"),
-       ((_ANY, (0.0, 1.0)),), "binary cross-entropy of the logit a (the probability is sigmoid(a)) for the label b"),
+       ((_ANY, (0.0, 1.0)),), "binary cross-entropy of the logit a (the probability is sigmoid(a)) for the target",
+       names="a target"),
     Op("sum", "Σ", "*", "sum(a)", ("1",), _MANY, "the sum of the values, added from left to right"),
     Op("mean", "mean", "*", "mean(a)", ("1 / n",), _MANY, "the arithmetic mean of the values"),
     Op("logsumexp", "logsumexp", "*", "logsumexp(a)", ("exp(a - y)",), _MANY,

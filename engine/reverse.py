@@ -10,8 +10,11 @@ from __future__ import annotations
 from collections import deque
 
 from .graph import alone, marked, toposort
+from .operands import constant
+from .operations import FUNCTIONS
 from .ops import OPS
-from .value import FUNCTIONS, Value, constant
+from .value import Value
+from .weighted import dot as dot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from contextlib import suppress
 from itertools import chain
 from math import isfinite
 
-from .value import Value, real_number
+from .operands import real_number
+from .value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from random import Random
 
 from engine import Value, collector_paused, dot, logsumexp
 from engine.rows import is_row, read_rows, shown
-from engine.value import dots
+from engine.weighted import dots
 
 from .activations import apply, checked_activation, initial_bound, one_of
 from .data import checked_seed, positive_int

@@ -8,7 +8,7 @@ logits, which is what ``fit`` uses: past z = 37 the probability rounds to 1 and 
 from __future__ import annotations
 
 from engine import Value, bce, bce_with_logits, dot, logsumexp, mean
-from engine.value import real_number
+from engine.operands import real_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

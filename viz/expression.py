@@ -14,7 +14,8 @@ from engine import OPS, Value
 from engine.expressions import Call, ExpressionError, List, Name, Node, names, parse, walk
 from engine.expressions import evaluate as evaluated
 from engine.ieee import scalar
-from engine.value import FUNCTIONS, constant
+from engine.operands import constant
+from engine.operations import FUNCTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

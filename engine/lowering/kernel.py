@@ -5,8 +5,9 @@ from __future__ import annotations
 from array import array
 
 from engine.collector import collector_paused
+from engine.operands import real_number
 from engine.rows import Rows, is_row, read_rows
-from engine.value import Value, real_number
+from engine.value import Value
 
 from .program import Program, trace
 

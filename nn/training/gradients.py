@@ -81,7 +81,7 @@ class LoweredGradient:
 
         self.job = job
         x, target = job.leaves(job.samples[0])
-        self.kernel = lower(job.loss_of(x, target), inputs=[*x, *target], wrt=job.params, backend=backend)
+        self.kernel = lower(job.loss_of(x, target), inputs=[*x, *target], wrt=job.params, backend=backend)  # type: ignore[arg-type]
         self.backend: str = self.kernel.backend
         self._scores: Any = None
 
@@ -97,7 +97,7 @@ class LoweredGradient:
 
         if self._scores is None:
             x, target = self.job.leaves(samples[0])
-            self._scores = lower(_scores(self.job, x, target), inputs=[*x, *target], wrt=[], backend=self.backend)
+            self._scores = lower(_scores(self.job, x, target), inputs=[*x, *target], wrt=[], backend=self.backend)  # type: ignore[arg-type]
         values, _ = self._scores(samples)
         return values[0], values[1] if self.job.classifies else None
 

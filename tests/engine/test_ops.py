@@ -13,9 +13,9 @@ import pytest
 import engine
 from engine import OPS, Value, grad, gradcheck, hessian
 from engine.expressions import function as compile_rule
+from engine.generate import load
 from engine.ieee import scalar
 from engine.ops import Op
-from engine.value import _compiled
 
 mp = pytest.importorskip("mpmath").mp
 mp.dps = 60
@@ -136,7 +136,10 @@ def test_gradcheck_catches_a_rule_that_is_wrong_by_a_thousandth(name, monkeypatc
             continue
         wrong = tuple(f"1.001 * ({r})" if i == k else r for i, r in enumerate(op.rules))
         domains = " ".join(op.arguments)
-        method = _compiled(Op(name, op.symbol, domains, op.forward, wrong, op.domains, op.doc, op.defaults))
+        names = " ".join(op.names)
+        method, _, _ = load(
+            Op(name, op.symbol, domains, op.forward, wrong, op.domains, op.doc, op.defaults, op.chooses, names)
+        )
         monkeypatch.setattr(Value, name, method)
         caught = 0
         for xs in points(op, 1):

@@ -11,7 +11,7 @@ import threading
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import engine
@@ -72,6 +72,7 @@ def test_random_graphs_agree_with_pytorch(start, plan):
     assert y.data == pytest.approx(t.item(), rel=1e-12, abs=1e-13)
     y.backward()
     first = torch.autograd.grad(t, ts, create_graph=True, materialize_grads=True)
+    assume(all(map(torch.isfinite, first)))  # hypot at (0, 0), which is nan there and 0 here
     assert [x.grad for x in xs] == pytest.approx([g.item() for g in first], rel=1e-9, abs=1e-11)
     graphs = grad(y, xs, create_graph=True)
     assert [g.data for g in graphs] == pytest.approx([x.grad for x in xs], rel=1e-11, abs=1e-12)

@@ -9,7 +9,7 @@ import re
 import pytest
 
 from engine import OPS, Value, dot, grad, sigmoid, where
-from engine.value import FUNCTIONS
+from engine.operations import FUNCTIONS
 from nn import MLP, binary_cross_entropy
 from viz import latex
 from viz.tex import name, number

@@ -6,8 +6,9 @@ import math
 from typing import TYPE_CHECKING
 
 from engine import Value, grad, toposort
+from engine.operands import constant
+from engine.operations import FUNCTIONS
 from engine.ops import OPS
-from engine.value import FUNCTIONS, constant
 
 from . import mathml
 from .names import names

@@ -205,7 +205,7 @@ def test_a_simplification_of_two_operands_keeps_every_bit(expression: object, le
 def test_constants_are_folded_by_ieee_arithmetic() -> None:
     """What depends on plain numbers alone becomes one constant, poles and overflow included."""
     x = Value(1.0)
-    three = engine.value.constant(3.0)
+    three = engine.operands.constant(3.0)
     y = x * ((three / 0.0) + (three * 1e308 * 10).exp() + engine.logsumexp([1.0, 2.0]) + dot([2.0], [3.0], 1.0))
     program = trace([y], [x], [x])
     assert ops(program) == ["mul"]
@@ -233,7 +233,7 @@ def test_what_nothing_needs_is_left_out() -> None:
 
 def test_an_output_may_be_a_leaf() -> None:
     """An input, a parameter and a plain number are outputs like others."""
-    x, w, number = Value(2.0), Value(3.0), engine.value.constant(4.0)
+    x, w, number = Value(2.0), Value(3.0), engine.operands.constant(4.0)
     program = trace([x, w, number], [x], [x, w])
     assert evaluate(program, [7.0]) == ([7.0, 3.0, 4.0], [[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]])
 
@@ -243,7 +243,7 @@ def test_wrt_may_be_inputs_intermediates_outputs_and_constants() -> None:
     x, w = Value(0.3), Value(0.7)
     first, second = x * w, x * w  # one instruction, two adjoints
     one = first * 1.0  # no instruction
-    number = engine.value.constant(2.0)
+    number = engine.operands.constant(2.0)
     y = first.sin() + second * second * number + one
     wrt = [first, second, one, number, x, w, y, first]
     values, gradients = evaluate(trace([y], [x], wrt), [0.3])
@@ -387,7 +387,7 @@ def test_a_wrong_rule_shows(monkeypatch: pytest.MonkeyPatch) -> None:
 @given(st.data())
 def test_a_program_is_simplified_to_a_fixed_point(data: st.DataObject) -> None:
     """No instruction of a random program is constant, or written twice."""
-    leaves = [Value(0.3), Value(0.7), *map(engine.value.constant, (1.0, 0.0, 2.0))]
+    leaves = [Value(0.3), Value(0.7), *map(engine.operands.constant, (1.0, 0.0, 2.0))]
     nodes = list(leaves)
     for _ in range(data.draw(st.integers(1, 25))):
         op = data.draw(st.sampled_from(["add", "sub", "mul", "div", "neg", "tanh", "maximum", "where", "gt"]))

@@ -60,7 +60,7 @@ def graphs(draw: st.DrawFn, operations: list[str] = OPERATIONS) -> tuple[list[Va
     """(outputs, leaves, numbers to put into the leaves in place of their own): operations on random earlier nodes."""
     number = st.floats(-2, 2).map(lambda x: round(x, 3))
     leaves = [Value(draw(number)) for _ in range(draw(st.integers(1, 4)))]
-    nodes = [*leaves, engine.value.constant(draw(st.sampled_from([0.0, -0.0, 1.0, -1.0, 2.0, 0.5])))]
+    nodes = [*leaves, engine.operands.constant(draw(st.sampled_from([0.0, -0.0, 1.0, -1.0, 2.0, 0.5])))]
     for _ in range(draw(st.integers(1, 20))):
         name = draw(st.sampled_from(operations))
         arity = OPS[name].arity or draw(st.integers(1, 5))
@@ -151,7 +151,7 @@ def test_nested_expressions_keep_their_order(tree: list[Any]) -> None:
         if isinstance(part, list):
             function: Any = engine.FUNCTIONS[part[0]]
             return function(*map(built, part[1:]))
-        return leaves[part] if part in leaves else engine.value.constant(part)
+        return leaves[part] if part in leaves else engine.operands.constant(part)
 
     y = built(tree)
     found, _ = lower(y, [leaves["a"]], [], backend="source")([[0.7]])

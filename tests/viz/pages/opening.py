@@ -6,7 +6,8 @@ import math
 import re
 
 from engine import Value, dot, grad, tanh, toposort
-from engine.value import FUNCTIONS, constant
+from engine.operands import constant
+from engine.operations import FUNCTIONS
 from nn import MLP, binary_cross_entropy
 
 HOSTILE = ['"}{|<script>alert(1)</script>\\N</svg>', "</script><script>alert(2)</script>", "\u2028🎉'`${alert(3)}",

@@ -9,7 +9,7 @@ import pytest
 from opening import agree, caption_of, exact, fan_out, index_of, network, neuron, passes, set_leaf
 
 from engine import OPS, Value, dot, maximum, sqrt, toposort, where
-from engine.value import FUNCTIONS
+from engine.operations import FUNCTIONS
 from viz.pages.stepthrough import step_through
 
 

@@ -22,7 +22,7 @@ from engine.lowering import native
 from engine.lowering.native import library as native_library
 from engine.lowering.native import tapes
 from engine.lowering.program import trace
-from engine.value import FUNCTIONS
+from engine.operations import FUNCTIONS
 
 if not native.available()[0]:
     pytest.skip(native.available()[1], allow_module_level=True)

@@ -1,0 +1,347 @@
+"""``python -m engine.generate`` writes operations.py, the methods and functions of the table, from its rows (ops.py).
+
+The module is checked in, so that a reader, an editor, a debugger and a type checker see the operations as code. A test
+says when it is older than the table.
+"""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from pathlib import Path
+
+from . import expressions, ieee
+from .expressions import Call, Name, Node, Number, Python, rule
+from .ops import OPS, Op
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+TARGET = Path(__file__).with_name("operations.py")
+_OPERATORS = {"add": "add", "sub": "sub", "mul": "mul", "div": "truediv", "mod": "mod", "pow": "pow"}
+_WIDTH = 120
+
+_HEAD = '''\
+"""The operations of the table, as methods of Value and as free functions. Written by ``python -m engine.generate``.
+
+Do not edit: change the row in ops.py and run that command. Each method computes the result ``y`` and, at once, its
+local derivatives: how ``y`` moves with each operand. math's functions are tried first; where they raise, the IEEE
+result takes its place (ieee.py). A derivative that is ``NOTHING`` is 0.0, and says that nothing is reached through that
+operand: it was not chosen, or the result is constant in steps.
+"""
+
+# ruff: noqa: E501, I001, RUF100
+# fmt: off
+
+from __future__ import annotations
+
+from math import inf
+
+from .ieee import RAISED, by_ieee, scalar
+from .operands import CONSTANT, NOTHING, UNSET, applied, elementwise, gathered, many, operand
+from .ops import OPS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from .operands import Operand
+    from .value import Value  # at run time, value.py puts it here
+
+new = object.__new__
+'''
+
+
+class _Code(Python):
+    """Python that computes with the functions of this module; ``chooses``: a 0.0 in a branch is NOTHING."""
+
+    def __init__(self, chooses: bool = False, shared: dict[str, str] | None = None) -> None:
+        self.chooses, self.shared = chooses, shared or {}
+
+    def function(self, op: str) -> str:
+        return f"_{op}"
+
+    def bound(self, node: Node) -> tuple[str, int]:
+        known = self.shared.get(repr(node)) if isinstance(node, Call) else None
+        return (known, expressions.ATOM) if known else super().bound(node)
+
+    def where(self, condition: str, then: Node, otherwise: Node) -> tuple[str, int]:
+        if self.chooses:
+            then, otherwise = (
+                Name("NOTHING") if isinstance(node, Number) and node.value == 0 else node for node in (then, otherwise)
+            )
+        return super().where(condition, then, otherwise)
+
+
+class _Plain(Python):
+    """Python as one writes it for readers: 1 - y*y."""
+
+    infix = {**Python.infix, "mul": ("*", expressions.PRODUCT), "div": ("/", expressions.PRODUCT)}  # noqa: RUF012
+
+    def __init__(self, names: dict[str, str]) -> None:
+        self.names = names
+
+    def number(self, value: float) -> str:
+        return f"{value:.17g}" if value.is_integer() else repr(value)
+
+    def name(self, name: str) -> str:
+        return self.names.get(name, name)
+
+
+def source() -> str:
+    """The text of operations.py."""
+    from_math = [f"{text} as _{name}" for name, text in sorted(ieee.MATH.items())]
+    imports = "\n".join(["from math import (", *_wrapped(from_math), ")"])
+    by_hand = [f'_{name} = scalar["{name}"]' for name in ieee.BY_HAND if name not in ieee.MATH]
+    parts = [_HEAD.replace("from math import inf\n", f"from math import inf\n{imports}\n"), "\n".join(by_hand)]
+    parts.append("\n".join(f'{_constant(op)} = OPS["{op.name}"]' for op in OPS.values()))
+    body = ['''class Operations:
+    """The methods of Value that come from the table."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+        data: float
+
+        def __float__(self) -> float: ...
+''']  # fmt: skip
+    for op in OPS.values():
+        if op.arity and op.name in _OPERATORS:
+            body += _operator(op)
+        elif op.arity:
+            body.append(_method(op, op.name))
+        if op.name in ("neg", "abs"):
+            body.append(f"def __{op.name}__(self) -> Value:\n    return self.{op.name}()\n")
+    parts.append("\n".join([body[0], *(textwrap.indent(text, "    ") for text in body[1:])]))
+    parts.append("# The free functions.")
+    names = [op.name for op in OPS.values() if op.name != "dot"]  # its function is in weighted.py
+    parts += [_free_function(OPS[name]) for name in names]
+    rows = _wrapped(f'"{name}": {name}' for name in names)
+    exported = _wrapped(f'"{name}"' for name in names)
+    parts.append("\n".join(["__all__ = [", *exported, "]"]))
+    parts.append("# All of them by name. weighted.py adds dot, and define.py what users define.")
+    parts.append("\n".join(["FUNCTIONS: dict[str, Callable[..., Value]] = {", *rows, "}"]))
+    parts += _functions_on_floats()
+    return "\n\n\n".join(part.strip("\n") for part in parts) + "\n"
+
+
+def _constant(op: Op) -> str:
+    return op.name.upper()
+
+
+# Floats.
+
+
+def _functions_on_floats() -> list[str]:
+    """A function on floats for each row that is an expression of others."""
+    rows = [op for op in OPS.values() if op.name not in ieee.BY_HAND]
+    parts = ["# The operations on floats that are expressions of others; ieee.py has the rest."]
+    parts += map(_function_on_floats, rows)
+    parts.append("\n".join(["scalar.update({", *_wrapped(f'"{op.name}": _{op.name}' for op in rows), "})"]))
+    return parts
+
+
+def _function_on_floats(op: Op) -> str:
+    text = _Code().text(rule(op.forward))
+    lines = [f"def _{op.name}({', '.join(f'{a}: float' for a in op.arguments)}) -> float:"]
+    if _may_raise(text):
+        data = ", ".join(op.arguments)
+        lines += ["    try:", f"        return {text}", "    except RAISED:",
+                  f"        return by_ieee({_constant(op)}.forward, {_tuple(op.arguments)}, {data})"]  # fmt: skip
+    else:
+        lines.append(f"    return {text}")
+    return "\n".join(lines)
+
+
+def _wrapped(items: Iterable[str]) -> list[str]:
+    """The items with commas between them, in indented lines."""
+    return textwrap.wrap(", ".join(items) + ",", _WIDTH, initial_indent="    ", subsequent_indent="    ")
+
+
+def _tuple(names: tuple[str, ...]) -> str:
+    inner = ", ".join(f'"{name}"' for name in names)
+    return f"({inner},)" if len(names) == 1 else f"({inner})"
+
+
+def _may_raise(text: str) -> bool:
+    return "/" in text or "(" in text or "%" in text
+
+
+# Methods.
+
+
+def _operator(op: Op) -> list[str]:
+    name = _OPERATORS[op.name]
+    return [
+        _method(op, f"__{name}__", operator=True),
+        f'''def __r{name}__(self, other: Operand) -> Value:
+    number = operand(other)
+    if number is None:
+        return elementwise("__r{name}__", self, other)
+    return number.__{name}__(self)
+''',
+        f'''def {op.name}(self, {_public(op)[1]}: Operand) -> Value:
+{textwrap.indent(_docstring(op), "    ")}
+    return self {expressions.Python.infix.get(op.name, ("**", 0))[0].strip()} {_public(op)[1]}
+''',
+    ]  # fmt: skip
+
+
+def _public(op: Op) -> tuple[str, ...]:
+    """What callers call the arguments; the first is self in a method."""
+    return op.names if op.names != ("a", "b") else ("a", "other")
+
+
+def _method(op: Op, name: str, operator: bool = False) -> str:
+    names = ("a", "other") if operator else _public(op)
+    others = names[1:]
+    defaults = dict(zip(reversed(others), reversed(op.defaults)))
+    signature = ["self", *(f"{x}: Operand = {defaults[x]!r}" if x in defaults else f"{x}: Operand" for x in others)]
+    lines = [f"def {name}({', '.join(signature)}) -> Value:"]
+    body = [] if operator else [_docstring(op)]
+    if operator:
+        body += ["if not isinstance(other, Value):",
+                 "    number = operand(other)",
+                 "    if number is None:",
+                 f'        return elementwise("{name}", self, other)',
+                 "    other = number"]  # fmt: skip
+    elif others:
+        test = " and ".join(f"isinstance({x}, Value)" for x in others)
+        test = f"not isinstance({others[0]}, Value)" if len(others) == 1 else f"not ({test})"
+        body += [f"if {test}:", f"    return applied(Value.{name}, self, {', '.join(others)})"]
+    left = ", ".join(op.arguments)
+    right = ", ".join(["self.data", *(f"{x}.data" for x in others)])
+    body.append(f"{left} = {right}")
+    trees = [rule(op.forward), *map(rule, op.rules)]
+    shared = _shared(trees)
+    for key, local in shared.items():
+        earlier = {k: v for k, v in shared.items() if k != key}
+        tree = next(node for tree in trees for node in expressions.walk(tree) if repr(node) == key)
+        body += _computed(local, _Code(shared=earlier).text(tree), "inf")
+    if op.name in ieee.BY_HAND and op.name not in ieee.MATH:
+        text = f"_{op.name}({left})"
+        body.append(f"y = {text}")
+    else:
+        text = _Code(shared=shared).text(trees[0])
+        body += _computed("y", text, f'scalar["{op.name}"]({left})', raises=op.name not in ieee.NEVER_RAISE)
+    body += ["node = new(Value)", "node.data = y", "node.grad = UNSET", 'node.label = ""', f"node.op = {_constant(op)}",
+             "node._mark = None"]  # fmt: skip
+    if len(op.arguments) <= 2:
+        body += ["node._a = self", f"node._b = {others[0] if others else 'None'}"]
+        targets = ["node._da", "node._db"]
+    else:
+        body += [f"node._a = ((self, {', '.join(others)}), ())", "node._b = None"]
+        targets = ["da", "db", "dc"]
+    for k, (target, tree) in enumerate(zip(targets, trees[1:], strict=False)):
+        if isinstance(tree, Number) and tree.value == 0:
+            body.append(f"{target} = NOTHING")
+            continue
+        text = _Code(op.chooses, shared).text(tree)
+        if op.name == "pow" and k == 1:
+            # A constant exponent is not differentiated. Its derivative y * log(a) costs a logarithm, and is nan for a
+            # negative base: it would be the only nan in the graph of (-2.0) ** 2.
+            text = f"NOTHING if {others[0]}._a is CONSTANT else {text}"
+        data = ", ".join([*op.arguments, "y"])
+        body += _computed(target, text, f"by_ieee({_constant(op)}.rules[{k}], {_tuple((*op.arguments, 'y'))}, {data})")
+    if len(op.arguments) > 2:
+        body.append("node._da = ((da, db, dc), ())")
+    body.append("return node")
+    return "\n".join([*lines, *(textwrap.indent(line, "    ") for line in body)]) + "\n"
+
+
+def _computed(target: str, text: str, otherwise: str, raises: bool = True) -> list[str]:
+    """A statement that computes something, with what stands in where Python raises an exception."""
+    if not raises or not _may_raise(text):
+        return [f"{target} = {text}"]
+    return ["try:", f"    {target} = {text}", "except RAISED:", f"    {target} = {otherwise}"]
+
+
+def _shared(trees: list[Node]) -> dict[str, str]:
+    """Calls of functions that forward and rules have in common and that are always computed, by repr, with a name."""
+    return {}
+
+
+def _docstring(op: Op) -> str:
+    first = op.doc.split(" ")[0].strip(",")
+    code = len(first) == 1 or first in op.names or not first.isalpha()  # "a above 0, …": no word
+    doc = f"{op.doc if code else op.doc[0].upper() + op.doc[1:]}."
+    texts = getattr(op, "textbook", None) or op.rules
+    names = dict(zip(op.arguments, _public(op)))
+    plain = [_Plain(names).text(rule(text)) for text in texts]
+    if not op.arguments:
+        return f'"""{doc[:-1]}, as one node. The derivative with respect to the value a is {plain[0]}."""'
+    if set(plain) == {"0"}:
+        return f'"""{doc} The derivative is 0."""'
+    if len(plain) == 1:
+        return f'"""{doc} The derivative is {plain[0]}."""'
+    lines = [f"    {name}: {text}" for name, text in zip(_public(op), plain)]
+    return "\n".join([f'"""{doc}', "", "The derivatives with respect to", *lines, '"""'])
+
+
+# Free functions.
+
+
+def _free_function(op: Op) -> str:
+    if not op.arity:
+        return _n_ary_function(op)
+    public = op.names
+    defaults = dict(zip(reversed(public), reversed(op.defaults)))
+    signature = ", ".join(f"{x}: Operand = {defaults[x]!r}" if x in defaults else f"{x}: Operand" for x in public)
+    first, others = public[0], ", ".join(public[1:])
+    names = dict(zip(_public(op), public))
+    doc = _docstring(op)
+    for old, new in names.items():
+        doc = doc.replace(f"    {old}:", f"    {new}:")
+        if old == "other":
+            doc = doc.replace("other", new)
+    method = f"__{_OPERATORS[op.name]}__" if op.name in _OPERATORS else op.name
+    return f'''def {op.name}({signature}) -> Value:
+{textwrap.indent(doc, "    ")}
+    if isinstance({first}, Value):
+        return {first}.{op.name}({others})
+    return applied(Value.{op.name}, {", ".join(public)})
+'''.replace(f"Value.{method}", f"Value.{op.name}")  # fmt: skip
+
+
+def _n_ary_function(op: Op) -> str:
+    tree = rule(op.rules[0])
+    text = _Code().text(tree)
+    each = f"({text},) * n" if "a" not in expressions.names(tree) else f"tuple([{text} for a in data])"
+    lines = [f'parents, data = gathered("{op.name}", values)', "n = len(data)", f"y = _{op.name}(data)"]
+    by_ieee = f'by_ieee({_constant(op)}.rules[0], ("a", "y", "n"), a, y, n)'
+    computed = _computed("derivatives", each, f"tuple([{by_ieee} for a in data])")
+    lines += computed if op.name != "sum" else [f"derivatives = {each}"]
+    lines.append(f"return many({_constant(op)}, y, parents, derivatives)")
+    body = textwrap.indent("\n".join([_docstring(op), *lines]), "    ")
+    return f"def {op.name}(values: Iterable[Operand]) -> Value:\n{body}\n"
+
+
+def load(op: Op) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., float]]:
+    """The method, the free function and the function on floats of a row that is not in operations.py."""
+    from . import operations
+
+    names: dict[str, Any] = {**vars(operations), _constant(op): op}
+    float_function = "" if op.name in ieee.BY_HAND else _function_on_floats(op)
+    exec("\n".join([_method(op, op.name).replace("applied(Value.", "applied(_method_of_"), float_function]), names)
+    method = names[f"_method_of_{op.name}"] = names[op.name]
+    exec(_free_function(op).replace("applied(Value.", "applied(_method_of_"), names)
+    method.__qualname__ = f"Value.{op.name}"
+    return method, names[op.name], names[f"_{op.name}"]
+
+
+def main() -> int:
+    """Write operations.py; with --check only say whether it is up to date (0) or not (1)."""
+    text = source()
+    if "--check" in sys.argv[1:]:
+        fresh = TARGET.read_text(encoding="utf-8") == text
+        print("operations.py is up to date" if fresh else "operations.py is old: run python -m engine.generate")
+        return 0 if fresh else 1
+    TARGET.write_text(text, encoding="utf-8")
+    print(f"{TARGET.name}: {len(OPS)} operations, {text.count(chr(10))} lines")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
