@@ -18,8 +18,23 @@ from .optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
 from .saving import load, save
 from .training import History, NonFiniteError, fit
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .export import from_torch, to_c, to_jax, to_numpy, to_onnx, to_torch
+
 __all__ = [
     "MLP", "SGD", "Adagrad", "Adam", "AdamW", "History", "Layer", "Module", "Neuron", "NonFiniteError", "Optimizer",
-    "RMSprop", "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "fit", "load",
-    "mean_squared_error", "metrics", "save",
+    "RMSprop", "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "fit", "from_torch",
+    "load", "mean_squared_error", "metrics", "save", "to_c", "to_jax", "to_numpy", "to_onnx", "to_torch",
 ]  # fmt: skip
+
+_EXPORTS = ("from_torch", "to_c", "to_jax", "to_numpy", "to_onnx", "to_torch")
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name):
+        if name in _EXPORTS:  # the way out is loaded when it is first taken
+            from . import export
+
+            return getattr(export, name)
+        raise AttributeError(f"module 'nn' has no attribute {name!r}")

@@ -1,0 +1,91 @@
+"""The operations of the table as functions of JAX arrays, with the derivatives that the table has.
+
+What jax.numpy has is taken from there, all else is made from the forward expressions. The rules are handed to JAX as
+they stand in the table: its grad, jvp, jit, vmap and hessian then give what backward, grad and hessian give here, the
+conventions at kinks included (relu'(0) = 0, half each for a tie of maximum).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+from .derived import Derived
+from .expressions import Node, Number, evaluate, rule
+from .ops import OPS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+_SAME = ("exp expm1 exp2 log log1p log2 log10 sqrt cbrt sin cos tan sinh cosh tanh hypot maximum minimum floor ceil "
+         "sign mod abs")  # fmt: skip
+_PLAIN = ("add", "sub", "mul", "neg", "where", "gt", "ge", "lt", "le", "eq", "ne")  # whose derivatives are JAX's own
+
+
+def import_jax(who: str) -> Any:
+    """The module jax. Raises ImportError that says how to get it."""
+    try:
+        import jax
+    except ImportError:
+        raise ImportError(f"{who} needs JAX: pip install jax") from None
+    return jax
+
+
+@cache
+def jax_operations() -> Derived:
+    """The algebra: name of an operation -> function of arrays."""
+    jax = import_jax("to_jax")
+    np, special = jax.numpy, jax.scipy.special
+
+    def compare(function: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda a, b: np.where(function(a, b), 1.0, 0.0)
+
+    primitive: dict[str, Callable[..., Any]] = {name: getattr(np, name) for name in _SAME.split()}
+    for name in ("asin", "acos", "atan", "atan2", "asinh", "acosh", "atanh"):
+        primitive[name] = getattr(np, f"arc{name[1:]}")
+    primitive |= {"pow": np.power, "round": np.rint, "erf": special.erf, "erfc": special.erfc, "div": np.true_divide}
+    # minus as subtraction from -0.0: the sign of a zero is that of floats
+    plain: dict[str, Callable[..., Any]] = {"add": np.add, "sub": np.subtract, "mul": np.multiply, "neg": np.negative}
+    plain["where"] = lambda c, a, b: np.where(np.not_equal(c, 0), a, b)
+    for name, function in (("gt", np.greater), ("ge", np.greater_equal), ("lt", np.less), ("le", np.less_equal),
+                           ("eq", np.equal), ("ne", np.not_equal)):  # fmt: skip
+        plain[name] = compare(function)
+    raw = Derived({**plain, **primitive}, "to_jax")
+    algebra = Derived(plain, "to_jax")
+    for name, op in OPS.items():
+        if op.arity and name not in _PLAIN:
+            try:
+                algebra[name] = _with_rules(jax, name, raw[name], algebra)
+            except ValueError:  # neither there nor made of others: it raises when it is asked for
+                continue
+    return algebra
+
+
+def _with_rules(jax: Any, name: str, forward: Callable[..., Any], algebra: Derived) -> Callable[..., Any]:
+    """The operation as a function whose derivatives are those of its row."""
+    op = OPS[name]
+    rules = [rule(text) for text in op.rules]
+
+    def operation(*operands: Any) -> Any:
+        return forward(*operands)
+
+    operation.__name__ = name
+    differentiable = jax.custom_jvp(operation)
+
+    @differentiable.defjvp  # type: ignore[untyped-decorator]
+    def jvp(operands: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
+        y = differentiable(*operands)
+        values = dict(zip((*op.arguments, "y"), (*operands, y), strict=True))
+        total = jax.numpy.zeros_like(y)
+        for tree, tangent in zip(rules, tangents, strict=True):
+            if not _is_zero(tree):
+                total = total + evaluate(tree, algebra, values) * tangent
+        return y, total
+
+    made: Callable[..., Any] = differentiable
+    return made
+
+
+def _is_zero(tree: Node) -> bool:
+    return isinstance(tree, Number) and tree.value == 0
