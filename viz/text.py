@@ -23,13 +23,37 @@ _FORBIDDEN = set(map(chr, (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xFFF
 def number(x: float) -> str:
     """x for a reader: four decimals, or four digits and an exponent where these would not show it.
 
-    >>> [number(x) for x in (2.0, -1.73414, 1.2e-7, 123456789.0, -0.0, float("nan"), float("inf"))]
-    ['2.0000', '-1.7341', '1.2e-07', '1.235e+08', '-0.0000', 'nan', 'inf']
+    >>> [number(x) for x in (2.0, -1.73414, 1.2e-7, 123456789.0, -0.0, float("nan"), float("-inf"))]
+    ['2.0000', '−1.7341', '1.2e−7', '1.235e8', '0.0000', 'nan', '−inf']
     """
     if x == 0 or not math.isfinite(x) or 1e-3 <= abs(x) < 1e5:
-        return f"{x:.4f}"
+        return typeset(f"{x or 0.0:.4f}")
     mantissa, exponent = f"{x:.3e}".split("e")
-    return f"{mantissa.rstrip('0').rstrip('.')}e{exponent}"
+    return typeset(f"{mantissa.rstrip('0').rstrip('.')}e{exponent}")
+
+
+def brief(x: float) -> str:
+    """x with at most six digits, and no more than it needs: for the constants of an expression.
+
+    >>> brief(-2.0), brief(1e-05)
+    ('−2', '1e−5')
+    """
+    return typeset(f"{x or 0.0:g}")
+
+
+def exact(x: float) -> str:
+    """x with every digit, for tooltips.
+
+    >>> exact(-1e-07)
+    '−1e−7'
+    """
+    return typeset(repr(x or 0.0))
+
+
+def typeset(digits: str) -> str:
+    """A number that Python wrote, in the one form of all pictures: a real minus, and an exponent without padding."""
+    mantissa, e, exponent = digits.partition("e")
+    return (f"{mantissa}e{int(exponent)}" if e else digits).replace("-", "−")
 
 
 def clean(text: str, newline: str = "⏎") -> str:

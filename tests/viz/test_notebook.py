@@ -63,10 +63,72 @@ def test_ids_of_pictures_on_one_page_differ(any_graphviz):
     assert not first & second
 
 
-def test_inline_pictures_take_the_colour_of_the_page(any_graphviz):
-    """In a page the lines follow the page's own colour, which may be dark whatever the system prefers."""
-    assert "prefers-color-scheme" not in example()._repr_html_()
-    assert "currentColor" in example()._repr_html_()
+def test_pictures_can_be_read_on_any_page(any_graphviz, browser):
+    """A notebook's theme decides between light and dark where it is known, else the reader's preference; text and lines
+    on the ground have a contrast of 4.5:1 to it in each case, whatever the page around is coloured."""
+    cases = [  # the attributes of the page, what the reader prefers, whether the picture is dark
+        ("", "light", False), ("", "dark", True), ('style="background:black;color:black"', "light", False),
+        ('data-jp-theme-light="false"', "light", True), ('data-jp-theme-light="true"', "dark", False),
+        ('class="vscode-dark"', "light", True), ('class="vscode-light"', "dark", False),
+    ]  # fmt: skip
+    for attributes, prefers, dark in cases:
+        page = browser.new_page(color_scheme=prefers)
+        page.set_content(f"<body {attributes}>{example()._repr_html_()}</body>")
+        ground = page.evaluate("getComputedStyle(document.querySelector('svg .ground')).fill")
+        ink = page.evaluate("getComputedStyle(document.querySelector('svg g.edge path')).stroke")
+        page.close()
+        assert (luminance(ground) < 0.5) == dark, attributes
+        light, deep = sorted((luminance(ground), luminance(ink)), reverse=True)
+        assert (light + 0.05) / (deep + 0.05) >= 4.5, attributes
+
+
+def luminance(colour: str) -> float:
+    channels = [int(c) / 255 for c in re.findall(r"\d+", colour)[:3]]
+    linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_a_picture_survives_a_notebook_that_is_not_trusted(any_graphviz, browser):
+    """Such a notebook takes scripts, styles and SVG out of HTML: an image is left, and no text beside it."""
+    stripped = re.sub(r"<(script|style|svg)\b.*?</\1>", "", example()._repr_html_(), flags=re.DOTALL)
+    page = browser.new_page()
+    page.set_content(stripped)
+    assert page.evaluate("document.body.innerText.trim()") == ""
+    assert page.evaluate("document.images[0].decode().then(() => document.images[0].naturalWidth)") > 100
+    assert page.evaluate("document.images[0].alt") == "Computation graph of an output"
+    page.close()
+
+
+def test_a_trusted_notebook_shows_tooltips_instead_of_the_image(any_graphviz, browser):
+    """Scripts that may run put the SVG, whose titles are tooltips, in place of the image."""
+    page = browser.new_page()
+    y = example()
+    page.set_content(y._repr_html_() + y._repr_html_())
+    assert page.evaluate("document.images.length") == 0
+    assert page.evaluate("document.querySelectorAll('div > svg').length") == 2
+    assert "a<b>" in page.evaluate("document.querySelector('svg g.node title').textContent")
+    page.close()
+
+
+def test_wide_pictures_scroll_and_never_shrink_below_what_can_be_read(any_graphviz, browser):
+    """On a phone the smallest type of a picture in a notebook has 10 px, and the picture scrolls in its own frame."""
+    a = Value(1.0)
+    y = ((a * 2).tanh() * 3).exp() / 7
+    page = browser.new_page(viewport={"width": 390, "height": 800})
+    page.set_content(y._repr_html_())
+    smallest, inner, outer, whole = page.evaluate(
+        """() => {
+            const svg = document.querySelector('svg');
+            const scale = svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
+            const sizes = [...svg.querySelectorAll('text')].map(t => parseFloat(t.getAttribute('font-size')) * scale);
+            const frame = svg.parentElement;
+            return [Math.min(...sizes), frame.scrollWidth, frame.clientWidth, document.documentElement.scrollWidth];
+        }"""
+    )
+    page.close()
+    assert smallest >= 9.9
+    assert inner > outer
+    assert whole <= 390
 
 
 def test_a_cell_survives_a_failure_to_draw(monkeypatch, tmp_path):

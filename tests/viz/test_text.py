@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+import re
 from decimal import Decimal
 from xml.etree import ElementTree as ET
 
@@ -11,15 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from viz.text import JOINER, LONGEST, clean, markup, number, shorten, tooltip
+from viz.text import JOINER, LONGEST, brief, clean, exact, markup, number, shorten, tooltip
 
 
 @pytest.mark.parametrize(
     ("x", "text"),
     [
-        (2.0, "2.0000"), (-1.73414, "-1.7341"), (0.0, "0.0000"), (-0.0, "-0.0000"), (1.2e-7, "1.2e-07"),
-        (-3.456789e-12, "-3.457e-12"), (99999.5, "99999.5000"), (123456789.0, "1.235e+08"), (1e300, "1e+300"),
-        (0.00099, "9.9e-04"), (0.001, "0.0010"), (math.inf, "inf"), (-math.inf, "-inf"), (math.nan, "nan"),
+        (2.0, "2.0000"), (-1.73414, "−1.7341"), (0.0, "0.0000"), (-0.0, "0.0000"), (1.2e-7, "1.2e−7"),
+        (-3.456789e-12, "−3.457e−12"), (99999.5, "99999.5000"), (123456789.0, "1.235e8"), (1e300, "1e300"),
+        (0.00099, "9.9e−4"), (0.001, "0.0010"), (math.inf, "inf"), (-math.inf, "−inf"), (math.nan, "nan"),
     ],
 )  # fmt: skip
 def test_numbers_read_well_in_a_picture(x, text):
@@ -31,10 +32,20 @@ def test_numbers_read_well_in_a_picture(x, text):
 @settings(deadline=None)
 def test_a_shown_number_is_close_to_the_number(x):
     """Reading the text back gives the number, to half of its last digit."""
-    shown = Decimal(number(x))
+    shown = Decimal(number(x).replace("−", "-"))
     last = Decimal(1).scaleb(shown.as_tuple().exponent if "e" not in number(x) else shown.adjusted() - 3)
     assert abs(shown - Decimal(x)) <= last / 2
-    assert math.copysign(1, float(shown)) == math.copysign(1, x)
+    assert math.copysign(1, float(shown)) == math.copysign(1, x) or x == 0
+
+
+@given(st.floats())
+@settings(deadline=None)
+def test_numbers_have_one_form_everywhere(x):
+    """A real minus, an exponent without plus or padding, and no minus before zero, however many digits are shown."""
+    for shown in (number(x), brief(x), exact(x)):
+        assert not re.search(r"-|\+|e−?0", shown)
+        assert float(shown.replace("−", "-")) != 0 or not shown.startswith("−") or x != 0
+    assert math.isnan(x) or float(exact(x).replace("−", "-")) == x
 
 
 @given(st.text())

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from engine import OPS, Value, toposort
 from viz.colors import KINDS
-from viz.text import markup, number, shorten, tooltip
+from viz.text import exact, markup, number, shorten, tooltip
 
 from .dot import digraph, full, kind_of, legend_of, table
 
@@ -289,7 +289,7 @@ def _neurons(groups: _Groups, legend: bool) -> Digraph:
         kind = kind_of(node, groups.outputs)
         rows = [("data", number(node.data)), ("grad", number(node.grad) if node.has_grad else "–")]
         graph.node(f"v{p}", table(groups.names[p], rows), id=f"v{p}", **{"class": f"value {kind}"},
-                   tooltip=tooltip(f"{groups.names[p]}\ndata = {node.data!r}"), **KINDS[kind])  # fmt: skip
+                   tooltip=tooltip(f"{groups.names[p]}\ndata = {exact(node.data)}"), **KINDS[kind])  # fmt: skip
     for head in groups.heads:
         node, kind = groups.order[head], _kind(groups, [head])
         rows = [("data", number(node.data)), ("grad", number(node.grad) if node.has_grad else "–")]
@@ -302,7 +302,7 @@ def _neurons(groups: _Groups, legend: bool) -> Digraph:
                    **{"class": f"neuron {kind}"}, tooltip=tooltip("\n".join(about)), **KINDS[kind])  # fmt: skip
         for p, derivative in sources[head].items():
             graph.edge(f"v{p}", f"v{head}", label=f" {number(derivative)} " if labelled else "", id=f"e{head}-{p}",
-                       tooltip=tooltip(f"derivative {derivative!r}"))  # fmt: skip
+                       tooltip=tooltip(f"derivative {exact(derivative)}"))  # fmt: skip
     if boxes <= BOXES:
         for title, layer in groups.clusters():
             _cluster(graph, title, [f"v{head}" for head in layer])

@@ -14,7 +14,7 @@ from engine import Value
 from engine.ieee import scalar
 from engine.ops import OPS
 from viz.colors import FONT, FREE, FUNCTION, INK, INNER, INPUT, KINDS, OUTPUT
-from viz.text import clean, markup, number, shorten, tooltip
+from viz.text import brief, clean, exact, markup, number, shorten, tooltip
 
 from .showing import Picture
 
@@ -66,10 +66,13 @@ def full(outputs: Sequence[Value], order: Sequence[Value], names: Sequence[str],
                    style="filled", fillcolor=FUNCTION, tooltip=tooltip(_rules(node)), **shape)  # fmt: skip
         numbered = order_matters(node.op.name)
         for j, (parent, derivative) in enumerate(zip(node.parents, node.local_derivatives)):
-            what = number(derivative)
-            label = f"{_CIRCLED[j]} {what}" if numbered else what
-            graph.edge(f"v{index[parent]}", f"o{k}", label=f" {label} ", id=f"e{k}-{j}", **{"class": "local"},
-                       tooltip=tooltip(_flow(node, parent, derivative, names, index)))  # fmt: skip
+            shown = [_CIRCLED[j]] if numbered else []
+            if not parent.is_constant:  # no derivative is taken with respect to a constant
+                shown.append(number(derivative))
+            label = " ".join(shown)
+            graph.edge(f"v{index[parent]}", f"o{k}", label=f" {label} " if label else "", id=f"e{k}-{j}",
+                       tooltip=tooltip(_flow(node, parent, derivative, names, index)),
+                       **{"class": "local"})  # fmt: skip
         graph.edge(f"o{k}", f"v{k}", id=f"r{k}", **{"class": "result"}, tooltip=tooltip(_formula(node, names, index)))
     if legend:
         present = [kind for kind in KINDS if kind in kinds.values()]
@@ -93,7 +96,7 @@ def kind_of(node: Value, outputs: Sequence[Value]) -> str:
 def box(node: Value, name: str, kind: str) -> str:
     """The HTML-like label of a value: name, data and gradient; for a constant, which has no name, its number."""
     if kind == "constant":
-        return f"<{node.data:g}>"
+        return f"<{brief(node.data)}>"
     rows = [("data", number(node.data)), ("grad", number(node.grad) if node.has_grad else "–")]
     return table(name, rows)
 
@@ -139,7 +142,7 @@ def order_matters(name: str) -> bool:
 def _called(node: Value, names: Sequence[str], index: dict[Value, int]) -> str:
     """A name for a node in a sentence."""
     k = index[node]
-    return f"{node.data:g}" if node.is_constant else shorten(names[k]) or f"v{k}"
+    return brief(node.data) if node.is_constant else shorten(names[k]) or f"v{k}"
 
 
 def _formula(node: Value, names: Sequence[str], index: dict[Value, int]) -> str:
@@ -157,8 +160,8 @@ def _about(node: Value, names: Sequence[str], index: dict[Value, int]) -> str:
     lines = [names[index[node]]] if names[index[node]] else []
     if node.op is not None:
         lines.append(_formula(node, names, index))
-    lines.append(f"data = {node.data!r}")
-    lines.append(f"grad = {node.grad!r}" if node.has_grad else "grad = – (no backward yet)")
+    lines.append(f"data = {exact(node.data)}")
+    lines.append(f"grad = {exact(node.grad)}" if node.has_grad else "grad = – (no backward yet)")
     return "\n".join(lines)
 
 
@@ -173,7 +176,9 @@ def _rules(node: Value) -> str:
 def _flow(node: Value, parent: Value, derivative: float, names: Sequence[str], index: dict[Value, int]) -> str:
     """What the edge from parent into node does in the backward pass."""
     y, x = _called(node, names, index), _called(parent, names, index)
-    text = f"∂{y}/∂{x} = {derivative!r}"
-    if node.has_grad and not parent.is_constant:
+    if parent.is_constant:
+        return f"{x} is a constant: no derivative is taken with respect to it"
+    text = f"∂{y}/∂{x} = {exact(derivative)}"
+    if node.has_grad:
         text += f"\nadds {number(derivative)} × {number(node.grad)} = {number(derivative * node.grad)} to {x}.grad"
     return text

@@ -11,13 +11,16 @@ import shutil
 import subprocess
 import sys
 from functools import lru_cache
+from hashlib import sha256
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
-from viz.colors import FREE
+from viz.colors import FREE, FREE_ON_DARK, GROUND, GROUND_ON_DARK
 from viz.text import JOINER
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from graphviz import Digraph
 
 TIMEOUT = 60.0  # seconds; a picture that takes longer is one nobody can read
@@ -86,11 +89,34 @@ def layout(graph: Digraph, format: str, timeout: float) -> bytes:
 
 
 _SVG, _XLINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}"
-_STYLE = "svg.backprop{color:#2d3436}@media(prefers-color-scheme:dark){svg.backprop{color:#dfe6e9}}"
 
 
-def finish(text: str, prefix: str = "", inherit_color: bool = False) -> str:
-    """Graphviz's SVG made fit for a page: titles that browsers show, no links, colours that follow the page."""
+def _scheme(ink: str, ground: str) -> Callable[[str, bool], str]:
+    """Rules for the picture that a selector names; the background is for what a viewer shows around the picture."""
+    return lambda own, transparent: (
+        f"{own}{{color:{ink}}}"
+        if transparent
+        else f"{own}{{color:{ink};background:{ground}}}{own} .ground{{fill:{ground}}}"
+    )
+
+
+_light, _dark = _scheme(FREE, GROUND), _scheme(FREE_ON_DARK, GROUND_ON_DARK)
+
+
+def finish(
+    text: str, prefix: str = "", *, inherit_color: bool = False, transparent: bool = False, themes: bool = False
+) -> str:
+    """Graphviz's SVG made fit for a page: titles that browsers show, no links, and a ground and lines that suit.
+
+    prefix         put before every id
+    inherit_color  lines and free text in the colour of the page around it, on the page's own ground; else both are
+                   light or dark as the reader prefers
+    transparent    no ground
+    themes         a notebook's theme, where it says whether it is light or dark, decides before the reader's preference
+
+    It is as wide as its container at most. Its styles are tied to a class named after its content, so that they touch
+    no other picture on the page.
+    """
     ET.register_namespace("", _SVG[1:-1])
     root = ET.fromstring(text.replace("\\" + JOINER, "\\"))
     graph = root.find(f"{_SVG}g")
@@ -104,24 +130,41 @@ def finish(text: str, prefix: str = "", inherit_color: bool = False) -> str:
     for element in root.iter():
         if "id" in element.attrib:
             element.set("id", prefix + element.attrib["id"])
+    own = f"picture-{sha256(text.encode('utf-8')).hexdigest()[:8]}"
     title, _, description = about.partition("\n")
-    children = [("title", title)]
+    children = [_element("title", title, id=f"{prefix}title")]
     if description:
-        children.append(("desc", description))
+        children.append(_element("desc", description, id=f"{prefix}desc"))
+    names = " ".join([child.attrib["id"] for child in children])
     if not inherit_color:
-        children.append(("style", _STYLE))
-    names = []
-    for place, (tag, content) in enumerate(children):
-        child = ET.Element(_SVG + tag)
-        child.text = content
-        if tag != "style":
-            child.set("id", f"{prefix}{tag}")
-            names.append(f"{prefix}{tag}")
+        children.append(_element("style", _style(f".{own}", transparent, themes)))
+        root.set("color", FREE)  # for programs that read no styles
+        if not transparent:
+            _, _, width, height = root.attrib["viewBox"].split()
+            children.append(_element("path", None, **{"class": "ground"}, d=f"M0 0H{width}V{height}H0Z", fill=GROUND))
+    for place, child in enumerate(children):
         root.insert(place, child)
-    root.set("class", "backprop")
+    root.set("class", f"backprop {own}")
+    root.set("style", "max-width:100%;height:auto")
     root.set("role", "img")
-    root.set("aria-labelledby", " ".join(names))
+    root.set("aria-labelledby", names)
     return ET.tostring(root, encoding="unicode")
+
+
+def _element(tag: str, content: str | None, **attributes: str) -> ET.Element:
+    element = ET.Element(_SVG + tag, attributes)
+    element.text = content
+    return element
+
+
+def _style(own: str, transparent: bool, themes: bool) -> str:
+    style = f"{_light(own, transparent)}@media(prefers-color-scheme:dark){{{_dark(own, transparent)}}}"
+    if themes:  # of JupyterLab, and of Visual Studio Code
+        for light in ("[data-jp-theme-light=true]", ".vscode-light"):
+            style += _light(f"{light} {own}", transparent)
+        for dark in ("[data-jp-theme-light=false]", ".vscode-dark"):
+            style += _dark(f"{dark} {own}", transparent)
+    return style
 
 
 def _unwrap(group: ET.Element) -> str | None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from engine import Value, dot, log, toposort
 from nn import MLP, binary_cross_entropy, mean_squared_error
 from viz.colors import FREE, FUNCTION, INK, INNER, INPUT, OUTPUT
-from viz.text import markup, number, tooltip
+from viz.text import exact, markup, number, tooltip
 
 from .dot import digraph
 
@@ -237,7 +237,7 @@ def _spelt(matrix: Matrix) -> str:
     """All numbers, for the tooltip."""
     if len(matrix) * len(matrix[0]) > 64:
         return f"{len(matrix)} × {len(matrix[0])}, norm {number(math.hypot(*(x for row in matrix for x in row)))}"
-    return "[" + "; ".join(" ".join(map(repr, row)) for row in matrix) + "]"
+    return "[" + "; ".join(" ".join(map(exact, row)) for row in matrix) + "]"
 
 
 def _activation(name: str, softmax: bool, up: str) -> str:

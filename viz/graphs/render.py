@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine import Value
+from viz.colors import GROUND
 from viz.files import write
 
 from .detail import draw
@@ -22,26 +23,42 @@ SHARP = 400  # nodes and edges; a PNG of more is so large already that twice the
 
 
 def svg(
-    graph: Value | Digraph, *, prefix: str = "", inherit_color: bool = False, timeout: float = TIMEOUT, **options: Any
+    graph: Value | Digraph,
+    *,
+    prefix: str = "",
+    inherit_color: bool = False,
+    transparent: bool = False,
+    timeout: float = TIMEOUT,
+    **options: Any,
 ) -> str:
     """The picture as an ``<svg>`` element.
 
     graph          a Value, drawn as ``draw(graph, **options)``, or a Digraph
     prefix         put before every id, so that several pictures can live in one HTML page
-    inherit_color  take the colour of lines and free text from the page around it; else it follows the reader's
-                   preference for dark or light
+    inherit_color  take the colour of lines and free text from the page around it, and show the page's own ground; else
+                   both follow the reader's preference for dark or light
+    transparent    leave the ground out
 
     Raises RenderError where there is no Graphviz, or where it fails or takes more than ``timeout`` seconds.
     """
     digraph = as_digraph(graph, options)
-    return finish(layout(digraph, "svg", timeout).decode("utf-8"), prefix, inherit_color)
+    raw = layout(digraph, "svg", timeout).decode("utf-8")
+    return finish(raw, prefix, inherit_color=inherit_color, transparent=transparent)
 
 
-def render(graph: Value | Digraph, path: str | os.PathLike[str], *, timeout: float = TIMEOUT, **options: Any) -> Path:
+def render(
+    graph: Value | Digraph,
+    path: str | os.PathLike[str],
+    *,
+    transparent: bool = False,
+    timeout: float = TIMEOUT,
+    **options: Any,
+) -> Path:
     """Write the picture to ``path``: .svg, .png, .pdf or .dot, by its suffix. Returns the path.
 
-    graph is a Value, drawn as ``draw(graph, **options)``, or a Digraph. Folders are created as needed, and an existing
-    file is replaced only once the new one is complete.
+    graph is a Value, drawn as ``draw(graph, **options)``, or a Digraph. The picture has a ground of its own, in SVG
+    light or dark as the reader prefers, unless it is to be ``transparent``. Folders are created as needed, and an
+    existing file is replaced only once the new one is complete.
 
     Raises ValueError for another suffix, RenderError as ``svg`` does; .dot needs no Graphviz.
     """
@@ -53,11 +70,14 @@ def render(graph: Value | Digraph, path: str | os.PathLike[str], *, timeout: flo
     if suffix == ".dot":
         content = digraph.source.encode("utf-8")
     elif suffix == ".svg":
-        content = ('<?xml version="1.0" encoding="UTF-8"?>\n' + svg(digraph, timeout=timeout) + "\n").encode("utf-8")
+        drawn = svg(digraph, transparent=transparent, timeout=timeout)
+        content = ('<?xml version="1.0" encoding="UTF-8"?>\n' + drawn + "\n").encode("utf-8")
     else:
         digraph = digraph.copy()
-        if suffix == ".png":  # which cannot follow a dark page as SVG does
-            digraph.attr(bgcolor="white", dpi="144" if len(digraph.body) <= SHARP else "72")
+        if not transparent:  # these cannot follow a dark page as SVG does
+            digraph.attr(bgcolor=GROUND)
+        if suffix == ".png":
+            digraph.attr(dpi="144" if len(digraph.body) <= SHARP else "72")
         content = layout(digraph, suffix[1:], timeout)
     write(target, content)
     return target

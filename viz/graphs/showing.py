@@ -1,13 +1,16 @@
 """What a notebook shows of a drawing.
 
-A picture is offered as inline SVG in text/html, where tooltips live and the colours of lines follow the page, as
-image/svg+xml for viewers that show no HTML, and as text. Ids carry a number that grows from picture to picture, so that
-several pictures on one page do not clash. Where no picture can be made, the text is shown, and why.
+A picture is offered as text/html, as image/svg+xml for viewers that show no HTML, and as text. The HTML holds the
+picture twice: as an image, which a notebook shows even where nobody trusts it and all else is taken away, and as
+SVG, which a script puts in its place, because tooltips live in it. Ids carry a number that grows from picture to
+picture, so that several pictures on one page do not clash. Where no picture can be made, the text is shown, and why.
 """
 
 from __future__ import annotations
 
 import html
+import re
+from base64 import b64encode
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -18,6 +21,7 @@ from .layout import finish, layout
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+READABLE = 0.83  # the smallest type is of 12 px, and 10 px can be read
 TIMEOUT = 10.0  # seconds that a cell may wait for its picture
 
 _numbers = count(1)
@@ -30,14 +34,39 @@ def bundle(
     shown = {"text/plain": text}
     try:
         raw = layout(drawing(), "svg", TIMEOUT).decode("utf-8")
-        inline = finish(raw, f"picture{next(_numbers)}-", inherit_color=True)
-        shown["text/html"] = f'<div style="overflow-x:auto">{inline}</div>'
+        shown["text/html"] = page(raw)
         shown["image/svg+xml"] = finish(raw)
     except Exception as error:  # a cell must never break because its result cannot be drawn
         reason = f"{type(error).__name__}: {error}"
         shown["text/html"] = f"<pre>{html.escape(text)}</pre><p>No picture. {html.escape(reason)}</p>"
     wanted, unwanted = set(include or shown), set(exclude or ())
     return {kind: content for kind, content in shown.items() if kind in wanted and kind not in unwanted}
+
+
+def page(raw: str) -> str:
+    """Graphviz's SVG as HTML that survives a notebook nobody has trusted yet."""
+    name = f"picture{next(_numbers)}"
+    inline, alone = finish(raw, f"{name}-", themes=True), finish(raw)
+    width = re.search(r'\bwidth="(\d+)pt"', raw)
+    # Type may shrink to READABLE of its size; a picture that is wider than that allows is scrolled.
+    style = f"max-width:100%;min-width:{int(width[1]) * READABLE if width else 0:.0f}pt;height:auto"
+    inline = inline.replace("max-width:100%;height:auto", style, 1)
+    about = re.search(r"<title[^>]*>([^<]*)</title>", alone)
+    source = b64encode(alone.encode("utf-8")).decode("ascii")
+    return (
+        f'<div id="{name}" style="overflow-x:auto">'
+        f'<img src="data:image/svg+xml;base64,{source}" alt="{about[1] if about else ""}" style="{style}"/>'
+        f'<script type="image/svg+xml">{inline}</script>'
+        f"<script>{_EXCHANGE.format(name)}</script></div>"
+    )
+
+
+# In a page the title of an element is its tooltip; in an image nothing can be pointed at.
+_EXCHANGE = (
+    'for (const place of [document.getElementById("{0}")]) if (place) {{'
+    'const drawn = place.querySelector("script[type]"), holder = document.createElement("div");'
+    "holder.innerHTML = drawn.textContent; place.replaceChildren(holder.firstElementChild); }}"
+)
 
 
 class Picture(Digraph):  # type: ignore[misc]

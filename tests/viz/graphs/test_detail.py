@@ -116,7 +116,7 @@ def test_edges_of_neurons_carry_the_derivative_of_the_whole_box():
         return model([x1, x2]).data
 
     numerical = [(a(0.5 + h, -1.0) - a(0.5 - h, -1.0)) / (2 * h), (a(0.5, -1.0 + h) - a(0.5, -1.0 - h)) / (2 * h)]
-    assert sorted(shown) == sorted(f"{d:.4f}" for d in numerical)
+    assert sorted(shown) == sorted(f"{d:.4f}".replace("-", "−") for d in numerical)
     assert all(not w.has_grad for w in neuron.weights)
 
 

@@ -45,10 +45,10 @@ def test_values_show_label_data_and_gradient():
     a, _, c = example()
     assert draw(c).source.count('<td align="right">–</td>') == 5
     assert "<b>c</b>" in draw(c).source
-    assert "-5.0360" in draw(c).source
+    assert "−5.0360" in draw(c).source
     c.backward()
     assert "–</td>" not in draw(c).source
-    assert "-2.9293" in draw(c).source
+    assert "−2.9293" in draw(c).source
     a.zero_grad()
     assert '<td align="left">grad&#160; </td><td align="right">0.0000</td>' in draw(c).source
 
@@ -57,7 +57,16 @@ def test_edges_carry_local_derivatives():
     """An edge into an operation shows the derivative of the result by that operand: here b, a, 1 - tanh² and 1."""
     *_, c = example()
     labels = sorted(re.findall(r'v\d+ -> o\d+ \[label=" ([^"]*) "', draw(c).source))
-    assert labels == sorted(["-3.0000", "2.0000", "0.0707", "1.0000", "1.0000"])
+    assert labels == sorted(["−3.0000", "2.0000", "0.0707", "1.0000", "1.0000"])
+
+
+def test_the_edge_of_a_constant_shows_no_derivative():
+    """c ** 2: the 2 is not a variable, and a number on its edge would not be a derivative. Its tooltip says so."""
+    c = Value(3.0, label="c")
+    source = draw(c**2).source
+    labels = re.findall(r'v\d+ -> o\d+ \[label="([^"]*)"', source)
+    assert labels == [" ① 6.0000 ", " ② "]
+    assert "2 is a constant" in source
 
 
 def test_the_same_operand_twice_is_two_edges():

@@ -22,7 +22,7 @@ def quantities(graph) -> dict[str, list[list[float]]]:
     found = {}
     for line in graph.body:
         for symbol, matrix in re.findall(r"(?:\\n|\")([^\\\"]*?) = \[([^\]]*)\]", line):
-            found[symbol] = [[float(x) for x in row.split()] for row in matrix.split(";")]
+            found[symbol] = [[float(x.replace("−", "-")) for x in row.split()] for row in matrix.split(";")]
     return found
 
 

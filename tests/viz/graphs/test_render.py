@@ -6,7 +6,9 @@ import os
 import re
 import shutil
 import stat
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import graphviz
@@ -285,6 +287,84 @@ def test_every_text_lies_inside_its_box_in_a_browser(browser, any_graphviz):
     page.close()
     assert count > 20
     assert outside == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("way", ["opened", "image on white", "image on black", "inline on white", "inline on black"])
+def test_a_picture_can_be_read_on_any_page_in_both_schemes(browser, any_graphviz, tmp_path, scheme, way):
+    """The picture paints its own ground, as the reader prefers: where the ground shows and where a line runs, the
+    contrast of the pixels is at least 4.5:1, whatever the page around is coloured."""
+    path = render(Value(1.0, label="a").tanh(), tmp_path / "graph.svg", legend=False)
+    text = path.read_text(encoding="utf-8").split("?>")[1]
+    page = browser.new_page(color_scheme=scheme)
+    if way == "opened":
+        page.goto(path.as_uri())
+    else:
+        shown = text if "inline" in way else f'<img src="{path.as_uri()}">'
+        outer = tmp_path / "page.html"
+        color = way.split()[-1]
+        outer.write_text(f'<meta charset="utf-8"><body style="background:{color};color:{color};margin:0">{shown}')
+        page.goto(outer.as_uri())
+    pixels = pixels_of(page.screenshot(clip={"x": 0, "y": 0, "width": 300, "height": 60}))
+    page.close()
+    ground = pixels[2][2][:3]  # the corner of the picture
+    assert (luminance(ground) < 0.5) == (scheme == "dark")
+    edge = max((color[:3] for row in pixels for color in row[170:176]), key=lambda color: contrast(color, ground))
+    assert contrast(edge, ground) >= 4.5
+
+
+def luminance(color: tuple[int, int, int]) -> float:
+    linear = [c / 255 / 12.92 if c <= 10 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in color]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: tuple[int, int, int], other: tuple[int, int, int]) -> float:
+    """The contrast of two colours by the formula of WCAG 2."""
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def pixels_of(png: bytes) -> Any:
+    """The rows of a PNG, each pixel of three or four channels from 0 to 255."""
+    image = pytest.importorskip("matplotlib.image", reason="matplotlib reads PNG")
+    return (image.imread(BytesIO(png)) * 255).round().astype(int).tolist()
+
+
+def test_styles_stay_inside_their_own_picture(browser, any_graphviz):
+    """A picture in the colour of its page keeps that colour beside one with a ground and styles of its own."""
+    one, other = svg(example("one"), inherit_color=True), svg(example("other"))
+    page = browser.new_page(color_scheme="dark")
+    page.set_content(f'<body style="color:rgb(1, 2, 3)">{one}{other}')
+    inherited, own = page.evaluate(
+        "[...document.querySelectorAll('svg')].map(s => getComputedStyle(s.querySelector('g.edge path')).stroke)"
+    )
+    grounds = page.evaluate("[...document.querySelectorAll('svg')].map(s => s.querySelectorAll('.ground').length)")
+    page.close()
+    assert (inherited, own) == ("rgb(1, 2, 3)", "rgb(223, 230, 233)")
+    assert grounds == [0, 1]
+
+
+def test_transparent_on_request(any_graphviz, tmp_path):
+    """Without a ground the lines still follow the reader's preference; a PNG has transparent pixels."""
+    assert 'class="ground"' in svg(example())
+    assert 'class="ground"' not in svg(example(), transparent=True)
+    assert "prefers-color-scheme" in svg(example(), transparent=True)
+    for transparent, alpha in ((False, 255), (True, 0)):
+        corner = pixels_of(render(example(), tmp_path / "graph.png", transparent=transparent).read_bytes())[0][0]
+        assert [*corner, 255][3] == alpha
+
+
+def test_a_picture_scales_to_its_container(browser, any_graphviz):
+    """In a box of 200 px the whole picture is 200 px wide, and as high as its proportions say."""
+    page = browser.new_page()
+    page.set_content(f'<div style="width:200px">{svg(example())}</div>')
+    width, height, ratio = page.evaluate(
+        "(() => { const s = document.querySelector('svg'), b = s.getBoundingClientRect(), v = s.viewBox.baseVal;"
+        " return [b.width, b.height, v.height / v.width]; })()"
+    )
+    page.close()
+    assert width == 200
+    assert height == pytest.approx(200 * ratio, abs=1)
 
 
 def test_dark_and_light_in_a_browser(browser, any_graphviz, tmp_path):
