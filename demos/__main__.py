@@ -13,8 +13,8 @@ from pathlib import Path
 from . import DemoError
 from .tour import Tour
 
-TOUR = ["expression", "derivatives", "lecture", "propagation", "backprop", "xor", "moons", "circles", "spirals",
-        "breast_cancer", "iris", "vanishing"]  # fmt: skip
+TOUR = ["expression", "derivatives", "lecture", "lesson", "propagation", "backprop", "xor", "moons", "circles",
+        "spirals", "breast_cancer", "iris", "vanishing"]  # fmt: skip
 ON_REQUEST = ["benchmark"]  # takes minutes
 
 
