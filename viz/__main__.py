@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from engine import Value
 
-_USAGE = "python -m viz EXPRESSION [NAME=NUMBER ...] [--out FILE ...] [--detail LEVEL] [--open]"
+_USAGE = "python -m viz EXPRESSION [NAME=NUMBER ...] [--out FILE ...] [--detail LEVEL] [--open] [--quiz]"
 
 _EPILOG = """examples:
   python -m viz "a*b + tanh(c)" a=2 b=-3 c=0.5 --out graph.svg
@@ -48,6 +48,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ExpressionError as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 2
+    if options.quiz:
+        from .pages.quiz import quiz
+
+        quiz(output)
     output.backward()
     # Where the output is the picture, the numbers must not stand in it.
     report = sys.stderr if "-" in options.out else sys.stdout
@@ -61,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if name == "-":
                 print(svg(output, detail=options.detail))
                 continue
-            _write(output, Path(name), options.detail)
+            _write(output, Path(name), options.detail, options.quiz)
         except (RenderError, OSError, ValueError) as error:
             if isinstance(error, BrokenPipeError) or name == "-":
                 raise
@@ -75,11 +79,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _write(output: Value, path: Path, detail: str) -> None:
+def _write(output: Value, path: Path, detail: str, quiz: bool) -> None:
     if path.suffix.lower() == ".html":
         from .pages.stepthrough import step_through
 
-        step_through(output, path)
+        step_through(output, path, quiz=quiz)
     else:
         render(output, path, detail=detail)
 
@@ -115,6 +119,9 @@ def _parser() -> argparse.ArgumentParser:
                              "read (default)")  # fmt: skip
     parser.add_argument("--open", action="store_true",
                         help="show in the browser what was written; without --out, the page")  # fmt: skip
+    parser.add_argument("--quiz", action="store_true",
+                        help="ask for the gradient after each backward step, before the gradients are shown; in a page "
+                             "that is written too")  # fmt: skip
     return parser
 
 

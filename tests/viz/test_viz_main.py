@@ -186,7 +186,9 @@ def test_a_number_too_large_is_not_quietly_infinite(capsys):
 def test_the_usage_line_is_exact(capsys):
     """It shows how the words may be ordered, and nothing that does not work."""
     usage = run(capsys, "--help")[1].splitlines()[0]
-    assert usage == "usage: python -m viz EXPRESSION [NAME=NUMBER ...] [--out FILE ...] [--detail LEVEL] [--open]"
+    assert (
+        usage == "usage: python -m viz EXPRESSION [NAME=NUMBER ...] [--out FILE ...] [--detail LEVEL] [--open] [--quiz]"
+    )
 
 
 def module(*words: str, encoding: str = "utf-8", **streams) -> subprocess.CompletedProcess[str]:

@@ -55,7 +55,7 @@ function judged(x, k, j) {
       if (one) return `${mistake.says}: ${one[1]}.`;
     } else if (close(x, mistake.answer(before, g, d, 0, product))) return `${mistake.says}.`;
   }
-  return isFactor ? "Look at the rule of the operation, and put the numbers of its operands in." : "Take one factor after the other: the upstream gradient, then the local derivative, then what is there already.";
+  return isFactor ? "Look at the rule of the operation, and put the numbers of its operands in." : "Take one factor after the other: the upstream gradient, the local derivative, what is there already.";
 }
 
 function quizCaption(entry) {
