@@ -23,6 +23,7 @@ _EPILOG = """examples:
   python -m viz "a*b + tanh(c)" a=2 b=-3 c=0.5 --out graph.svg
   python -m viz "sigmoid(dot([w1, w2], [x1, x2], b))" w1=0.3 w2=-1 x1=2 x2=0.5 b=1/10 --out neuron.html --open
   python -m viz "sin(2*pi*t)" t=0.1 --out - > graph.svg
+  python -m viz playground page.html            a page in which a network trains; playground --help has its options
 
 An expression has numbers, names, pi and e, + - * / **, comparisons, "x if a > b else y", parentheses and the operations
 of the engine:
@@ -34,8 +35,13 @@ Exit status: 0; 1 where a picture cannot be made or written; 2 for an input that
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status: 0, 1 where a picture cannot be made, 2 for a wrong input."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == ["playground"]:
+        from .pages.playground import main as write_playground
+
+        return write_playground(given[1:])
     parser = _parser()
-    options = parser.parse_intermixed_args(_protected(sys.argv[1:] if arguments is None else arguments, parser))
+    options = parser.parse_intermixed_args(_protected(given, parser))
     suffixes = (*FORMATS, ".html")
     for name in options.out:
         if name != "-" and Path(name).suffix.lower() not in suffixes:
