@@ -15,7 +15,7 @@ REQUIRED = {"engine": set(), "nn": set(), "viz": {"graphviz"}}
 OPTIONAL = {
     "engine": {"jax"},
     "nn": {"tqdm", "numpy", "torch", "jax", "onnx", "sklearn", "matplotlib"},
-    "viz": {"matplotlib", "pygraphviz", "IPython"},
+    "viz": {"matplotlib", "pygraphviz", "IPython", "anywidget", "traitlets"},
 }
 SLOW = {"dataclasses", "typing", "inspect", "ast", "re", "ctypes", "json", "random", "subprocess", "tempfile"}
 

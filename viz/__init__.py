@@ -27,16 +27,18 @@ if TYPE_CHECKING:
     from .pages.playground import playground
     from .pages.stepthrough import step_through
     from .terminal import tree
+    from .widget import step_widget
 
 install()
 
 # Loaded when first asked for: not everybody who draws a graph wants a network too.
 _LATER = {"draw_propagation": "graphs.propagation", "handout": "pages.handout", "latex": "formulas",
-          "playground": "pages.playground", "step_through": "pages.stepthrough", "tree": "terminal"}  # fmt: skip
+          "playground": "pages.playground", "step_through": "pages.stepthrough", "step_widget": "widget",
+          "tree": "terminal"}  # fmt: skip
 
 __all__ = [
     "RenderError", "draw", "draw_propagation", "handout", "latex", "playground", "render", "renderer", "step_through",
-    "svg", "tree",
+    "step_widget", "svg", "tree",
 ]  # fmt: skip
 
 
