@@ -28,11 +28,12 @@ if TYPE_CHECKING:
 
     from .lowering import Kernel as Kernel
     from .lowering import lower
+    from .lowering.jax_function import to_jax
 
 # sum, abs and pow are left out of the star import only: there they would hide Python's own.
 __all__ = [
     "GradcheckError", "GradcheckReport", "OPS", "Op", "Value", "collector_paused", "first_nonfinite", "grad",
-    "gradcheck", "hessian", "jacobian", "dot", "lower", "toposort",
+    "gradcheck", "hessian", "jacobian", "dot", "lower", "to_jax", "toposort",
     *(name for name in FUNCTIONS if name not in ("sum", "abs", "pow")),
 ]  # fmt: skip
 
@@ -42,4 +43,8 @@ def __getattr__(name: str) -> Any:
         from . import lowering
 
         return getattr(lowering, name)
+    if name == "to_jax":
+        from .lowering.jax_function import to_jax
+
+        return to_jax
     raise AttributeError(f"module 'engine' has no attribute {name!r}")

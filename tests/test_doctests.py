@@ -18,7 +18,11 @@ MODULES = [
     for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
     if not module.name.split(".")[-1].startswith("_")
 ]
-NEEDS = {"nn.sklearn": "sklearn", "nn.export.numpy_function": "numpy"}  # extras whose examples run where they are
+NEEDS = {
+    "nn.sklearn": "sklearn",
+    "nn.export.numpy_function": "numpy",
+    "engine.lowering.jax_function": "jax",
+}  # extras whose examples run where they are
 
 
 @pytest.mark.parametrize("name", ["engine", "nn", "viz", *MODULES])

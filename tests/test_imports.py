@@ -13,7 +13,7 @@ ALLOWED = {"engine": set(), "nn": {"engine"}, "viz": {"engine", "nn"}, "demos": 
 # What may be imported from outside the standard library, and inside functions only unless it is required.
 REQUIRED = {"engine": set(), "nn": set(), "viz": {"graphviz"}}
 OPTIONAL = {
-    "engine": {"jax"},
+    "engine": {"jax", "numpy"},
     "nn": {"tqdm", "numpy", "torch", "jax", "onnx", "sklearn", "matplotlib"},
     "viz": {"matplotlib", "pygraphviz", "IPython", "anywidget", "traitlets"},
 }

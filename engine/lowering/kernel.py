@@ -108,6 +108,19 @@ class Kernel:
             self._source = generate(self.program)
         return self._source
 
+    @property
+    def c_source(self) -> str:
+        """The program as one C99 file with a function for one sample, which needs <math.h> and nothing else::
+
+            void kernel(const double *inputs, const double *parameters, double *outputs, double *gradients)
+
+        inputs and parameters in the order of ``program.inputs`` and ``program.parameter_values``; gradients holds one
+        row of derivatives for each output. ``cc -O3`` and no more.
+        """
+        from .c_source import generate
+
+        return generate(self.program)
+
     def __call__(self, rows: Iterable[Any] | None = None, reduce: Reduce = "mean") -> tuple[Any, Any]:
         """The output and its gradient over the rows.
 

@@ -2,44 +2,15 @@
 
 from __future__ import annotations
 
-from engine import OPS
-from engine.derived import closure, forward
-from engine.expressions import C
+from engine.lowering.c_source import CPrinter, c_functions, check_c_name
 
 from .network import Network, applied
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable
 
     from nn.layers import MLP
-
-# What <math.h> and the language have; under other names where C has others.
-_IN_C = {
-    **{name: name for name in ("exp", "expm1", "exp2", "log", "log1p", "log2", "log10", "sqrt", "cbrt", "sin", "cos",
-                               "tan", "asin", "acos", "atan", "atan2", "sinh", "cosh", "tanh", "asinh", "acosh",
-                               "atanh", "erf", "erfc", "hypot", "pow", "floor", "ceil")},
-    "abs": "fabs", "round": "nearbyint",
-}  # fmt: skip
-_SYNTAX = ("add", "sub", "mul", "div", "neg", "where", "gt", "ge", "lt", "le", "eq", "ne")
-
-
-class CPrinter(C):
-    """The language of the table in C99; what <math.h> does not have is a function op_NAME of the file."""
-
-    def function(self, op: str) -> str:
-        return _IN_C.get(op) or f"op_{op}"
-
-
-def c_functions(names: Iterable[str], who: str) -> str:
-    """Definitions in C of the operations that <math.h> does not have, and of those that these use."""
-    printer = CPrinter()
-    text = ""
-    for name in closure(names, [*_IN_C, *_SYNTAX], who):
-        arguments = ", ".join(f"double {a}" for a in OPS[name].arguments)
-        text += f"static double op_{name}({arguments})\n{{\n    return {printer.text(forward(name, who))};\n}}\n\n"
-    return text
 
 
 def to_c(model: MLP, path: str | os.PathLike[str], name: str = "network") -> None:
@@ -54,19 +25,9 @@ def to_c(model: MLP, path: str | os.PathLike[str], name: str = "network") -> Non
     from .network import write_whole
 
     check_c_name(name, "to_c")
+    if name in ("mean", "scale") or (name[:1] in ("W", "b") and name[1:].isdigit()):
+        raise ValueError(f"to_c: the function cannot be called {name!r}: the file has an array of that name")
     write_whole(path, _text(Network(model, "to_c"), name))
-
-
-_KEYWORDS = (
-    "auto break case char const continue default do double else enum extern float for goto if inline int long register "
-    "restrict return short signed sizeof static struct switch typedef union unsigned void volatile while main"
-)
-
-
-def check_c_name(name: str, who: str) -> None:
-    """Raises ValueError where C could not have a function of that name in the file."""
-    if not (name.isascii() and name.isidentifier()) or name in _KEYWORDS.split() or name in _IN_C.values():
-        raise ValueError(f"{who}: the function cannot be called {name!r:.60} in C: choose letters, digits and _")
 
 
 def _text(network: Network, name: str) -> str:

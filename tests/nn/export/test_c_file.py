@@ -61,7 +61,7 @@ def test_the_file_stands_alone(tmp_path):
     assert list(y) == pytest.approx(outputs_of(model, [[1.0, 2.0, 3.0]])[0], rel=1e-13)
 
 
-@pytest.mark.parametrize("name", ["2x", "int", "a b", "exp", "é", ""])
+@pytest.mark.parametrize("name", ["2x", "int", "a b", "exp", "é", "", "W1", "mean"])
 def test_the_name_must_be_one_in_c(tmp_path, name):
     """A name that C does not take, or that <math.h> has, is refused before anything is written."""
     with pytest.raises(ValueError, match="cannot be called"):
