@@ -20,6 +20,7 @@ const state = {
 let training;
 let extent; // [x1 low, x1 high, x2 low, x2 high] of the plane
 let maps = []; // for each neuron of each layer, its activation over the grid
+const line = new Float64Array(GRID * GRID); // the z of the neuron that is shown: where it is 0 is its boundary
 let shapeOf = "";
 
 // Numbers as the other pages write them.
@@ -110,7 +111,7 @@ function build() {
   $("fewer").disabled = sizes.length <= 2;
   $("more").disabled = sizes.length - 2 >= MOST_LAYERS;
   const graph = $("graph");
-  const wide = Math.max(graph.clientWidth || 500, sizes.length * 48);
+  const wide = Math.max(graph.clientWidth || 500, (sizes.length - 1) * 44 + 52);
   const most = Math.max(...sizes);
   const gap = most > 8 ? 44 : 48;
   const top = 92;
@@ -222,6 +223,14 @@ function nearestEdge(x, y) {
   return best;
 }
 
+// The layer and the neuron whose map is shown large: the output's, unless one rests on another.
+function large() {
+  const last = training.layers.length - 1;
+  if (!state.hovered) return [last, 0];
+  const [l, k] = state.hovered;
+  return l <= last && k < training.layers[l - 1].nout ? [l - 1, k] : [last, 0];
+}
+
 // Maps: what every neuron gives at each point of the grid.
 
 function evaluate() {
@@ -229,6 +238,7 @@ function evaluate() {
   if (maps.length !== layers.length || maps.some((m, l) => m.length !== layers[l].nout)) {
     maps = layers.map((layer) => Array.from({ length: layer.nout }, () => new Float64Array(GRID * GRID)));
   }
+  const [shownLayer, shownNeuron] = large();
   const x = [0, 0];
   for (let row = 0, i = 0; row < GRID; row++) {
     x[1] = extent[3] - ((row + 0.5) * (extent[3] - extent[2])) / GRID;
@@ -239,6 +249,7 @@ function evaluate() {
         const a = layers[l].a;
         for (let k = 0; k < a.length; k++) maps[l][k][i] = a[k];
       }
+      line[i] = layers[shownLayer].z[shownNeuron];
     }
   }
 }
@@ -261,20 +272,20 @@ function readColors() {
     zero: get("--zero-fill"), one: get("--one-fill") };
 }
 
-// A map as colours. What a neuron gives is shown from −1 to 1, where its largest magnitude may stretch the scale.
-function paint(values, size, stride, isLogit) {
+// A map as colours. The output is shown as a probability. What another neuron gives is white where its z is 0, and as
+// strong as it is far from there, beside the farthest point of the plane.
+function paint(values, size, stride, layer) {
   const image = new ImageData(size, size);
   const pixels = new Uint32Array(image.data.buffer);
-  let most = 1;
-  if (!isLogit) {
-    most = 1e-9;
-    for (let i = 0; i < values.length; i += 7) most = Math.max(most, Math.abs(values[i]));
-  }
+  const isLogit = layer === training.layers.length - 1;
+  const middle = training.layers[layer].activation.value(0);
+  let most = 0.05;
+  if (!isLogit) for (let i = 0; i < values.length; i += 7) most = Math.max(most, Math.abs(values[i] - middle));
   const half = stride >> 1;
   for (let row = 0, i = 0; row < size; row++) {
     for (let column = 0; column < size; column++, i++) {
       const v = values[(row * stride + half) * GRID + column * stride + half];
-      const t = isLogit ? 2 * OPS.sigmoid.forward(v) - 1 : v / most;
+      const t = isLogit ? 2 * OPS.sigmoid.forward(v) - 1 : (v - middle) / most;
       pixels[i] = colors.table[Math.max(0, Math.min(255, Math.round((t + 1) * 127.5)))];
     }
   }
@@ -299,13 +310,11 @@ const place = (p, side) => [
 
 function drawMap() {
   const [context, side] = sharp($("map"));
-  const last = training.layers.length - 1;
-  const [l, k] = state.hovered && maps[state.hovered[0] - 1]?.[state.hovered[1]] ? [state.hovered[0] - 1, state.hovered[1]] : [last, 0];
-  const values = maps[l][k];
-  buffer.getContext("2d").putImageData(paint(values, GRID, 1, l === last), 0, 0);
+  const [l, k] = large();
+  buffer.getContext("2d").putImageData(paint(maps[l][k], GRID, 1, l), 0, 0);
   context.imageSmoothingEnabled = true;
   context.drawImage(buffer, 0, 0, side, side);
-  boundary(context, side, values);
+  boundary(context, side, line);
   const radius = Math.max(3, Math.min(5, side / 90));
   context.lineWidth = 1;
   context.strokeStyle = "#1e272e";
@@ -371,11 +380,10 @@ function drawEdges() {
 }
 
 function drawThumbs() {
-  const last = training.layers.length - 1;
   const stride = Math.floor(GRID / THUMB);
   for (let l = 1; l < nodes.length; l++) {
     nodes[l].forEach(({ canvas, button }, k) => {
-      canvas.getContext("2d").putImageData(paint(maps[l - 1][k], THUMB, stride, l - 1 === last), 0, 0);
+      canvas.getContext("2d").putImageData(paint(maps[l - 1][k], THUMB, stride, l - 1), 0, 0);
       button.classList.toggle("shown", !!state.hovered && state.hovered[0] === l && state.hovered[1] === k);
     });
   }
