@@ -185,7 +185,7 @@ def real(x: object, name: str, place: str, finite: bool = True) -> float:
         x = x.data
     try:
         number = real_number(x)
-    except TypeError:
+    except (TypeError, RecursionError):
         raise TypeError(f"{name} ({place}) is {shown(x)} ({type(x).__name__}): it must be a number") from None
     except OverflowError:
         raise ValueError(f"{name} ({place}) is too large for a float: every number must be finite") from None

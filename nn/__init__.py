@@ -11,8 +11,9 @@
 from __future__ import annotations
 
 from . import metrics
+from .checkpoint import checkpoint, resume
 from .layers import MLP, Layer, Neuron
-from .losses import binary_cross_entropy, binary_cross_entropy_with_logits, cross_entropy, mean_squared_error
+from .losses import binary_cross_entropy, binary_cross_entropy_with_logits, cross_entropy, hinge, mean_squared_error
 from .module import Module
 from .optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
 from .saving import load, save
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MLP", "SGD", "Adagrad", "Adam", "AdamW", "History", "Layer", "Module", "Neuron", "NonFiniteError", "Optimizer",
-    "RMSprop", "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "fit", "from_torch",
-    "load", "mean_squared_error", "metrics", "save", "to_c", "to_jax", "to_numpy", "to_onnx", "to_torch",
+    "RMSprop", "binary_cross_entropy", "binary_cross_entropy_with_logits", "checkpoint", "cross_entropy", "fit",
+    "from_torch", "hinge", "load", "mean_squared_error", "metrics", "resume", "save", "to_c", "to_jax", "to_numpy",
+    "to_onnx", "to_torch",
 ]  # fmt: skip
 
 _EXPORTS = ("from_torch", "to_c", "to_jax", "to_numpy", "to_onnx", "to_torch")

@@ -18,9 +18,9 @@ _SUM_OF_PROBABILITIES = 1e-6  # how far the probabilities of a row may be from 1
 def read_targets(y: object, n: int, outputs: int | None, kind: str, name: str = "y") -> Rows:
     """y as n rows of ``outputs`` numbers (None: of as many as the first has).
 
-    kind "probability": numbers in [0, 1]. "real": any finite numbers. "class": class indices 0, 1, ..., outputs - 1,
-    which become 1.0 among zeros, or rows of probabilities that sum to 1. One number a row may be given bare, or as a
-    column.
+    kind "probability": numbers in [0, 1]. "sign": -1 or 1. "real": any finite numbers. "class": class indices 0, 1,
+    ..., outputs - 1, which become 1.0 among zeros, or rows of probabilities that sum to 1. One number a row may be
+    given bare, or as a column.
     Raises TypeError and ValueError as ``read_rows``, and where y is not as long as X.
     """
     listed = items(y, name, "a list of labels, one a row of X")
@@ -43,10 +43,18 @@ def read_targets(y: object, n: int, outputs: int | None, kind: str, name: str = 
         width = width or len(target)
         if len(target) != width:
             raise ValueError(f"{where} (row {i}) has {len(target)} numbers: {_expected(width, outputs)}")
-        if kind != "real":
+        if kind == "sign":
+            _check_signs(target, where, i)
+        elif kind != "real":
             _check_probabilities(target, kind, where, i)
         targets.extend(target)
     return Rows(targets, width or 1)
+
+
+def _check_signs(target: Sequence[float], where: str, i: int) -> None:
+    for t in target:
+        if t not in (-1.0, 1.0):
+            raise ValueError(f"{where} (row {i}) is {t!r}: labels must be -1 or 1")
 
 
 def _check_probabilities(target: Sequence[float], kind: str, where: str, i: int) -> None:

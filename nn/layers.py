@@ -232,10 +232,10 @@ class MLP(Module):
 
     def logits(self, x: Iterable[object]) -> Value | list[Value]:
         """The weighted inputs of the last layer: what the last sigmoid, tanh or softmax is applied to."""
-        return _one_or_all(self._logits(self._standardized(as_values(x, self.nin, repr(self)))))
+        return one_or_all(self._logits(self._standardized(as_values(x, self.nin, repr(self)))))
 
     def __call__(self, x: Iterable[object]) -> Value | list[Value]:
-        return _one_or_all(self._outputs(self._logits(self._standardized(as_values(x, self.nin, repr(self))))))
+        return one_or_all(self._outputs(self._logits(self._standardized(as_values(x, self.nin, repr(self))))))
 
     def _standardized(self, x: list[Value]) -> list[Value]:
         if self.mean is None or self.scale is None:
@@ -319,7 +319,8 @@ def as_values(x: Any, nin: int, who: str) -> list[Value]:
     return [v if v.__class__ is Value else Value(v, f"x{j}") for j, v in enumerate(values, 1)]
 
 
-def _one_or_all(values: list[Value]) -> Value | list[Value]:
+def one_or_all(values: list[Value]) -> Value | list[Value]:
+    """The value, where there is one."""
     return values[0] if len(values) == 1 else values
 
 

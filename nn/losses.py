@@ -62,6 +62,21 @@ def mean_squared_error(prediction: Value | Sequence[Any], target: Number | Seque
     return _mean_of(one, prediction, target, "mean_squared_error")
 
 
+def hinge(prediction: Value | Sequence[Any], target: Number | Sequence[Any]) -> Value:
+    """max(0, 1 - y p) of the prediction p, any number, for the label y, -1 or 1: no loss from a margin of 1 on.
+
+    The loss of a support vector machine. Raises ValueError for other labels.
+    """
+
+    def one(p: Value, y: Number) -> Value:
+        number = y.data if isinstance(y, Value) else real_number(y, "hinge: label")
+        if number not in (-1.0, 1.0):
+            raise ValueError(f"hinge takes a label of -1 or 1, got {number!r}")
+        return (1 - y * p).relu()
+
+    return _mean_of(one, prediction, target, "hinge")
+
+
 def cross_entropy(logits: Sequence[Any], target: Any) -> Value:
     """The cross-entropy of softmax(logits) for several classes, -Σ t_k log p_k; in nats.
 
@@ -74,6 +89,7 @@ def cross_entropy(logits: Sequence[Any], target: Any) -> Value:
     if not isinstance(logits[0], Value):
         rows = _same_length(logits, target, "cross_entropy")
         return _mean([cross_entropy(row, t) for row, t in rows])
+    _refuse_probabilities(logits)
     classes = len(logits)
     total: Value = logsumexp(logits)
     if isinstance(target, Value) or not hasattr(target, "__len__"):
@@ -87,6 +103,16 @@ def cross_entropy(logits: Sequence[Any], target: Any) -> Value:
         raise ValueError(f"cross_entropy: the target's probabilities must sum to 1, they sum to {weight!r}")
     expected: Value = dot(targets, logits)
     return total - expected
+
+
+def _refuse_probabilities(logits: Sequence[Value]) -> None:
+    """ValueError where the logits are the results of a softmax: their softmax would be almost flat."""
+    if all(z.op is not None and z.op.name in ("exp", "div", "mul") for z in logits):
+        p = [z.data for z in logits]
+        if len(p) > 1 and all(0 <= p_k <= 1 for p_k in p) and abs(sum(p) - 1) < 1e-9:
+            raise ValueError(
+                "cross_entropy takes logits, and got probabilities: pass model.logits(x), or a model with linear output"
+            )
 
 
 def _label(y: Number, name: str) -> Number:

@@ -1,8 +1,21 @@
 """Optimisers: rules that turn gradients into a step of the parameters, with the semantics of torch.optim.
 
-An optimiser reads ``data`` and ``grad`` of its parameters. ``update()`` computes the new data and the new state aside;
-``step()`` computes and then writes both by one call that Python does not interrupt, so that a step happens whole or not
-at all. A parameter whose ``grad`` was never written is skipped, as PyTorch skips one whose grad is None.
+An optimiser is a class with a rule: how one parameter and its state follow from its gradient (see rule.py). A user's
+own is written the same way:
+
+>>> from engine import Value
+>>> class Signs(Optimizer):
+...     rule = "w = w - lr if g > 0 else w + lr"
+>>> w = Value(3.0)
+>>> optimizer = Signs([w], lr=0.5)
+>>> (w * w).backward()
+>>> optimizer.step()
+>>> w.data
+2.5
+
+``update()`` computes the new data and the new state aside; ``step()`` computes and then writes both by one call that
+Python does not interrupt, so that a step happens whole or not at all. A parameter whose ``grad`` was never written is
+skipped, as PyTorch skips one whose grad is None.
 """
 
 from __future__ import annotations
@@ -11,15 +24,15 @@ import math
 from collections import deque
 
 from engine import Value
-from engine.ieee import scalar
+
+from .rule import read_rule
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Any
 
 State = dict[str, list[float]]
-
-_divide, _sqrt = scalar["div"], scalar["sqrt"]  # IEEE: x/0 and the root of a negative number do not raise
 
 
 class Optimizer:
@@ -36,13 +49,15 @@ class Optimizer:
     comes twice.
     """
 
-    _lists: tuple[str, ...] = ()  # names of the lists in state besides "step"
+    rule = ""  # the update of one parameter
+    lists: tuple[str, ...] = ()  # names of the lists in state besides "step"
+    _settings: tuple[str, ...] = ("lr", "weight_decay")
 
-    def __init__(self, params: Iterable[Value], lr: float, weight_decay: float) -> None:
+    def __init__(self, params: Iterable[Value], lr: float = 0.01, weight_decay: float = 0.0) -> None:
         self.params = _checked_parameters(params, type(self).__name__)
         self.lr = lr
         self.weight_decay = self._at_least_zero("weight_decay", weight_decay)
-        self.state: State = {name: [0.0] * len(self.params) for name in ("step", *self._lists)}
+        self.state: State = {name: [0.0] * len(self.params) for name in ("step", *self.lists)}
 
     @property
     def lr(self) -> float:
@@ -55,7 +70,24 @@ class Optimizer:
 
     def update(self) -> tuple[list[float], State]:
         """The data and the state after one step, as new lists; nothing is changed yet."""
-        raise NotImplementedError(f"{type(self).__name__} must define update(), which returns (data, state)")
+        if not self.rule:
+            raise NotImplementedError(f"{type(self).__name__} must have a rule, or define update() -> (data, state)")
+        rule, params = read_rule(self.rule, self.lists), self.params
+        before = [[p.data for p in params], self.state["step"], *[self.state[name] for name in self.lists]]
+        stepping = [i for i, p in enumerate(params) if p.has_grad]
+        some = len(stepping) < len(params)
+        w, steps, *others = [[column[i] for i in stepping] for column in before] if some else before
+        t, gradients = [step + 1.0 for step in steps], [params[i].grad for i in stepping]
+        numbers = {name: float(getattr(self, name)) for name in rule.needed}
+        w, *others = rule.step([w, gradients, t, *others], numbers)
+        after = [w, t, *others]
+        if some:
+            after = [list(column) for column in before]
+            for column, new in zip(after, [w, t, *others]):
+                for i, x in zip(stepping, new):
+                    column[i] = x
+        data, *lists = after
+        return data, dict(zip(("step", *self.lists), lists))
 
     def step(self) -> None:
         """Take one step: parameters and state change together, or not at all."""
@@ -73,9 +105,6 @@ class Optimizer:
         for parameter in self.params:
             parameter.grad = 0.0
 
-    def _next_state(self) -> State:
-        return {name: list(values) for name, values in self.state.items()}
-
     def _at_least_zero(self, name: str, value: float) -> float:
         return self._checked(name, value, 0.0, math.inf)
 
@@ -88,11 +117,12 @@ class Optimizer:
             raise ValueError(f"{type(self).__name__}: {name} must be {bound}, got {value!r}")
         return number
 
-    def _hyperparameters(self) -> dict[str, object]:
-        return {"lr": self.lr, "weight_decay": self.weight_decay}
+    def settings(self) -> dict[str, Any]:
+        """The hyperparameters, as the class takes them."""
+        return {name: getattr(self, name) for name in self._settings}
 
     def __repr__(self) -> str:
-        settings = ", ".join(f"{name}={value!r}" for name, value in self._hyperparameters().items())
+        settings = ", ".join(f"{name}={value!r}" for name, value in self.settings().items())
         return f"{type(self).__name__}({len(self.params)} parameters, {settings})"
 
 
@@ -117,6 +147,9 @@ def _checked_parameters(params: Iterable[Value], name: str) -> list[Value]:
     return listed
 
 
+_DECAYED = "g = g if weight_decay == 0 else g + weight_decay * w"
+
+
 class SGD(Optimizer):
     """Stochastic gradient descent: w ← w - lr * grad, with momentum where asked for.
 
@@ -127,7 +160,15 @@ class SGD(Optimizer):
     state: "momentum_buffer", the velocity.
     """
 
-    _lists = ("momentum_buffer",)
+    lists = ("momentum_buffer",)
+    rule = f"""
+        {_DECAYED}
+        velocity = g if t == 1 else momentum * momentum_buffer + (1 - dampening) * g
+        momentum_buffer = momentum_buffer if momentum == 0 else velocity
+        g = g if momentum == 0 else g + momentum * velocity if nesterov != 0 else velocity
+        w = w - lr * g
+    """
+    _settings = ("lr", "momentum", "dampening", "nesterov", "weight_decay")
 
     def __init__(
         self,
@@ -147,28 +188,13 @@ class SGD(Optimizer):
                 f"SGD: nesterov needs momentum > 0 and dampening 0, got momentum={momentum!r}, dampening={dampening!r}"
             )
 
-    def update(self) -> tuple[list[float], State]:
-        lr, momentum, decay, keep = self.lr, self.momentum, self.weight_decay, 1 - self.dampening
-        state = self._next_state()
-        steps, velocity = state["step"], state["momentum_buffer"]
-        data = []
-        for i, parameter in enumerate(self.params):
-            w = parameter.data
-            if parameter.has_grad:
-                g = parameter.grad
-                if decay:
-                    g += decay * w
-                if momentum:
-                    velocity[i] = momentum * velocity[i] + keep * g if steps[i] else g
-                    g = g + momentum * velocity[i] if self.nesterov else velocity[i]
-                steps[i] += 1.0
-                w -= lr * g
-            data.append(w)
-        return data, state
 
-    def _hyperparameters(self) -> dict[str, object]:
-        names = ("lr", "momentum", "dampening", "nesterov", "weight_decay")
-        return {name: getattr(self, name) for name in names}
+# Adam and AdamW share all but what weight decay does.
+_MOMENTS = """exp_avg = exp_avg + (1 - beta1) * (g - exp_avg)
+        exp_avg_sq = beta2 * exp_avg_sq + (1 - beta2) * g * g
+        max_exp_avg_sq = max_exp_avg_sq if amsgrad == 0 else maximum(max_exp_avg_sq, exp_avg_sq)
+        square = exp_avg_sq if amsgrad == 0 else max_exp_avg_sq
+        w = w - lr / (1 - pow(beta1, t)) * (exp_avg / (sqrt(square) / sqrt(1 - pow(beta2, t)) + eps))"""
 
 
 class Adam(Optimizer):
@@ -180,8 +206,12 @@ class Adam(Optimizer):
     state: "exp_avg", "exp_avg_sq", "max_exp_avg_sq".
     """
 
-    _lists = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
-    decoupled = False  # whether weight decay shrinks the weights directly, rather than through the gradient
+    lists = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
+    rule = f"""
+        {_DECAYED}
+        {_MOMENTS}
+    """
+    _settings = ("lr", "betas", "eps", "weight_decay", "amsgrad")
 
     def __init__(
         self,
@@ -199,32 +229,15 @@ class Adam(Optimizer):
         self.eps = self._at_least_zero("eps", eps)
         self.amsgrad = bool(amsgrad)
 
-    def update(self) -> tuple[list[float], State]:
-        lr, decay, eps, (beta1, beta2) = self.lr, self.weight_decay, self.eps, self.betas
-        state = self._next_state()
-        steps, mean, square, largest = (state[name] for name in ("step", *self._lists))
-        data = []
-        for i, parameter in enumerate(self.params):
-            w = parameter.data
-            if parameter.has_grad:
-                g = parameter.grad
-                steps[i] += 1.0
-                if self.decoupled:
-                    w *= 1 - lr * decay
-                elif decay:
-                    g += decay * w
-                mean[i] += (1 - beta1) * (g - mean[i])
-                square[i] = beta2 * square[i] + (1 - beta2) * g * g
-                v = square[i]
-                if self.amsgrad:
-                    v = largest[i] = max(largest[i], v)
-                step_size = lr / (1 - beta1 ** steps[i])
-                w -= step_size * _divide(mean[i], _sqrt(v) / math.sqrt(1 - beta2 ** steps[i]) + eps)
-            data.append(w)
-        return data, state
+    @property
+    def beta1(self) -> float:
+        """The share of the running mean of gradients that is kept."""
+        return self.betas[0]
 
-    def _hyperparameters(self) -> dict[str, object]:
-        return {name: getattr(self, name) for name in ("lr", "betas", "eps", "weight_decay", "amsgrad")}
+    @property
+    def beta2(self) -> float:
+        """The share of the running mean of squares that is kept."""
+        return self.betas[1]
 
 
 class AdamW(Adam):
@@ -235,7 +248,10 @@ class AdamW(Adam):
     state: as Adam's.
     """
 
-    decoupled = True
+    rule = f"""
+        w = w * (1 - lr * weight_decay)
+        {_MOMENTS}
+    """
 
     def __init__(
         self,
@@ -259,7 +275,17 @@ class RMSprop(Optimizer):
     state: "square_avg", "grad_avg", "momentum_buffer".
     """
 
-    _lists = ("square_avg", "grad_avg", "momentum_buffer")
+    lists = ("square_avg", "grad_avg", "momentum_buffer")
+    rule = f"""
+        {_DECAYED}
+        square_avg = alpha * square_avg + (1 - alpha) * g * g
+        grad_avg = grad_avg if centered == 0 else grad_avg + (1 - alpha) * (g - grad_avg)
+        variance = square_avg if centered == 0 else square_avg - grad_avg * grad_avg
+        g = g / (sqrt(variance) + eps)
+        momentum_buffer = momentum_buffer if momentum == 0 else momentum * momentum_buffer + g
+        w = w - lr * (g if momentum == 0 else momentum_buffer)
+    """
+    _settings = ("lr", "alpha", "eps", "weight_decay", "momentum", "centered")
 
     def __init__(
         self,
@@ -277,34 +303,6 @@ class RMSprop(Optimizer):
         self.momentum = self._at_least_zero("momentum", momentum)
         self.centered = bool(centered)
 
-    def update(self) -> tuple[list[float], State]:
-        lr, alpha, eps, decay, momentum = self.lr, self.alpha, self.eps, self.weight_decay, self.momentum
-        state = self._next_state()
-        steps, square, mean, velocity = (state[name] for name in ("step", *self._lists))
-        data = []
-        for i, parameter in enumerate(self.params):
-            w = parameter.data
-            if parameter.has_grad:
-                g = parameter.grad
-                steps[i] += 1.0
-                if decay:
-                    g += decay * w
-                square[i] = alpha * square[i] + (1 - alpha) * g * g
-                v = square[i]
-                if self.centered:
-                    mean[i] += (1 - alpha) * (g - mean[i])
-                    v -= mean[i] * mean[i]
-                g = _divide(g, _sqrt(v) + eps)
-                if momentum:
-                    g = velocity[i] = momentum * velocity[i] + g
-                w -= lr * g
-            data.append(w)
-        return data, state
-
-    def _hyperparameters(self) -> dict[str, object]:
-        names = ("lr", "alpha", "eps", "weight_decay", "momentum", "centered")
-        return {name: getattr(self, name) for name in names}
-
 
 class Adagrad(Optimizer):
     """The gradient divided by the root of the sum of all its squares so far; the rate decays as lr / (1 + t lr_decay).
@@ -314,7 +312,13 @@ class Adagrad(Optimizer):
     state: "sum", which starts at ``initial_accumulator_value``.
     """
 
-    _lists = ("sum",)
+    lists = ("sum",)
+    rule = f"""
+        {_DECAYED}
+        sum = sum + g * g
+        w = w - lr / (1 + (t - 1) * lr_decay) * (g / (sqrt(sum) + eps))
+    """
+    _settings = ("lr", "lr_decay", "weight_decay", "initial_accumulator_value", "eps")
 
     def __init__(
         self,
@@ -331,24 +335,5 @@ class Adagrad(Optimizer):
         self.eps = self._at_least_zero("eps", eps)
         self.state["sum"] = [self.initial_accumulator_value] * len(self.params)
 
-    def update(self) -> tuple[list[float], State]:
-        decay, eps = self.weight_decay, self.eps
-        state = self._next_state()
-        steps, total = state["step"], state["sum"]
-        data = []
-        for i, parameter in enumerate(self.params):
-            w = parameter.data
-            if parameter.has_grad:
-                g = parameter.grad
-                if decay:
-                    g += decay * w
-                rate = self.lr / (1 + steps[i] * self.lr_decay)
-                steps[i] += 1.0
-                total[i] += g * g
-                w -= rate * _divide(g, _sqrt(total[i]) + eps)
-            data.append(w)
-        return data, state
 
-    def _hyperparameters(self) -> dict[str, object]:
-        names = ("lr", "lr_decay", "weight_decay", "initial_accumulator_value", "eps")
-        return {name: getattr(self, name) for name in names}
+OPTIMIZERS: dict[str, type[Optimizer]] = {kind.__name__: kind for kind in (SGD, Adam, AdamW, RMSprop, Adagrad)}

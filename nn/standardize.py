@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def mean_and_scale(rows: Rows) -> tuple[list[float], list[float]]:
-    """The mean and the standard deviation of each column (over n, not n - 1); 1.0 for a column that does not vary."""
+def mean_and_scale(rows: Rows, columns: int) -> tuple[list[float], list[float]]:
+    """The mean and the standard deviation (over n, not n - 1) of the first columns; 1.0 where nothing varies."""
     means, scales = [], []
-    for j in range(rows.width):
+    for j in range(columns):
         column = rows.numbers[j :: rows.width]
         mean = math.fsum(column) / len(rows)
         scale = math.sqrt(math.fsum([(x - mean) ** 2 for x in column]) / len(rows))

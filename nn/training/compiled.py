@@ -45,6 +45,7 @@ class CompiledEpochs:
     ) -> None:
         self.trainer, self.kernel, self.optimizer, self.batch_size = trainer, kernel, job.optimizer, job.batch_size
         self.history, self.interrupts, self.step = history, interrupts, step
+        self.rng = history.generator if job.shuffle else None
 
     def run(self, most: int) -> None:
         """Train for ``most`` epochs, or until Ctrl-C is pressed."""
@@ -59,6 +60,8 @@ class CompiledEpochs:
             finally:
                 self._store()
                 self.history.loss.extend(losses[: trainer.epoch])
+                if self.rng is not None:
+                    self.rng.setstate((3, trainer.generator, None))
 
     def _step_in_python(self) -> None:
         """Take the step that C refused, or raise what says why not."""
@@ -105,7 +108,7 @@ def _sgd(o: Any) -> Settings:
 
 def _adam(o: Any) -> Settings:
     settings = {"flag": o.amsgrad, "h0": o.betas[0], "h1": o.betas[1], "h2": o.eps}
-    name = "adamw" if o.decoupled else "adam"
+    name = type(o).__name__.lower()
     return name, settings, ("exp_avg", "exp_avg_sq", "max_exp_avg_sq" if o.amsgrad else None)
 
 

@@ -7,6 +7,7 @@ import math
 from .compiled import CompiledEpochs, runs_compiled
 from .explain import not_finite, overflowing_step
 from .gradients import LoweredGradient, choose_gradient
+from .guards import look_for_mistakes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,9 +40,11 @@ class Training:
 
     def __init__(self, job: Job, backend: str, history: History, interrupts: Interrupts) -> None:
         self.job, self.history, self.interrupts = job, history, interrupts
+        look_for_mistakes(job)
         self.gradient, history.backend_reason = choose_gradient(job, backend)
         history.backend = self.gradient.backend
-        self.rng = job.rng
+        self.rng = job.rng if history.generator is None else history.generator
+        history.generator = self.rng
         self._compiled: CompiledEpochs | None = None
         if isinstance(self.gradient, LoweredGradient) and runs_compiled(job.optimizer):
             trainer = self.gradient.kernel.trainer(

@@ -43,12 +43,18 @@ def fit(
     shuffle: bool = True,
     seed: int | Random | None = 0,
     l2: float = 0.0,
+    class_weight: dict[Any, float] | str | None = None,
+    sample_weight: object = None,
     validation_data: tuple[object, object] | None = None,
+    validation_split: float = 0.0,
+    standardize: bool = False,
+    schedule: Callable[[int], float] | None = None,
     early_stopping: int | None = None,
     accuracy: bool = False,
     callback: Callable[[int, History], object] | None = None,
     backend: str = "auto",
     progress: bool | None = None,
+    history: History | None = None,
 ) -> History:
     """Train the model on rows X and targets y; return the History.
 
@@ -64,7 +70,14 @@ def fit(
     shuffle, seed   mini-batches follow a new permutation each epoch, drawn from random.Random(seed): see epoch_order
     l2              adds l2/2 times the sum of the squared weights to what is minimised (not the biases of nn's layers:
                     Module.regularised says which), and so l2 * w to the gradient; history.loss leaves it out
-    validation_data (X, y), evaluated after each epoch
+    class_weight    a number for each label of y, {0: 1.0, 1: 5.0}, by which losses of its rows count; or "balanced"
+    sample_weight   a number of at least 0 for each row, by which its loss counts. The weights are scaled to a mean of
+                    1: a weight of 2 is as good as the row twice, 0 as good as no row
+    validation_data (X, y), evaluated after each epoch, every row with weight 1
+    validation_split    or a share of the rows, drawn at random with the seed, that is held out for it
+    standardize     make (x - mean) / scale of the training rows the model's own first step, which applies in every call
+                    and is saved with it. A model that has such a step keeps it
+    schedule        called as schedule(epoch) before each epoch, gives its learning rate: see nn.schedules
     early_stopping  stop after so many epochs without a lower val_loss; the model is then given back the parameters of
                     history.best_epoch
     accuracy        record the training accuracy after each epoch as well
@@ -72,6 +85,8 @@ def fit(
                     training. It may change optimizer.lr
     backend         "native", "source", "eager", or "auto": the fastest there is
     progress        a progress bar (needs tqdm); None: where standard error is a terminal and tqdm is installed
+    history         that of an earlier training, which this one continues for ``epochs`` more: epochs count on, the
+                    order of batches goes on where it was, and the best epoch stays the best
 
     Each parameter's ``grad`` is left as the last step used it. Ctrl-C leaves the model, and the optimiser, at the end
     of a whole step; the KeyboardInterrupt is raised again and carries the history so far as its ``history``. Raises
@@ -80,13 +95,15 @@ def fit(
     """
     if backend not in BACKENDS:
         raise ValueError(f"fit: backend must be one of {', '.join(BACKENDS)}; got {backend!r}")
-    history = History()
+    history = History() if history is None else history
+    history.stopped = ""
     try:
         with Interrupts() as interrupts:
             job = Job(
                 model, X, y, optimizer=optimizer, loss=loss, epochs=epochs, batch_size=batch_size, shuffle=shuffle,
-                seed=seed, l2=l2, validation_data=validation_data, early_stopping=early_stopping, accuracy=accuracy,
-                callback=callback,
+                seed=seed, l2=l2, class_weight=class_weight, sample_weight=sample_weight,
+                validation_data=validation_data, validation_split=validation_split, standardize=standardize,
+                schedule=schedule, early_stopping=early_stopping, accuracy=accuracy, callback=callback,
             )  # fmt: skip
             bar = _ProgressBar(progress, job.epochs)
             try:
@@ -115,7 +132,8 @@ def _train(job: Job, backend: str, history: History, interrupts: Interrupts, bar
     most = 1 if watcher.needed or bar.shown else _MOST_EPOCHS
     while not history.stopped:
         started, before = perf_counter(), history.epochs
-        training.run(min(most, job.epochs - before))
+        watcher.before_epoch()
+        training.run(min(most, watcher.until - before))
         watcher.after_epoch()
         bar.update(history)
         if bar.shown and not watcher.needed:  # as many epochs as make the bar move ten times a second

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from itertools import chain
 
 from engine import Value, collector_paused, grad, mean
 from engine import sum as sum_of
-from nn.layers import MLP
+from nn.layers import MLP, one_or_all
 
 from .job import name_of
 
@@ -76,13 +77,14 @@ class EagerGradient:
 class LoweredGradient:
     """The gradient by the graph of one sample, lowered to a function of all rows."""
 
-    def __init__(self, job: Job, backend: str) -> None:
+    def __init__(self, job: Job, backend: Any) -> None:
         from engine import lower  # after all else of the engine: what never lowers need not load it
 
         self.job = job
-        x, target = job.leaves(job.samples[0])
-        self.kernel = lower(job.loss_of(x, target), inputs=[*x, *target], wrt=job.params, backend=backend)  # type: ignore[arg-type]
-        self.backend: str = self.kernel.backend
+        leaves = job.leaves(job.samples[0])
+        loss = job.loss_of(*leaves)
+        self.kernel = lower(loss, inputs=[*chain.from_iterable(leaves)], wrt=job.params, backend=backend)
+        self.backend: Any = self.kernel.backend
         self._scores: Any = None
 
     def __call__(self, batch: Sequence[int]) -> tuple[float, list[float]]:
@@ -96,8 +98,9 @@ class LoweredGradient:
         from engine import lower
 
         if self._scores is None:
-            x, target = self.job.leaves(samples[0])
-            self._scores = lower(_scores(self.job, x, target), inputs=[*x, *target], wrt=[], backend=self.backend)  # type: ignore[arg-type]
+            leaves = self.job.leaves(samples[0])
+            scores = _scores(self.job, *leaves)
+            self._scores = lower(scores, inputs=[*chain.from_iterable(leaves)], wrt=[], backend=self.backend)
         values, _ = self._scores(samples)
         return values[0], values[1] if self.job.classifies else None
 
@@ -112,15 +115,14 @@ class LoweredGradient:
         return None
 
 
-def _scores(job: Job, x: list[Value], target: list[Value]) -> list[Value]:
+def _scores(job: Job, x: list[Value], target: list[Value], _weight: list[Value]) -> list[Value]:
     """[loss] of one sample, or [loss, share of outputs that are right], as graphs."""
-    if not job.classifies:
-        return [job.loss_of(x, target)]
     model = job.model
-    assert isinstance(model, MLP)
-    z = model.logits(x)
-    loss = job.loss_of_prediction(z if job.on_logits else model(x), target)
-    return [loss, _correct(model.output, [z] if isinstance(z, Value) else z, target)]
+    if type(model) is not MLP or model.output == "linear":
+        return [job.loss_of_prediction(job.prediction(x), target)]
+    z = model._logits(x)
+    loss = job.loss_of_prediction(one_or_all(z if job.on_logits else model._outputs(z)), target)
+    return [loss, _correct(model.output, z, target)]
 
 
 def _correct(output: str, z: list[Value], target: list[Value]) -> Value:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from random import Random
+
     from engine import Value
 
 
@@ -19,6 +21,7 @@ class History:
     stopped         why training ended: "epochs" (all done), "early_stopping", "callback", "interrupted" or "nonfinite"
     backend         what computed the gradients: "native", "source" or "eager"
     backend_reason  why this one
+    generator       what draws the order of the batches, as it is now; ``fit(history=...)`` goes on with it
     """
 
     def __init__(self) -> None:
@@ -30,6 +33,8 @@ class History:
         self.stopped = ""
         self.backend = ""
         self.backend_reason = ""
+        self.generator: Random | None = None
+        self.best_parameters: list[float] = []  # those of best_epoch, for early stopping
 
     @property
     def epochs(self) -> int:

@@ -25,8 +25,13 @@ class Watcher:
 
     def __init__(self, job: Job, history: History, interrupts: Interrupts, evaluate: Evaluate) -> None:
         self.job, self.history, self.interrupts, self.evaluate = job, history, interrupts, evaluate
-        self.best: list[float] = []
-        self.needed = bool(job.validation or job.accuracy or job.callback)
+        self.until = history.epochs + job.epochs
+        self.needed = bool(job.validation or job.accuracy or job.callback or job.schedule)
+
+    def before_epoch(self) -> None:
+        """Set the learning rate where there is a schedule."""
+        if self.job.schedule:
+            self.job.optimizer.lr = self.job.schedule(self.history.epochs)
 
     def after_epoch(self) -> None:
         """Record what was asked for, and decide whether to stop."""
@@ -38,13 +43,16 @@ class Watcher:
                 history.accuracy.append(share)
             if valid is not None:
                 self._validated(*valid)
-        if job.callback and is_true(job.callback(history.epochs - 1, history)):
-            history.stopped = "callback"
-        if not history.stopped and history.epochs >= job.epochs:
+        if job.callback:
+            answer = job.callback(history.epochs - 1, history)
+            job.check_parameters(history.epochs - 1)
+            if is_true(answer):
+                history.stopped = "callback"
+        if not history.stopped and history.epochs >= self.until:
             history.stopped = "epochs"
         if history.stopped and job.early_stopping:
             with self.interrupts.held():
-                for parameter, data in zip(job.params, self.best):
+                for parameter, data in zip(job.params, history.best_parameters):
                     parameter.data = data
 
     def _validated(self, loss: float, share: float | None) -> None:
@@ -55,7 +63,7 @@ class Watcher:
         best = math.nan if history.best_epoch is None else history.val_loss[history.best_epoch]
         if loss < best or history.best_epoch is None or math.isnan(best):
             history.best_epoch = history.epochs - 1
-            self.best = [parameter.data for parameter in job.params]
+            history.best_parameters = [parameter.data for parameter in job.params]
         elif job.early_stopping and history.epochs - 1 - history.best_epoch >= job.early_stopping:
             history.stopped = "early_stopping"
 

@@ -9,7 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine import Value, grad, gradcheck, sigmoid
-from nn import binary_cross_entropy, binary_cross_entropy_with_logits, cross_entropy, mean_squared_error
+from nn import (
+    MLP,
+    SGD,
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    fit,
+    hinge,
+    mean_squared_error,
+)
 
 labels = st.floats(0, 1)
 
@@ -198,3 +207,30 @@ def test_errors(make, error, message):
     """Labels, probabilities and lists that make no sense are refused with what was received."""
     with pytest.raises(error, match=message):
         make()
+
+
+def test_hinge():
+    """max(0, 1 - y p), 0 from a margin of 1 on, its slope -y inside; labels are -1 and 1."""
+    p = Value(0.25)
+    loss = hinge(p, -1)
+    loss.backward()
+    assert (loss.data, p.grad) == (1.25, 1.0)
+    assert hinge(Value(1.5), 1).data == 0.0
+    assert hinge([Value(0.5), Value(3.0)], [1, 1]).data == 0.25
+    torch = pytest.importorskip("torch")
+    expected = torch.nn.functional.margin_ranking_loss(torch.tensor(0.25), torch.tensor(0.0), torch.tensor(-1.0), 1.0)
+    assert loss.data == pytest.approx(expected.item())
+    for wrong in (0, 0.5, 2):
+        with pytest.raises(ValueError, match=rf"hinge takes a label of -1 or 1, got {float(wrong)}"):
+            hinge(p, wrong)
+
+
+def test_hinge_trains_a_margin():
+    """fit takes labels of -1 and 1 for it, and refuses others by row."""
+    X, y = [[-2.0], [-1.0], [1.0], [2.0]], [-1, -1, 1, 1]
+    for backend in ("eager", "auto"):
+        model = MLP(1, [1], output="linear", seed=1)
+        fit(model, X, y, loss=hinge, optimizer=SGD(model.parameters(), lr=0.2), epochs=60, backend=backend)
+        assert [p > 0 for p in model.predict(X)] == [False, False, True, True]
+    with pytest.raises(ValueError, match=r"y\[1\] \(row 1\) is 0.0: labels must be -1 or 1"):
+        fit(MLP(1, [1], output="linear"), X, [-1, 0, 1, 1], loss=hinge)

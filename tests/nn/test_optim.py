@@ -248,5 +248,5 @@ def test_own_optimizer_must_define_update():
     class Mine(Optimizer):
         pass
 
-    with pytest.raises(NotImplementedError, match=r"Mine must define update\(\)"):
+    with pytest.raises(NotImplementedError, match=r"Mine must have a rule, or define update\(\)"):
         Mine([Value(1.0)], 0.1, 0.0).step()

@@ -8,7 +8,9 @@ import os
 
 import pytest
 
-from nn import MLP, SGD, Layer, fit, load, save
+from engine import Value
+from nn import MLP, SGD, Module, fit, load, save
+from nn.saving import to_text
 
 MODELS = [
     MLP(2, [16, 16, 1], seed=3),
@@ -99,8 +101,8 @@ def test_saving_what_cannot_be_loaded_is_refused(tmp_path):
     model.layers[0].neurons[0].bias.data = math.nan
     with pytest.raises(ValueError, match=r"save: layer1.neuron1.b is nan; only a finite model is saved"):
         save(model, tmp_path / "m.json")
-    with pytest.raises(TypeError, match="save takes an MLP, got Layer"):
-        save(Layer(1, 1), tmp_path / "m.json")
+    with pytest.raises(TypeError, match="save takes an MLP or another Module, got int"):
+        save(3, tmp_path / "m.json")
     assert os.listdir(tmp_path) == []
 
 
@@ -142,7 +144,12 @@ def test_an_unedited_file_loads(tmp_path):
         ("[1, 2]", 'this is not a model file \\("format" is not'),
         ("{}", "this is not a model file"),
         (edited(lambda c: c.update(format="other")), "this is not a model file"),
-        (edited(lambda c: c.update(version=2)), "version 2, and this release reads version 1"),
+        (edited(lambda c: c.update(version=3)), "version 3, and this release reads versions 1 to 2"),
+        (edited(lambda c: c.update(version=True)), "version True, and"),
+        (edited(lambda c: c.update(version=1.0)), "version 1.0, and"),
+        (edited(lambda c: c.update(version=2)), "'mean' is missing"),
+        (edited(lambda c: c.update(version=2, mean=[0], scale=[1, 1])), "mean has 1 numbers, and the model 2 inputs"),
+        (edited(lambda c: c.update(version=2, mean=[0, 0], scale=[1, 0])), "scale must be positive"),
         (edited(lambda c: c.pop("version")), "version None"),
         (edited(lambda c: c.pop("sizes")), "'sizes' is missing"),
         (edited(lambda c: c.update(nin=0)), "must be positive integers, found nin=0"),
@@ -187,3 +194,53 @@ def test_binary_file_is_refused(tmp_path):
     (tmp_path / "m.json").write_bytes(bytes(range(256)))
     with pytest.raises(ValueError, match=r"m\.json is no model file"):
         load(tmp_path / "m.json")
+
+
+class Line(Module):
+    """A module of one's own."""
+
+    def __init__(self, a=0.0, b=0.0):
+        self.a, self.parts = Value(a), [Value(b)]
+
+    def __call__(self, x):
+        return self.a * x[0] + self.parts[0]
+
+
+def test_a_module_of_ones_own(tmp_path):
+    """Its parameters are saved by name, and set in a new one, which is returned; another class is refused."""
+    path = tmp_path / "line.json"
+    save(Line(0.1, 1 / 3), path)
+    fresh = Line()
+    assert load(path, fresh) is fresh
+    assert (fresh.a.data, fresh.parts[0].data) == (0.1, 1 / 3)
+    with pytest.raises(ValueError, match=r"line\.json: the file holds the parameters of a module of your own, 'Line'"):
+        load(path)
+    with pytest.raises(ValueError, match="MLP has no parameter 'a': it was saved from another 'Line'"):
+        load(path, MLP(1, [1]))
+    content = json.loads(path.read_text())
+    content["parameters"]["a"] = "x"
+    path.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match="a is 'x': a parameter must be a finite number"):
+        load(path, fresh)
+    assert (fresh.a.data, fresh.parts[0].data) == (0.1, 1 / 3)
+    save(MODELS[0], path)
+    with pytest.raises(ValueError, match="the file holds an MLP: load it without a Line"):
+        load(path, fresh)
+
+
+def test_text_is_what_is_saved(tmp_path):
+    """to_text gives the content of the file."""
+    save(MODELS[1], tmp_path / "m.json")
+    assert to_text(MODELS[1]) == (tmp_path / "m.json").read_text()
+
+
+@pytest.mark.parametrize("key", ["format", "version", "nin", "sizes", "activation", "output", "layers"])
+def test_errors_quote_little_of_a_hostile_file(key, tmp_path):
+    """Whatever stands in the file, a message is a line and not the file."""
+    path = tmp_path / "m.json"
+    for hostile in ("x" * 10**6, ["y" * 1000] * 1000, {"\n" * 10**5: 1}, int("9" * 4000)):
+        path.write_text(edited(lambda c, hostile=hostile: c.update({key: hostile})))
+        with pytest.raises(ValueError, match=r"m\.json") as caught:
+            load(path)
+        assert len(str(caught.value)) < 1200
+        assert "\n" not in str(caught.value)

@@ -142,6 +142,11 @@ class Trainer:
         """Steps the optimiser has taken, those before ``load`` included."""
         return int(self._job.optimizer.step)
 
+    @property
+    def generator(self) -> tuple[int, ...]:
+        """The state of the generator that orders the rows, as it is now; empty where they keep their order."""
+        return () if self._generator is None else tuple(self._generator)
+
     def parameters(self) -> list[float]:
         """The trained parameters."""
         data = array("d", bytes(8 * self._trained))

@@ -707,7 +707,7 @@ M = MLP(2, [3, 1])
         (lambda: fit(M, *XOR, validation_data=XOR[0]), TypeError, r"validation_data must be a pair \(X, y\)"),
         (lambda: fit(M, *XOR, validation_data=([[1]], [1])), ValueError, r"validation X\[0\] \(row 0\) has 1 columns"),
         (lambda: fit(M, *XOR, validation_data=([[1, 2]], [7])), ValueError, r"validation y\[0\] \(row 0\) is 7.0"),
-        (lambda: fit(M, *XOR, early_stopping=3), ValueError, "early_stopping watches the loss on validation_data"),
+        (lambda: fit(M, *XOR, early_stopping=3), ValueError, "early_stopping watches the loss on validation data"),
         (lambda: fit(M, *XOR, early_stopping=0, validation_data=XOR), ValueError, "early_stopping must be at least 1"),
         (lambda: fit(MLP(2, [1], output="linear"), *XOR, accuracy=True), ValueError, "accuracy=True needs an MLP with"),
         (lambda: fit(M, *XOR, callback=3), TypeError, "callback must be callable"),

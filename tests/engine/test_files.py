@@ -1,0 +1,158 @@
+"""Files are written whole: modes, links, pipes and devices stay what they are, and nothing is left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from engine.files import write_whole
+
+posix = pytest.mark.skipif(os.name == "nt", reason="modes, links and signals of POSIX")
+
+
+def test_text_and_bytes(tmp_path):
+    """Text is written as UTF-8, bytes as they are; an existing file is replaced; nothing else is there afterwards."""
+    path = tmp_path / "a.txt"
+    write_whole(path, "σ(z)\n")
+    assert path.read_bytes() == "σ(z)\n".encode()
+    write_whole(str(path), b"\x00\r\n")
+    assert path.read_bytes() == b"\x00\r\n"
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+@posix
+def test_a_new_file_has_the_mode_of_the_umask_and_an_old_one_keeps_its_own(tmp_path):
+    """As for any new file; and the umask of the process, which other threads rely on, is never changed."""
+    path = tmp_path / "a"
+    before = os.umask(0o027)
+    try:
+        write_whole(path, "new")
+        assert stat.S_IMODE(path.stat().st_mode) == 0o640
+        path.chmod(0o604)
+        write_whole(path, "old")
+    finally:
+        assert os.umask(before) == 0o027
+    assert stat.S_IMODE(path.stat().st_mode) == 0o604
+
+
+def test_the_umask_is_not_asked_for(tmp_path, monkeypatch):
+    """Asking means setting it for a moment, in which other threads' files would be open to the world."""
+    monkeypatch.setattr(os, "umask", None)
+    write_whole(tmp_path / "a", "x")
+    write_whole(tmp_path / "a", "y")
+
+
+@posix
+def test_links_are_followed(tmp_path):
+    """A symbolic link stays one, also one whose file is not there yet, or that goes through another."""
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "one").symlink_to("two")
+    (tmp_path / "two").symlink_to("deep/file")
+    for text in ("first", "second"):
+        write_whole(tmp_path / "one", text)
+        assert (tmp_path / "one").is_symlink()
+        assert (tmp_path / "two").is_symlink()
+        assert (tmp_path / "deep" / "file").read_text() == text
+
+
+@posix
+def test_a_pipe_is_written_to(tmp_path):
+    """A named pipe stays one, and its reader gets the content."""
+    path, got = tmp_path / "pipe", []
+    os.mkfifo(path)
+    reader = threading.Thread(target=lambda: got.append(path.read_bytes()))
+    reader.start()
+    write_whole(path, "through")
+    reader.join()
+    assert got == [b"through"]
+    assert stat.S_ISFIFO(path.stat().st_mode)
+
+
+@posix
+def test_a_device_is_written_to(tmp_path):
+    """/dev/null stays a device, /dev/stdout is standard output also where that is a file."""
+    write_whole("/dev/null", "nothing")
+    assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
+    code = "from engine.files import write_whole; write_whole('/dev/stdout', 'out')"
+    with open(tmp_path / "out", "wb") as out:
+        subprocess.run([sys.executable, "-c", code], stdout=out, check=True, env={"PYTHONPATH": ":".join(sys.path)})
+    assert (tmp_path / "out").read_bytes() == b"out"
+
+
+@posix
+def test_what_cannot_be_written_says_so(tmp_path):
+    """A folder, a missing folder and a write-protected file are Python's own errors with the path in them."""
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(IsADirectoryError, match="folder"):
+        write_whole(tmp_path / "folder", "x")
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        write_whole(tmp_path / "nowhere" / "a", "x")
+    path = tmp_path / "protected"
+    path.write_text("mine")
+    path.chmod(0o444)
+    if not os.access(path, os.W_OK):  # not for the superuser
+        with pytest.raises(PermissionError, match="protected"):
+            write_whole(path, "x")
+        assert path.read_text() == "mine"
+
+
+def test_long_names(tmp_path):
+    """A name as long as the system allows can be written: the temporary file's is shorter."""
+    path = tmp_path / ("n" * 255)
+    write_whole(path, "x")
+    assert path.read_text() == "x"
+
+
+@posix
+def test_a_later_write_clears_what_a_killed_one_left(tmp_path):
+    """Temporary files of dead processes go; those of living ones, and other files, stay."""
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    leftover, living, other = f".a.{gone.pid}-00.tmp", f".a.{os.getppid()}-00.tmp", f".b.{gone.pid}-00.tmp"
+    for name in (leftover, living, other, ".a.x-1.tmp"):
+        (tmp_path / name).write_text("half")
+    write_whole(tmp_path / "a", "x")
+    assert set(os.listdir(tmp_path)) == {"a", living, other, ".a.x-1.tmp"}
+
+
+@posix
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_process_told_to_end_finishes_the_file_first(number, tmp_path):
+    """The signal arrives while the file is being written: the file is whole, and there is no temporary file."""
+    code = (
+        "import os, sys, time; from engine.files import write_whole; real = os.fsync\n"
+        "def slow(fd): print('now', flush=True); time.sleep(0.3); real(fd)\n"
+        "os.fsync = slow; write_whole(sys.argv[1], 'whole' * 1000); time.sleep(60)\n"
+    )
+    path = tmp_path / "a"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, path], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        env={"PYTHONPATH": ":".join(sys.path)},
+    )  # fmt: skip
+    assert process.stdout.readline() == b"now\n"
+    process.send_signal(number)
+    assert process.wait(20) != 0
+    process.stdout.close()
+    assert path.read_text() == "whole" * 1000
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_readers_see_the_old_file_or_the_new_one(tmp_path):
+    """While it is replaced again and again, whoever reads it finds one whole content."""
+    path, stop = tmp_path / "a", time.monotonic() + 0.3
+    contents = ["x" * 10_000, "y" * 20_000]
+    write_whole(path, contents[0])
+    seen = set()
+    writer = threading.Thread(target=lambda: [write_whole(path, contents[k % 2]) for k in range(40)])
+    writer.start()
+    while writer.is_alive() and time.monotonic() < stop:
+        seen.add(path.read_text())
+    writer.join()
+    assert seen <= set(contents)

@@ -1,0 +1,151 @@
+"""Ctrl-C, once and several times in quick succession: whole steps, and a history that is neither ahead nor behind."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import random
+import signal
+import threading
+import time
+
+import pytest
+
+from nn import MLP, SGD, Adam, fit
+from nn.training.interrupts import Interrupts
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
+
+XOR = [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0]
+
+
+def press(times, delay, between):
+    """Ctrl-C so many times, from another thread, once fit has begun."""
+    before = signal.getsignal(signal.SIGINT)
+
+    def pressing():
+        while signal.getsignal(signal.SIGINT) is before:
+            time.sleep(0.001)
+        time.sleep(delay)
+        for _ in range(times):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(between)
+
+    thread = threading.Thread(target=pressing)
+    thread.start()
+    return thread
+
+
+@pytest.mark.parametrize("backend", ["eager", "source", "auto"])
+def test_two_in_quick_succession(backend):
+    """However close together: the exception carries the history, whose epochs are the steps of the optimiser."""
+    rng, inside, python = random.Random(0), [False], signal.getsignal(signal.SIGINT)
+
+    def handler(number, frame):
+        if inside[0]:
+            raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, handler)
+    try:
+        for trial in range(20):
+            model = MLP(2, [2, 1], seed=1)
+            optimizer = SGD(model.parameters(), lr=0.1)
+            thread = press(2, rng.uniform(0.0, 0.01), rng.uniform(0.0, 0.0005))
+            inside[0] = True
+            try:
+                try:
+                    fit(model, *XOR, optimizer=optimizer, epochs=10**9, backend=backend, progress=False)
+                finally:
+                    inside[0] = False
+            except KeyboardInterrupt as interrupt:
+                caught = interrupt
+                while not hasattr(caught, "history"):  # the second came between fit and the line after it
+                    caught = caught.__context__
+            thread.join()
+            assert signal.getsignal(signal.SIGINT) is handler
+            assert caught.history.stopped == "interrupted"
+            assert optimizer.state["step"][0] == caught.history.epochs, trial
+            assert gc.isenabled()
+    finally:
+        signal.signal(signal.SIGINT, python)
+
+
+def test_while_fit_reads_and_prepares():
+    """An interrupt before the first step carries an empty history."""
+
+    def rows():
+        yield [0, 1]
+        signal.raise_signal(signal.SIGINT)
+        yield [1, 0]
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        fit(MLP(2, [1]), rows(), [0, 1])
+    assert (caught.value.history.epochs, caught.value.history.stopped) == (0, "interrupted")
+
+
+def test_a_callback_that_swallows_it():
+    """A callback may catch KeyboardInterrupt and go on; the next one works as ever."""
+    epochs = []
+
+    def callback(epoch, history):
+        epochs.append(epoch)
+        if epoch == 1:
+            with contextlib.suppress(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+        if epoch == 3:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(MLP(2, [1]), *XOR, epochs=9, callback=callback)
+    assert epochs == [0, 1, 2, 3]
+
+
+def test_a_handler_of_ones_own_is_asked():
+    """A program's own handler is called between steps, as Python would call it, and is there again afterwards."""
+    called = []
+    model = MLP(2, [1])
+    optimizer = Adam(model.parameters())
+
+    def handler(number, frame):
+        called.append((number, optimizer.state["step"][0]))
+
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        thread = press(1, 0.05, 0)
+        fit(model, *XOR, optimizer=optimizer, epochs=10**9, callback=lambda e, h: bool(called), backend="eager")
+        thread.join()
+        assert signal.getsignal(signal.SIGINT) is handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert len(called) == 1
+    assert called[0][0] == signal.SIGINT
+
+
+def test_in_another_thread():
+    """fit in a thread, where Python delivers no signals, leaves the handler alone."""
+    before, histories = signal.getsignal(signal.SIGINT), []
+    thread = threading.Thread(target=lambda: histories.append(fit(MLP(2, [1]), *XOR, epochs=3)))
+    thread.start()
+    thread.join()
+    assert histories[0].epochs == 3
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_what_came_while_held_takes_effect_at_the_end():
+    """A signal inside a held context is raised when it ends, once, and not where an exception ends it."""
+    order = []
+
+    def press_while_held(fail):
+        with Interrupts() as interrupts, interrupts.held():
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+            order.append("whole")
+            if fail:
+                raise LookupError
+
+    with pytest.raises(KeyboardInterrupt):
+        press_while_held(fail=False)
+    with pytest.raises(LookupError):
+        press_while_held(fail=True)
+    assert order == ["whole", "whole"]
