@@ -12,7 +12,7 @@ from engine.ops import OPS
 
 from . import mathml
 from .names import names
-from .units import Unit, units
+from .units import Unit, inputs, units
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -188,12 +188,43 @@ class StepGraph:
             for item in items:
                 if isinstance(item, Unit):
                     add(item, None)
+        self.owners = self._owners(found, used)
+        self._titles = [record["title"] for record in found]
+        for k, owner in self.owners.items():
+            at: int | None = owner
+            while at is not None:
+                found[at]["nodes"] = sorted([*found[at]["nodes"], k])
+                at = found[at]["parent"]
+        free = [k for k, node in enumerate(self.order) if node.is_leaf and k not in self.owners and k not in self.rows]
+        for bundle in inputs([k for k in free if k not in self.outputs], used):
+            add(bundle, None)
         return found
+
+    def _owners(self, found: list[dict[str, Any]], used: dict[int, set[int]]) -> dict[int, int]:
+        """The leaves that only one round of a loop uses, and the constants of one band: they fold with it."""
+        inner: dict[int, int] = {}
+        for unit, record in enumerate(found):  # inner after outer
+            for k in record["nodes"]:
+                inner[k] = unit
+        sets = [set(record["nodes"]) for record in found]
+        owners: dict[int, int] = {}
+        for k, node in enumerate(self.order):
+            if not node.is_leaf or k in self.rows or not used.get(k):
+                continue
+            at = inner.get(min(used[k]))
+            while at is not None:
+                kind = found[at]["kind"]
+                if (kind == "round" or (kind == "band" and node.is_constant)) and used[k] <= sets[at]:
+                    owners[k] = at
+                    break
+                at = found[at]["parent"]
+        return owners
 
     def groups(self) -> list[dict[str, Any]]:
         """The leaves in groups for the reader: inputs first, then by neuron, then constants; each in its order."""
-        inputs: list[int] = []
+        free: list[int] = []
         constants: list[int] = []
+        rounds: dict[int, list[int]] = {}
         neurons: list[dict[str, Any]] = []
         placed: set[int] = set()
         for items in self.items:
@@ -207,10 +238,14 @@ class StepGraph:
                     neurons.append({"title": unit.title, "leaves": weights})
         for k, node in enumerate(self.order):
             if node.is_leaf and k not in placed:
-                (constants if node.is_constant and k not in self.targets else inputs).append(k)
+                if k in self.owners:
+                    rounds.setdefault(self.owners[k], []).append(k)
+                else:
+                    (constants if node.is_constant and k not in self.targets else free).append(k)
         title = "inputs and target" if self.targets else "inputs" if neurons else "leaves"
-        found = [{"title": title, "leaves": inputs, "first": True}] if inputs else []
-        return [*found, *neurons, *([{"title": "constants", "leaves": constants}] if constants else [])]
+        found = [{"title": title, "leaves": free, "first": True}] if free else []
+        found += neurons + [{"title": self._titles[unit], "leaves": own} for unit, own in rounds.items()]
+        return found + ([{"title": "constants", "leaves": constants}] if constants else [])
 
     def linked(self) -> list[list[int]]:
         """Leaves of two graphs that one slider moves: the same Value, or the same label."""

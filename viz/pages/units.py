@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from .names import Called
 
+MANY = 6  # inputs of a layer; as many are one box when it is folded
 MOST = 6  # boxes or groups of one level; more neighbours make bands
 
 
@@ -24,7 +25,7 @@ MOST = 6  # boxes or groups of one level; more neighbours make bands
 class Unit:
     """A unit and what is in it: nodes by their index, and units.
 
-    kind    "neuron", "layer" or "group"
+    kind    "neuron", "layer", "round", "band", or "inputs" for leaves that the same neurons use
     title   what it is called: layer 1, neuron 2
     what    what it computes: σ(w·x + b)
     brief   the title within its own unit: neuron 2
@@ -133,6 +134,15 @@ def _layers(items: list[Item], order: Sequence[Value], called: Sequence[Called])
     return found
 
 
+def inputs(leaves: Sequence[int], users: dict[int, set[int]]) -> list[Unit]:
+    """Leaves that the same nodes use, put together where they are many: the inputs of a layer."""
+    together: dict[frozenset[int], list[int]] = {}
+    for k in leaves:
+        together.setdefault(frozenset(users.get(k, ())), []).append(k)
+    found = [same for same in together.values() if len(same) >= MANY]
+    return [Unit("inputs", f"{len(same)} inputs", "inputs", "inputs", list(same)) for same in found]
+
+
 def _runs(items: Sequence[Item], key: Callable[[Item], object]) -> list[list[Item]]:
     runs: list[list[Item]] = []
     for item in items:
@@ -166,7 +176,7 @@ def _rounds(items: list[Item], order: Sequence[Value], called: Sequence[Called])
     for r in range(rounds):
         part = items[start + r * period : start + (r + 1) * period]
         what = _what(part, order, called)
-        found.append(Unit("group", f"round {r + 1} of {rounds}", what, f"round {r + 1}", part))
+        found.append(Unit("round", f"round {r + 1} of {rounds}", what, f"round {r + 1}", part))
     return found + _rounds(items[start + covered :], order, called)
 
 
@@ -195,11 +205,10 @@ def _band(part: list[Item], order: Sequence[Value], called: Sequence[Called]) ->
         assert isinstance(first, Unit)
         assert isinstance(last, Unit)
         title = f"rounds {first.title.split()[1].split('–')[0]}–{last.title.removeprefix('round ')}"
-        return Unit("group", title, first.what, title, part)
-    what = _what(part, order, called)
-    ends = [item.nodes()[-1] if isinstance(item, Unit) else item for item in (first, last)]
-    title = f"{called[ends[0]].short} to {called[ends[1]].short}"
-    return Unit("group", title, what, title, part)
+        return Unit("round", title, first.what, title, part)
+    ends = [item.title if isinstance(item, Unit) else called[item].short for item in (first, last)]
+    title = " to ".join(end.split(" to ")[i and -1] for i, end in enumerate(ends))
+    return Unit("band", title, _what(part, order, called), title, part)
 
 
 def _what(part: list[Item], order: Sequence[Value], called: Sequence[Called]) -> str:

@@ -9,6 +9,7 @@ import pytest
 from opening import agree, caption_of, exact, fan_out, index_of, loop, network, neuron, set_leaf, squeezed, title_of
 
 from engine import Value, grad, toposort
+from nn import MLP
 from viz.pages.stepthrough import step_through
 
 
@@ -241,3 +242,26 @@ def test_a_leaf_that_both_graphs_use_has_a_gradient_in_each(opened, tmp_path):
     assert (exact(page)[0], exact(page)[2]) == (("2", "4"), ("2", "12"))
     page.fill("#leaf0", "3")
     assert (exact(page)[0], exact(page)[2]) == (("3", "6"), ("3", "27"))
+
+
+def test_leaves_fold_with_the_only_round_that_uses_them(opened):
+    """A constant or a sample that one round alone uses is inside its box, and its field in a group of its name."""
+    x, total = Value(0.5, label="x"), Value(0.0, label="s")
+    for k in range(140):
+        total = total + x * float(k)
+    page = opened(total)
+    assert page.locator("#picture .box.leaf").count() == 1, "x, which all rounds use"
+    assert page.locator("#picture .box.closed").count() == 6
+    titles = page.locator("#fields summary").all_text_contents()
+    assert titles[:3] == ["leaves", "round 1 of 140", "round 2 of 140"]
+
+
+def test_many_inputs_are_one_box(opened):
+    """The 64 inputs of a layer are one box when folded, which lists the first and says how many more there are."""
+    model = MLP(64, [8, 1], seed=0)
+    page = opened(model([0.1] * 64))
+    box = page.locator("#picture .box.closed.leaf")
+    assert box.count() == 1
+    assert "… and 54 more" in box.text_content()
+    page.get_by_role("button", name="Open 64 inputs").click()
+    assert page.locator("#picture .box.value.leaf").count() == 64

@@ -158,7 +158,7 @@ function through(unit, p) {
   for (const k of unit.nodes.slice().reverse()) {
     const g = flow.get(k);
     if (g === undefined) continue;
-    nodes[k].parents.forEach((q, j) => {
+    (nodes[k].parents || []).forEach((q, j) => {
       const d = local[k][j];
       if (!chosen[k][j]) return;
       if (q === p) sum += g * d;

@@ -93,7 +93,7 @@ function foldButton(u, x, y) {
 
 function drawBox(box) {
   const kinds = box.rows.map((row) => row.k).filter((k) => k !== undefined).map(kindOf);
-  const kind = box.kind === "value" ? kindOf(box.k) : kinds.includes("output") ? "output" : "inner";
+  const kind = box.kind === "value" ? kindOf(box.k) : kinds.includes("output") ? "output" : units[box.u].kind === "inputs" ? "leaf" : "inner";
   const group = draw("g", { class: `box ${box.kind} ${kind}`, transform: `translate(${box.x.toFixed(1)},${box.y.toFixed(1)})`, "data-key": box.key });
   const isRound = box.kind === "value" && !nodes[box.k].op;
   group.append(draw("rect", { class: "body", width: box.w, height: box.h, rx: isRound ? 9 : 3 }));
@@ -167,15 +167,17 @@ function drawRow(group, box, row, y) {
   cells(line, texts.grad, k, "grad", isTable ? COLUMN.grad : end, base);
 }
 
+const isBand = (unit) => unit.kind === "round" || unit.kind === "band";
+
 function drawHead(group, box, row) {
   const unit = units[row.u];
   const bar = draw("rect", { class: "bar", x: 1.5, y: 1.5, width: box.w - 3, height: ROW - (box.rows.length > 3 ? 1 : 3), rx: 2 });
   const base = box.rows.length > 3 ? 15 : 13;
   const room = Math.floor((box.w - 2 * PAD - 18) / CHAR);
-  const what = fitted(unit.kind === "group" && box.kind === "closed" ? unit.title : unit.what || unit.title, room);
+  const what = fitted(isBand(unit) && box.kind === "closed" ? unit.title : unit.what || unit.title, room);
   const parts = [bar, text("sign", PAD, base, what)];
   const left = room - what.length - 1;
-  if (unit.what && unit.kind !== "group" && left > 4) parts.push(text("num", box.w - PAD - 18, base, fitted(box.kind === "closed" && unit.shows.length === 1 ? unit.brief || unit.title : unit.title, left)));
+  if (unit.what && !isBand(unit) && left > 4) parts.push(text("num", box.w - PAD - 18, base, fitted(box.kind === "closed" && unit.shows.length === 1 ? unit.brief || unit.title : unit.title, left)));
   group.append(...parts, foldButton(row.u, box.w - 19, 2));
 }
 
