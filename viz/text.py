@@ -14,7 +14,8 @@ import unicodedata
 # the two prevents it; render.py takes it out again.
 JOINER = "\u2060"
 
-LONGEST = 28  # characters of a label shown in a node; the tooltip has them all
+LONGEST = 28  # characters of a label shown in a node; the tooltip has them all,
+TOLD = 1000  # up to so many
 
 # Direction marks would reorder the text beside the label; XML has no place for the last two.
 _FORBIDDEN = set(map(chr, (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xFFFE, 0xFFFF)))
@@ -67,6 +68,8 @@ def clean(text: str, newline: str = "⏎") -> str:
 
 def shorten(text: str, longest: int = LONGEST) -> str:
     """text, cleaned, with the middle left out where it is longer than ``longest``: the end often tells names apart."""
+    if len(text) > 2 * TOLD:  # nothing of the middle will be seen, so that no time goes into it
+        text = f"{text[:TOLD]} {text[-TOLD:]}"
     text = clean(text)
     if len(text) <= longest:
         return text
@@ -80,6 +83,10 @@ def markup(text: str) -> str:
 
 
 def tooltip(text: str) -> str:
-    """text for a plain attribute of DOT such as a tooltip: no escape sequence, entity or tag of it takes effect."""
+    """text for a plain attribute of DOT such as a tooltip: no escape sequence, entity or tag of it takes effect.
+
+    Of a line longer than 1,000 characters the middle is left out: Graphviz takes no attribute of any length.
+    """
+    text = "\n".join([shorten(line, TOLD) if len(line) > TOLD else line for line in text.split("\n")])
     escaped = clean(text, "\n").replace("\\", "\\\\" + JOINER).replace("&", "&amp;").replace("<", "&lt;")
     return escaped.replace("\n", "\\n")

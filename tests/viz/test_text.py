@@ -86,3 +86,13 @@ def test_graphviz_sees_no_escape_sequence():
         assert plain.count("\\" + JOINER) == 2
         assert "&lt; " not in escaped.replace("&amp;lt;", "")[:12]
         assert "<" not in escaped
+
+
+def test_labels_of_any_length_are_told_in_part():
+    """A label of a million characters is shown by its start and its end, in tooltips too, which Graphviz limits."""
+    label = "a" * 500_000 + "<&\\" * 100_000 + "z" * 100_000
+    assert shorten(label).startswith("aaa")
+    assert shorten(label).endswith("zzz")
+    assert len(shorten(label)) == LONGEST
+    assert len(tooltip(f"{label}\ndata = 1.0")) < 3000
+    assert tooltip(f"{label}\ndata = 1.0").endswith("data = 1.0")

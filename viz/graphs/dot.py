@@ -14,14 +14,13 @@ from engine import Value
 from engine.ieee import scalar
 from engine.ops import OPS
 from viz.colors import FONT, FREE, FUNCTION, INK, INNER, INPUT, KINDS, OUTPUT
-from viz.text import brief, clean, exact, markup, number, shorten, tooltip
+from viz.text import TOLD, brief, exact, markup, number, shorten, tooltip
 
+from .order import Grid
 from .showing import Picture
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from graphviz import Digraph
 
 _LEGEND = {  # what the legend calls each kind, with the cell that resembles it
     "constant": ("constant", f'border="1" style="dashed,rounded" color="{FREE}"'),
@@ -32,10 +31,10 @@ _LEGEND = {  # what the legend calls each kind, with the cell that resembles it
 }
 
 
-def digraph(title: str, description: str, **attributes: str) -> Digraph:
+def digraph(title: str, description: str, **attributes: str) -> Picture:
     """An empty picture in the house style, with the title and description that an SVG made from it will have."""
     graph = Picture(name="graph", filename="graph.gv")
-    about = tooltip(clean(title) + "\n" + clean(description))
+    about = tooltip(shorten(title, TOLD) + "\n" + shorten(description, TOLD))
     graph.attr(tooltip=about, bgcolor="transparent", fontname=FONT, fontsize="9", fontcolor=FREE, **attributes)
     graph.attr("node", fontname=FONT, fontsize="11", fontcolor=INK, color=FREE, shape="box", height="0",
                margin="0.08,0.04")  # fmt: skip
@@ -43,8 +42,10 @@ def digraph(title: str, description: str, **attributes: str) -> Digraph:
     return graph
 
 
-def full(outputs: Sequence[Value], order: Sequence[Value], names: Sequence[str], legend: bool = True) -> Digraph:
-    """Every value and every operation of ``order``, the nodes behind ``outputs``."""
+def full(
+    outputs: Sequence[Value], order: Sequence[Value], names: Sequence[str], grid: Grid, legend: bool = True
+) -> Picture:
+    """Every value and every operation of ``order``, the nodes behind ``outputs``, placed as ``grid`` says."""
     index = {node: k for k, node in enumerate(order)}
     operations = sum(node.op is not None for node in order)
     graph = digraph(
@@ -53,6 +54,7 @@ def full(outputs: Sequence[Value], order: Sequence[Value], names: Sequence[str],
         "a number on an edge into an operation is its local derivative.",
         rankdir="LR", ranksep="0.35", nodesep="0.12",
     )  # fmt: skip
+    graph.columns = grid.columns
     kinds = {}
     for k, node in enumerate(order):
         kind = kinds[k] = kind_of(node, outputs)
@@ -70,10 +72,13 @@ def full(outputs: Sequence[Value], order: Sequence[Value], names: Sequence[str],
             if not parent.is_constant:  # no derivative is taken with respect to a constant
                 shown.append(number(derivative))
             label = " ".join(shown)
-            graph.edge(f"v{index[parent]}", f"o{k}", label=f" {label} " if label else "", id=f"e{k}-{j}",
+            left, right, attributes = grid.edge(f"v{index[parent]}", f"o{k}")
+            graph.edge(left, right, label=f" {label} " if label else "", id=f"e{k}-{j}",
                        tooltip=tooltip(_flow(node, parent, derivative, names, index)),
-                       **{"class": "local"})  # fmt: skip
-        graph.edge(f"o{k}", f"v{k}", id=f"r{k}", **{"class": "result"}, tooltip=tooltip(_formula(node, names, index)))
+                       **{"class": "local"}, **attributes)  # fmt: skip
+        left, right, attributes = grid.edge(f"o{k}", f"v{k}")
+        graph.edge(left, right, id=f"r{k}", **{"class": "result"}, **attributes,
+                   tooltip=tooltip(_formula(node, names, index)))  # fmt: skip
     if legend:
         present = [kind for kind in KINDS if kind in kinds.values()]
         graph.attr(label=legend_of([*present, *(["function"] if operations else [])],

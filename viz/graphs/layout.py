@@ -75,7 +75,7 @@ def layout(graph: Digraph, format: str, timeout: float) -> bytes:
     else:
         raise RenderError(_NO_RENDERER)
     try:
-        done = subprocess.run(command, input=graph.source.encode("utf-8"), capture_output=True, timeout=timeout)
+        done = subprocess.run(command, input=_arranged(graph).encode("utf-8"), capture_output=True, timeout=timeout)
     except subprocess.TimeoutExpired:
         raise RenderError(
             f"Graphviz had not laid out this picture of {len(graph.body)} nodes and edges after {timeout:g} s; "
@@ -86,6 +86,19 @@ def layout(graph: Digraph, format: str, timeout: float) -> bytes:
         raise RenderError(f"Graphviz ({os.path.basename(command[0])}) failed: {message}")
     content: bytes = done.stdout
     return content
+
+
+def _arranged(graph: Digraph) -> str:
+    """The DOT text, with the order of each column where the picture has one."""
+    source: str = graph.source
+    orders = [  # ports that are set for all edges would be those of these edges too
+        f"{{rank=same; edge [style=invis tailport=_ headport=_]; {' -> '.join(column)}}}"
+        for column in getattr(graph, "columns", ())
+        if len(column) > 1
+    ]
+    if not orders:
+        return source
+    return "\n".join([source.rstrip().removesuffix("}"), *orders, "}"])
 
 
 _SVG, _XLINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}"

@@ -19,7 +19,7 @@ from graphviz import Digraph
 from .layout import finish, layout
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
 READABLE = 0.83  # the smallest type is of 12 px, and 10 px can be read
 TIMEOUT = 10.0  # seconds that a cell may wait for its picture
@@ -70,7 +70,17 @@ _EXCHANGE = (
 
 
 class Picture(Digraph):  # type: ignore[misc]
-    """A graphviz.Digraph that shows itself with the renderers of this package; graphviz's own knows only ``dot``."""
+    """A graphviz.Digraph that shows itself with the renderers of this package; graphviz's own knows only ``dot``.
+
+    columns   ids that stand above each other in this order, which the renderers of this package see to
+    """
+
+    columns: Sequence[Sequence[str]] = ()
+
+    def copy(self) -> Picture:
+        same: Picture = super().copy()
+        same.columns = self.columns
+        return same
 
     def _repr_mimebundle_(
         self, include: Iterable[str] | None = None, exclude: Iterable[str] | None = None

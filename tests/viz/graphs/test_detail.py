@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import random
 import re
+from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 import engine
 from engine import Value, gradcheck, mean, toposort
 from nn import MLP, binary_cross_entropy
-from viz import draw
-from viz.graphs.detail import _Groups
+from viz import draw, renderer, svg
 
 
 def network_loss(*sizes: int, backward: bool = True, **options: str) -> Value:
@@ -77,7 +75,8 @@ def test_a_batch_is_layers_too():
 
 def test_auto_chooses_by_size():
     """Small graphs in full, larger ones by neuron, large ones by layer."""
-    assert boxes(draw(network_loss(2, 3, 1)).source, "operation|value")
+    assert boxes(draw(network_loss(2, 1)).source, "operation|value")
+    assert "one a neuron" in draw(network_loss(2, 3, 1)).source
     assert "one a neuron" in draw(network_loss(2, 16, 16, 1)).source
     assert "one a layer" in draw(network_loss(2, 80, 80, 1)).source
 
@@ -120,68 +119,11 @@ def test_edges_of_neurons_carry_the_derivative_of_the_whole_box():
     assert all(not w.has_grad for w in neuron.weights)
 
 
-@st.composite
-def graphs(draw_from):
-    """A random graph of up to sixty operations."""
-    nodes = [Value(0.5 + k / 10) for k in range(3)]
-    for _ in range(draw_from(st.integers(1, 60))):
-        a, b = (draw_from(st.sampled_from(nodes[-8:])) for _ in range(2))
-        kind = draw_from(st.integers(0, 4))
-        nodes.append([lambda a, b: a + b, lambda a, b: a * b, lambda a, b: a.tanh(), lambda a, b: a * 2,
-                      lambda a, b: engine.dot([a, b], [b, nodes[0]])][kind](a, b))  # fmt: skip
-    return nodes[-1]
-
-
-@given(graphs())
-@settings(deadline=None, max_examples=60)
-def test_collapsing_keeps_every_node_and_makes_no_cycle(output):
-    """Each computed node is in one box; each leaf is an input or part of a box; boxes and layers can be ordered."""
-    order = toposort(output)
-    groups = _Groups([output], order, [""] * len(order))
-    members = sorted(k for group in groups.members.values() for k in group)
-    assert members == [k for k, node in enumerate(order) if node.op is not None]
-    leaves = {k for k, node in enumerate(order) if node.op is None and not node.is_constant}
-    assert leaves == {*groups.inputs, *(p for folded in groups.folded.values() for p in folded)}
-    for head, group in groups.members.items():
-        assert max(group) == head
-        for k in group[:-1]:  # what is hidden in a box is used in that box only
-            assert all(groups.group[user] == head for user, used in enumerate(groups.parents) if k in used)
-    layers, _ = groups.layers()
-    layer_of = {head: number for number, layer in enumerate(layers) for head in layer}
-    links = {
-        (layer_of[groups.group[p]], layer_of[head])
-        for head in groups.heads for k in groups.members[head] for p in groups.parents[k] if groups.group[p] >= 0
-    }  # fmt: skip
-    links = {link for link in links if link[0] != link[1]}
-    remaining = set(range(len(layers)))
-    while remaining:
-        ready = {n for n in remaining if not any(end == n and start in remaining for start, end in links)}
-        assert ready, "a cycle of layers"
-        remaining -= ready
-
-
-@given(graphs())
-@settings(deadline=None, max_examples=30)
-def test_derivatives_on_collapsed_edges_chain_up_to_the_gradient(output):
-    """Summing over paths of boxes the products of the derivatives on their edges gives the gradient of each input."""
-    output.backward()
-    order = toposort(output)
-    groups = _Groups([output], order, [""] * len(order))
-    adjoint = {len(order) - 1: 1.0}
-    for head in reversed(groups.heads):
-        for p, d in groups.sources(head).items():
-            adjoint[p] = adjoint.get(p, 0.0) + adjoint.get(head, 0.0) * d
-    for p in groups.inputs:
-        assert adjoint.get(p, 0.0) == pytest.approx(order[p].grad, rel=1e-9, abs=1e-12)
-
-
-def test_clusters_frame_the_layers():
-    """Small pictures frame the neurons of each layer and name them; pictures that would be slow to lay out do not."""
-    for detail in ("full", "neuron"):
-        source = draw(network_loss(2, 3, 1), detail=detail).source
-        assert source.count("subgraph") == 2
-        assert "label=<layer1>" in source
-    assert "subgraph" not in draw(network_loss(2, 16, 16, 1), detail="full").source
+def test_layers_have_headings():
+    """Above the neurons of a layer stands its name; where the boxes are compact, also how many there are of what."""
+    source = draw(network_loss(2, 3, 1), detail="neuron").source
+    assert "<<b>layer1</b>>" in source
+    assert "<<b>layer1</b>: 16 × σ(w·x + b)>" in draw(network_loss(2, 16, 16, 1), detail="neuron").source
 
 
 def test_a_graph_of_100000_nodes_is_answered():
@@ -223,3 +165,60 @@ def test_names_come_from_the_model():
         node.label = ""
     assert "<b>layer1.neuron2</b>" in draw(output, detail="neuron", model=model).source
     assert "<b>layer1</b>" in draw(output, detail="layer", model=model).source
+
+
+def chain(length: int) -> Value:
+    """x → x + 0.1 → tanh(1.1 x) → …, a chain of so many operations."""
+    y = Value(0.5, label="x")
+    while length > 0:
+        y, length = y + 0.1, length - 1
+        if length > 1:
+            y, length = (y * 1.1).tanh(), length - 2
+    return y
+
+
+@pytest.mark.skipif(renderer() is None, reason="no Graphviz")
+@pytest.mark.parametrize(
+    "make",
+    [lambda: network_loss(2, 1), lambda: network_loss(2, 3, 1), lambda: network_loss(2, 8, 6, 1),
+     lambda: network_loss(2, 16, 16, 1), lambda: network_loss(3, 64, 64, 64, 64, 64, 1), lambda: chain(8),
+     lambda: chain(40), lambda: chain(90), lambda: chain(1000), lambda: engine.sum([Value(k) for k in range(12)]),
+     lambda: engine.sum([Value(k) for k in range(2000)]), lambda: network_loss(3, 5, 4, 3, 3, 3, 2, 1)],
+)  # fmt: skip
+def test_auto_can_be_read_on_a_laptop(make):
+    """At 1,280 pixels no type of the picture is smaller than 10 pixels: its widest is 1,536 pixels at type of 12. It is
+    no higher than two screens, or where it is wrapped into rows, four."""
+    root = ElementTree.fromstring(svg(make()))
+    width, height = (float(root.attrib[side].removesuffix("pt")) for side in ("width", "height"))
+    smallest = min(float(text.attrib["font-size"]) for text in root.iter("{http://www.w3.org/2000/svg}text"))
+    assert smallest * 4 / 3 * min(1, 1280 / (width * 4 / 3)) >= 10
+    assert height <= 2 * 1.15 * 1200
+
+
+def test_a_long_chain_goes_on_in_the_next_row():
+    """Forty operations in a row are drawn in rows, which run to the right and to the left in turn; edges keep their
+    direction, and every value and operation is there."""
+    y = chain(40)
+    graph = draw(y)
+    assert len(boxes(graph.source, "operation|value")) >= 40
+    ends = re.findall(r"^\t(\w+) -> (\w+) \[(.*)\]$", graph.source, re.MULTILINE)
+    arrows = {(head, tail) if "dir=back" in more else (tail, head) for tail, head, more in ends}
+    order = toposort(y)
+    index = {node: k for k, node in enumerate(order)}
+    expected = {(f"o{k}", f"v{k}") for k, node in enumerate(order) if node.op}
+    expected |= {(f"v{index[p]}", f"o{k}") for k, node in enumerate(order) for p in node.parents}
+    assert arrows == expected
+    assert any("dir=back" in more for *_, more in ends)
+
+
+def test_a_sum_of_many_is_said_as_such():
+    """One box that says what it is and of how many; what it takes are leaves, not parameters, and one box is one."""
+    source = draw(engine.sum([Value(k) for k in range(2000)])).source
+    assert "sum of 2,000" in source
+    assert "leaves" in source
+    assert "parameters" not in source
+    assert "2,001 values collapsed to one box" in source
+    added = Value(0.0)
+    for k in range(1999):
+        added = added + Value(k)
+    assert "sum of 2,000" in draw(added).source

@@ -330,6 +330,18 @@ def pixels_of(png: bytes) -> Any:
     return (image.imread(BytesIO(png)) * 255).round().astype(int).tolist()
 
 
+@pytest.mark.parametrize("length", [16_000, 70_000, 1_000_000])
+@pytest.mark.parametrize("detail", ["full", "neuron", "layer"])
+def test_labels_of_any_length_can_be_drawn(engine_used, length, detail):
+    """Neither renderer is given more of a label than it takes."""
+    label = ("<&\\" * length)[:length]
+    y = dot([Value(0.5, label=label)], [Value(1.0, label=label)]).tanh()
+    y.label = label
+    text = svg(y, detail=detail)
+    assert ET.fromstring(text).tag == f"{SVG}svg"
+    assert len(text) < 100_000
+
+
 def test_styles_stay_inside_their_own_picture(browser, any_graphviz):
     """A picture in the colour of its page keeps that colour beside one with a ground and styles of its own."""
     one, other = svg(example("one"), inherit_color=True), svg(example("other"))
