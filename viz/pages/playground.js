@@ -61,7 +61,7 @@ function showSettings() {
     (name) => (name === "own" ? "own points" : name));
   options("activation", Object.keys(ACTIVATIONS), s.activation, (name) => name.replace("_", " "));
   options("loss", Object.keys(LOSSES), s.loss, (name) => name.replace("_", "-").replace("squared-", "squared "));
-  options("optimizer", Object.keys(OPTIMIZERS), s.optimizer, (name) => OPTIMIZERS[name].title);
+  options("optimizer", Object.keys(OPTIMIZERS), s.optimizer, (name) => OPTIMIZERS[name].about.title);
   options("rate", RATES, s.rate);
   options("batch", BATCHES, s.batch, (size) => (size ? String(size) : "all"));
   $("seed").value = s.seed;
@@ -785,7 +785,7 @@ function clicked(event) {
 function code() {
   const s = state.settings;
   const sizes = [...s.layers, 1].join(", ");
-  const optimizer = OPTIMIZERS[s.optimizer].python.replace("RATE", s.rate);
+  const optimizer = OPTIMIZERS[s.optimizer].about.python.replace("RATE", s.rate);
   const rows = state.points.map((p) => `[${p.join(", ")}]`);
   const loss = s.loss === "squared_error" ? ", loss=mean_squared_error" : "";
   return [

@@ -12,11 +12,23 @@ import html
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from engine import OPS, Value
-from nn import MLP, binary_cross_entropy_with_logits, mean_squared_error
+from engine.expressions import JavaScript, rule
+from nn import (
+    MLP,
+    SGD,
+    Adagrad,
+    Adam,
+    AdamW,
+    Optimizer,
+    RMSprop,
+    binary_cross_entropy_with_logits,
+    mean_squared_error,
+)
 from nn.activations import checked_activation, initial_bound
+from nn.rule import read_rule
 from viz.text import clean
 
 from .document import Page, as_json, asset, filled, save
@@ -27,13 +39,16 @@ from .straight import operations, straight
 if TYPE_CHECKING:
     import os
     from collections.abc import Sequence
-    from typing import Any
 
 ACTIVATIONS = (
     "tanh", "relu", "sigmoid", "linear", "leaky_relu", "elu", "silu", "gelu", "softplus", "atan", "erf", "sin",
 )  # fmt: skip
 MOST_LAYERS, MOST_NEURONS, MOST_POINTS = 6, 64, 2000
-OPTIMIZERS = ("sgd", "momentum", "adam")
+_KINDS: dict[str, tuple[type[Optimizer], dict[str, Any], str]] = {
+    "sgd": (SGD, {}, "SGD"), "momentum": (SGD, {"momentum": 0.9}, "SGD, momentum 0.9"), "adam": (Adam, {}, "Adam"),
+    "adamw": (AdamW, {}, "AdamW"), "rmsprop": (RMSprop, {}, "RMSprop"), "adagrad": (Adagrad, {}, "Adagrad"),
+}  # fmt: skip
+OPTIMIZERS = tuple(_KINDS)
 LOSSES = ("cross_entropy", "squared_error")
 
 
@@ -63,12 +78,13 @@ def playground(
     layers         the number of neurons of each hidden layer
     activation     of the hidden layers, as for ``MLP``: any operation of one argument
     loss           "cross_entropy", on the logit, or "squared_error", (σ(z) − label)²
-    optimizer      "sgd", "momentum" (SGD with momentum 0.9) or "adam"
+    optimizer      "sgd", "momentum" (SGD with momentum 0.9), "adam", "adamw", "rmsprop" or "adagrad"
     learning_rate  η of the optimiser
     batch_size     rows a step; None: all of them
     seed           of the initial weights and of the batches, as for ``MLP`` and ``fit``
     model          a network to begin with, trained or not: an MLP with two inputs and one sigmoid output. ``layers``
-                   and ``activation`` are then its own
+                   and ``activation`` are then its own; where it standardises its inputs, that goes into the weights
+                   of the first layer
     title          shown above
 
     All of these but the title can be changed in the page. Its address, after "Copy link", opens the same state again.
@@ -116,7 +132,8 @@ def _arithmetic(activation: str) -> str:
         "squared_error": mean_squared_error(z.sigmoid(), t),
     }
     named = [name for name in dict.fromkeys([*ACTIVATIONS, activation]) if name != "linear"]
-    used = list(dict.fromkeys([*named, "sigmoid", *operations(*losses.values())]))
+    optimizers, called = _optimizers()
+    used = list(dict.fromkeys([*named, "sigmoid", *operations(*losses.values()), *called]))
     lines = [functions(used), "let slope = 0; // what a loss leaves: its derivative by z"]
     lines += [straight(f"loss_{name}", loss, [z, t]) for name, loss in losses.items()]
     lines.append(f"const LOSSES = {{ {', '.join(f'{name}: loss_{name}' for name in losses)} }};")
@@ -128,22 +145,32 @@ def _arithmetic(activation: str) -> str:
     lines.append("};")
     rectifiers = [name for name in named if initial_bound(name, 1, 1) != initial_bound("tanh", 1, 1)]
     lines.append(f"const RECTIFIERS = {json.dumps(rectifiers)};")
-    lines.append(_OPTIMIZERS)
+    lines.append(optimizers)
     return "\n".join(lines)
 
 
-_OPTIMIZERS = """const OPTIMIZERS = {
-  sgd: { title: "SGD", states: [], python: "SGD(model.parameters(), lr=RATE)",
-    step: (w, g, lr) => w - lr * g },
-  momentum: { title: "SGD, momentum 0.9", states: ["v"], python: "SGD(model.parameters(), lr=RATE, momentum=0.9)",
-    step: (w, g, lr, t, [v], i) => w - lr * (v[i] = t > 1 ? 0.9 * v[i] + g : g) },
-  adam: { title: "Adam", states: ["m", "s"], python: "Adam(model.parameters(), lr=RATE)",
-    step: (w, g, lr, t, [m, s], i) => {
-      m[i] += (1 - 0.9) * (g - m[i]);
-      s[i] = 0.999 * s[i] + (1 - 0.999) * g * g;
-      return w - (lr / (1 - Math.pow(0.9, t))) * (m[i] / (Math.sqrt(s[i]) / Math.sqrt(1 - Math.pow(0.999, t)) + 1e-8));
-    } },
-};"""
+def _optimizers() -> tuple[str, list[str]]:
+    """JavaScript for nn's optimisers, printed from their rules; and the operations that it calls."""
+    lines, used = ["const OPTIMIZERS = {"], []
+    for key, (kind, settings, title) in _KINDS.items():
+        optimizer = kind([Value(0.0)], **settings)
+        read = read_rule(optimizer.rule, optimizer.lists)
+        given = "".join(f", {name}={value!r}" for name, value in settings.items())
+        states = [f"s{k}" for k in range(len(read.state))]
+        body = [f"const {name} = {float(getattr(optimizer, name))!r};" for name in read.needed if name != "lr"]
+        body += [f"let {name} = {state}[i];" for name, state in zip(read.state, states)]
+        known = {"w", "g", "t", *read.state}
+        for name, expression in read.lines:
+            tree = rule(expression)
+            used += JavaScript().calls(tree)
+            body.append(f"{'' if name in known else 'let '}{name} = {JavaScript().text(tree)};")
+            known.add(name)
+        body += [f"{state}[i] = {name};" for name, state in zip(read.state, states)]
+        about = {"title": title, "states": read.state, "python": f"{kind.__name__}(model.parameters(), lr=RATE{given})"}
+        lines.append(f"  {key}: {{ about: {json.dumps(about)}, step(w, g, lr, t, [{', '.join(states)}], i) {{")
+        lines += [f"    {line}" for line in [*body, "return w;"]]
+        lines.append("  } },")
+    return "\n".join([*lines, "};"]), used
 
 
 def _of_model(model: MLP) -> tuple[list[int], str, list[float]]:
@@ -154,7 +181,16 @@ def _of_model(model: MLP) -> tuple[list[int], str, list[float]]:
             f"playground: {model!r} must have 2 inputs and one sigmoid output, because the page shows a plane and two "
             "classes: build MLP(2, [..., 1])"
         )
-    return list(model.sizes[:-1]), model.activation, [parameter.data for parameter in model.parameters()]
+    mean, scale = model.mean or [0.0, 0.0], model.scale or [1.0, 1.0]
+    weights = []
+    for layer in model.layers:
+        for neuron in layer.neurons:
+            w, b = [weight.data for weight in neuron.weights], neuron.bias.data
+            if layer is model.layers[0]:  # (x - mean) / scale becomes a part of the first layer
+                w = [w_j / s for w_j, s in zip(w, scale)]
+                b -= sum(w_j * m for w_j, m in zip(w, mean))
+            weights += [*w, b]
+    return list(model.sizes[:-1]), model.activation, weights
 
 
 def _sizes(layers: Sequence[int]) -> list[int]:

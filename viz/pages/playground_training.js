@@ -121,7 +121,7 @@ class Training {
 
   // The optimiser begins anew.
   forget() {
-    this.state = OPTIMIZERS[this.settings.optimizer].states.map(() => new Float64Array(this.count()));
+    this.state = OPTIMIZERS[this.settings.optimizer].about.states.map(() => new Float64Array(this.count()));
     this.steps = 0;
   }
 
@@ -210,7 +210,7 @@ class Training {
 
   update() {
     const { state, layers, settings } = this;
-    const step = OPTIMIZERS[settings.optimizer].step;
+    const { step } = OPTIMIZERS[settings.optimizer];
     const t = ++this.steps;
     const rate = settings.rate;
     let i = 0; // the parameter, in the order of parameters()

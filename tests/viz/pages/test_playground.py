@@ -11,7 +11,7 @@ import pytest
 import nn
 import viz
 from engine import grad, mean
-from nn import MLP, SGD, Adam, binary_cross_entropy_with_logits, fit, mean_squared_error
+from nn import MLP, SGD, Adagrad, Adam, AdamW, RMSprop, binary_cross_entropy_with_logits, fit, mean_squared_error
 from viz.__main__ import main
 from viz.pages.playground import ACTIVATIONS, playground
 from viz.pages.playground_data import SETS, points
@@ -20,6 +20,9 @@ OPTIMIZERS = {
     "sgd": (lambda p: SGD(p, lr=0.3), 0.3),
     "momentum": (lambda p: SGD(p, lr=0.05, momentum=0.9), 0.05),
     "adam": (lambda p: Adam(p, lr=0.03), 0.03),
+    "adamw": (lambda p: AdamW(p, lr=0.03), 0.03),
+    "rmsprop": (lambda p: RMSprop(p, lr=0.01), 0.01),
+    "adagrad": (lambda p: Adagrad(p, lr=0.1), 0.1),
 }
 LOSSES = {"cross_entropy": "auto", "squared_error": mean_squared_error}
 
@@ -207,6 +210,17 @@ def test_it_opens_on_a_given_model(opened):
     assert page.evaluate("training.parameters()") != parameters(model)
     page.click("#reset")
     assert page.evaluate("training.parameters()") == parameters(model)
+
+
+def test_a_standardised_model_opens_with_its_scale_in_the_first_layer(opened):
+    """Where a model standardises its inputs, the page computes the same logits from the inputs as they are."""
+    model = MLP(2, [5, 1], activation="tanh", seed=1)
+    X, y = rows()
+    X = [[100 * a, 0.01 * b + 7] for a, b in X]
+    fit(model, X, y, optimizer=Adam(model.parameters(), lr=0.05), epochs=50, standardize=True)
+    page = opened(model=model, data=[[*x, t] for x, t in zip(X, y)])
+    found = page.evaluate("state.points.map((p) => training.logit(p))")
+    assert found == pytest.approx([model.logits(x).data for x in X], rel=1e-7, abs=1e-7)
 
 
 def test_a_click_on_an_edge_shows_its_derivative(opened):
