@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from engine.files import write_whole
 from engine.lowering.c_source import CPrinter, c_functions, check_c_name
 
 from .network import Network, applied
@@ -22,8 +23,6 @@ def to_c(model: MLP, path: str | os.PathLike[str], name: str = "network") -> Non
 
     Raises TypeError for what is not an MLP, ValueError for a name that is no identifier in C, OSError.
     """
-    from .network import write_whole
-
     check_c_name(name, "to_c")
     if name in ("mean", "scale") or (name[:1] in ("W", "b") and name[1:].isdigit()):
         raise ValueError(f"to_c: the function cannot be called {name!r}: the file has an array of that name")

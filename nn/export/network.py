@@ -10,8 +10,6 @@ from nn.layers import MLP
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import os
-
     Rows = list[list[float]]
 
 
@@ -52,8 +50,3 @@ def applied(activation: str, name: str) -> Node:
     if activation == "linear":
         return Name(name)
     return Call(activation, (Name(name), *map(Number, OPS[activation].defaults)))
-
-
-def write_whole(path: str | os.PathLike[str], content: str | bytes) -> None:
-    with open(path, "wb") as file:
-        file.write(content if isinstance(content, bytes) else content.encode())

@@ -11,6 +11,7 @@ import math
 from engine import OPS
 from engine.derived import Derived
 from engine.expressions import evaluate, parse
+from engine.files import write_whole
 
 from .network import Network
 
@@ -65,8 +66,6 @@ def to_onnx(model: MLP, path: str | os.PathLike[str]) -> None:
         import onnx
     except ImportError:
         raise ImportError("to_onnx needs the package onnx: pip install onnx") from None
-    from .network import write_whole
-
     graph = _Graph(onnx)
     network = Network(model, "to_onnx")
     a = "x"

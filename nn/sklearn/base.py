@@ -257,6 +257,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
     def _new_optimizer(self) -> Optimizer:
         params, lr = self.model_.parameters(), self.learning_rate_init
         if self.solver == "sgd":
+            lr /= self._loss_factor  # the others take steps that do not depend on the scale of the loss
             return SGD(params, lr, self.momentum, nesterov=bool(self.nesterovs_momentum and self.momentum))
         if self.solver == "rmsprop":
             return RMSprop(params, lr, eps=self.epsilon)
