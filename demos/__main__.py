@@ -14,8 +14,8 @@ from . import DemoError
 from .tour import Tour
 
 TOUR = ["expression", "derivatives", "lecture", "lesson", "propagation", "backprop", "xor", "moons", "circles",
-        "spirals", "breast_cancer", "iris", "vanishing"]  # fmt: skip
-ON_REQUEST = ["benchmark"]  # takes minutes
+        "spirals", "breast_cancer", "iris", "vanishing", "table"]  # fmt: skip
+ON_REQUEST = ["benchmark", "data_parallel"]  # takes minutes; needs JAX
 
 
 def main(arguments: list[str] | None = None) -> int:

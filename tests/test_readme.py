@@ -78,7 +78,7 @@ def test_commands_are_right(tmp_path):
         for extra in re.findall(r"\.\[([\w,]+)\]", command):
             assert set(extra.split(",")) <= set(extras), command
         for module in re.findall(r"python -m (\w+)", command):
-            assert module in ("demos", "pytest", "viz", "engine"), command
+            assert module in ("demos", "pytest", "viz", "engine", "nn"), command
         if command.startswith("python -m viz") and viz.renderer():
             arguments = [sys.executable, *shlex.split(command)[1:]]
             subprocess.run(arguments, cwd=tmp_path, check=True, capture_output=True, env=_environment())
