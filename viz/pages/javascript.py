@@ -27,7 +27,6 @@ _MATH = frozenset({
 })  # fmt: skip
 
 _PRINTER = JavaScript()
-_CHOOSING = frozenset({"where", "maximum", "minimum", "clip", "relu", "leaky_relu", "elu"})
 _NOTHING = Name("null")  # the derivative with respect to what an operation did not choose
 
 
@@ -48,7 +47,7 @@ def _rule(op: Op, text: str) -> str:
     tree = rule(text)
     if _is_zero(tree):
         return "null"
-    return (_Choice() if getattr(op, "chooses", op.name in _CHOOSING) else _PRINTER).text(tree)
+    return (_Choice() if op.chooses else _PRINTER).text(tree)
 
 
 def primitives() -> str:

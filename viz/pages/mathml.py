@@ -22,6 +22,7 @@ from engine.expressions import (
     Number,
     rule,
 )
+from viz.tex import rule as textbook
 
 if TYPE_CHECKING:
     from engine.expressions import Node
@@ -62,7 +63,7 @@ def operation(op: Op) -> str:
 
 def rules(op: Op) -> list[str]:
     """The derivative of an operation with respect to each argument, as a textbook writes it."""
-    return [mathml(text) for text in (getattr(op, "textbook", None) or op.rules)]
+    return [mathml(textbook(op.name, k)) for k in range(len(op.rules))]
 
 
 def _row(*parts: str) -> str:

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING
 from engine.expressions import Python, function, names, rule
 from engine.ieee import scalar
 from engine.ops import OPS
+from viz.tex import rule as textbook
 
 from .mistakes import ARGUMENTS, MISTAKES
 from .steps import StepGraph, flat
@@ -155,8 +156,7 @@ class _Pass:
         assert op is not None
         n = len(self.graph.parents[k]) // 2
         at = (2 if j == 2 * n else j // n) if op.name == "dot" else j if op.arity else 0
-        texts = getattr(op, "textbook", None) or op.rules
-        return self._named(texts[at], k, j)
+        return self._named(textbook(op.name, at), k, j)
 
     def _named(self, text: str, k: int, j: int) -> str:
         parents = self.graph.parents[k]

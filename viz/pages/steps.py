@@ -9,6 +9,7 @@ from engine import Value, grad, toposort
 from engine.operands import constant
 from engine.operations import FUNCTIONS
 from engine.ops import OPS
+from engine.weighted import dot, roles
 
 from . import mathml
 from .names import names
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from .units import Item
 
 GROUPED = 60  # more steps than this are grouped
+FEW = 5  # leaves of single rounds; as many stay outside of them
 
 
 def plain(x: float) -> float | str:
@@ -76,8 +78,7 @@ class StepGraph:
         for side, order in enumerate(graphs):
             start = len(self.order) - len(order) if side else 0
             own = self.called[start : start + len(order)]
-            index = {node: k for k, node in enumerate(order)}
-            items = units(order, index, own, count > GROUPED)
+            items = units(outputs[side], order, own, count > GROUPED)
             self.items.append([_shifted(item, start) for item in items])
 
     def _recomputed(self) -> list[Value]:
@@ -88,8 +89,8 @@ class StepGraph:
             if node.op is None:
                 values.append(constant(node.data) if node.is_constant else Value(node.data))
             elif node.op.name == "dot":
-                n = len(parents) // 2
-                values.append(FUNCTIONS["dot"](parents[:n], parents[n : 2 * n], *parents[2 * n :]))
+                weights, taken, bias = roles(parents)
+                values.append(dot(weights, taken, bias))
             else:
                 values.append(FUNCTIONS[node.op.name](*(parents if node.op.arity else [parents])))
             values[-1].label = node.label
@@ -101,9 +102,9 @@ class StepGraph:
         others: set[int] = set(self.outputs)
         for parents, node in zip(self.parents, self.order):
             if node.op and node.op.name == "dot":
-                n = len(parents) // 2
-                weights.update(parents[:n] + parents[2 * n :])
-                others.update(parents[n : 2 * n])
+                own, taken, bias = roles(parents)
+                weights.update(own if bias is None else [*own, bias])
+                others.update(taken)
             else:
                 others.update(parents)
         return {k for k in weights - others if self.order[k].is_leaf}
@@ -201,7 +202,7 @@ class StepGraph:
         return found
 
     def _owners(self, found: list[dict[str, Any]], used: dict[int, set[int]]) -> dict[int, int]:
-        """The leaves that only one round of a loop uses, and the constants of one band: they fold with it."""
+        """The leaves that one round or one neuron alone uses, and the constants of a band: they fold with it."""
         inner: dict[int, int] = {}
         for unit, record in enumerate(found):  # inner after outer
             for k in record["nodes"]:
@@ -214,11 +215,14 @@ class StepGraph:
             at = inner.get(min(used[k]))
             while at is not None:
                 kind = found[at]["kind"]
-                if (kind == "round" or (kind == "band" and node.is_constant)) and used[k] <= sets[at]:
+                takes = kind in ("round", "tree") or (kind == "band" and node.is_constant)
+                if takes and used[k] <= sets[at]:
                     owners[k] = at
                     break
                 at = found[at]["parent"]
-        return owners
+        # One or two are no sample but what the loop starts from, and are better seen.
+        moving = [k for k, at in owners.items() if found[at]["kind"] == "round" and not self.order[k].is_constant]
+        return owners if len(moving) > FEW else {k: at for k, at in owners.items() if k not in moving}
 
     def groups(self) -> list[dict[str, Any]]:
         """The leaves in groups for the reader: inputs first, then by neuron, then constants; each in its order."""

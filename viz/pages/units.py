@@ -1,7 +1,7 @@
 """Parts of a graph that a page can fold into one box: neurons, layers, and the rounds of a loop.
 
-A unit is a neuron (a dot with its activation), a layer (neurons one after the other that have the same inputs), a round
-(where the same operations are repeated, as by a loop), or a band of neighbours, where there are very many.
+A unit is a neuron, a layer (neurons one after the other that take the same), a round (where the same operations are
+repeated, as by a loop), or a band of neighbours, where there are very many.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from viz.graphs.structure import Structure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,7 +27,8 @@ MOST = 6  # boxes or groups of one level; more neighbours make bands
 class Unit:
     """A unit and what is in it: nodes by their index, and units.
 
-    kind    "neuron", "layer", "round", "band", or "inputs" for leaves that the same neurons use
+    kind    "neuron"; "tree" for a neuron of single operations; "layer", "round", "band"; or "inputs" for leaves that
+            the same neurons use
     title   what it is called: layer 1, neuron 2
     what    what it computes: σ(w·x + b)
     brief   the title within its own unit: neuron 2
@@ -47,51 +50,42 @@ class Unit:
 Item = int | Unit
 
 
-def units(order: Sequence[Value], index: dict[Value, int], called: Sequence[Called], loops: bool) -> list[Item]:
+def units(output: Value, order: Sequence[Value], called: Sequence[Called], loops: bool) -> list[Item]:
     """The computed nodes of a graph in topological order, with those that make a unit put together.
 
     loops   whether rounds and bands are looked for too
     """
-    items = _neurons(order, index, called)
-    items = _layers(items, order, called)
+    structure = Structure([output], order, [name.full for name in called])
+    items = _neurons(structure, called)
+    items = _layers(items, structure, called)
     if loops:
         items = _rounds(items, order, called)
         items = _bands(items, order, called)
     return items
 
 
-def _neurons(order: Sequence[Value], index: dict[Value, int], called: Sequence[Called]) -> list[Item]:
-    uses: dict[int, list[int]] = {}
-    for k, node in enumerate(order):
-        for parent in set(node.parents):
-            uses.setdefault(index[parent], []).append(k)
-    taken: set[int] = set()
+def _neurons(structure: Structure, called: Sequence[Called]) -> list[Item]:
+    """The computed nodes, those of a neuron together where its last one stands: nobody else uses the others."""
+    neurons = [head for head in structure.heads if structure.is_neuron(head)]
+    weighted = {head for head in neurons if structure.weighted[structure.members[head][0]]}
+    trees = set(neurons) - weighted  # neurons of single operations; one alone is the graph itself
+    chosen = weighted | (trees if len(trees) > 1 else set())
     items: list[Item] = []
     count = 0
-    for k, node in enumerate(order):
-        if node.op is None or k in taken:
+    for k, head in enumerate(structure.group):
+        if head < 0 or (head in chosen and head != k):
             continue
-        if node.op.name != "dot":
+        if k not in chosen:
             items.append(k)
             continue
         count += 1
-        z = "w·x + b" if len(node.parents) % 2 else "w·x"
-        unit = Unit("neuron", _unit_title(called[k].full, -1) or f"neuron {count}", z, "", [k])
-        unit.brief = _unit_title(called[k].full, -1, last=True) or unit.title
-        [user, *others] = uses.get(k, [-1])
-        if user == k + 1 and not others and _is_activation(order[user]):
-            op = order[user].op
-            assert op is not None
-            unit.items.append(user)
-            unit.what = f"{op.symbol}({z})"
-            taken.add(user)
-        items.append(unit)
+        label = called[structure.members[k][0]].full
+        title = _unit_title(label, -1) or f"neuron {count}"
+        brief = _unit_title(label, -1, last=True) or title
+        op = structure.order[k].op
+        kind, what = ("neuron", structure.made_of(k)) if k in weighted else ("tree", f"{op.symbol if op else ''}(…)")
+        items.append(Unit(kind, title, what, brief, list(structure.members[k])))
     return items
-
-
-def _is_activation(node: Value) -> bool:
-    assert node.op is not None
-    return node.op.arity is not None and node.op.name != "neg" and all(p.is_constant for p in node.parents[1:])
 
 
 def _unit_title(label: str, levels: int, last: bool = False) -> str:
@@ -106,26 +100,21 @@ def _unit_title(label: str, levels: int, last: bool = False) -> str:
     return ", ".join(words)
 
 
-def _layers(items: list[Item], order: Sequence[Value], called: Sequence[Called]) -> list[Item]:
-    """Neighbouring neurons with the same inputs, put together."""
+def _layers(items: list[Item], structure: Structure, called: Sequence[Called]) -> list[Item]:
+    """Neighbouring neurons that take the same, put together."""
 
-    def inputs(item: Item) -> tuple[int, ...] | None:
-        if not isinstance(item, Unit):
-            return None
-        parents = order[item.nodes()[0]].parents
-        n = len(parents) // 2
-        return tuple(map(id, parents[n : 2 * n]))
+    def takes(item: Item) -> tuple[int, ...] | None:
+        return tuple(structure.takes(item.nodes()[-1])) if isinstance(item, Unit) else None
 
     found: list[Item] = []
     count = 0
-    for run in _runs(items, inputs):
+    for run in _runs(items, takes):
         if isinstance(run[0], Unit):
             count += 1
-        if len(run) == 1 or inputs(run[0]) is None:
+        if len(run) == 1 or not isinstance(run[0], Unit):
             found += run
             continue
         first = run[0]
-        assert isinstance(first, Unit)
         label = called[first.nodes()[0]].full
         title = _unit_title(label, -2) or f"layer {count}"
         if title == _unit_title(label, -1):

@@ -250,7 +250,7 @@ def test_leaves_fold_with_the_only_round_that_uses_them(opened):
     for k in range(140):
         total = total + x * float(k)
     page = opened(total)
-    assert page.locator("#picture .box.leaf").count() == 1, "x, which all rounds use"
+    assert page.locator("#picture .box.leaf").count() == 2, "x, which all rounds use, and s, from which they start"
     assert page.locator("#picture .box.closed").count() == 6
     titles = page.locator("#fields summary").all_text_contents()
     assert titles[:3] == ["leaves", "round 1 of 140", "round 2 of 140"]
@@ -265,3 +265,20 @@ def test_many_inputs_are_one_box(opened):
     assert "… and 54 more" in box.text_content()
     page.get_by_role("button", name="Open 64 inputs").click()
     assert page.locator("#picture .box.value.leaf").count() == 64
+
+
+def test_neurons_of_single_operations_fold_too(opened):
+    """A network of products, sums and tanh, as one writes it by hand, has neurons and a layer, weights inside."""
+    x = [Value(0.5, label="x1"), Value(-1.0, label="x2")]
+    hidden = []
+    for k in range(3):
+        w = [Value(0.1 * (k + j + 1), label=f"w{k}{j}") for j in range(2)]
+        hidden.append((w[0] * x[0] + w[1] * x[1] + Value(0.1, label=f"b{k}")).tanh())
+    v = [Value(0.3, label=f"v{k}") for k in range(3)]
+    page = opened((v[0] * hidden[0] + v[1] * hidden[1] + v[2] * hidden[2]).tanh())
+    page.select_option("#detail", "1")
+    assert page.locator("#picture .box.closed").count() == 4
+    assert page.locator("#picture .box.leaf").count() == 2, "x1 and x2; the weights are inside"
+    page.select_option("#detail", label="Layers folded")
+    assert page.locator("#picture .box.closed").count() == 2
+    assert "neuron 2" in page.locator("#fields summary").all_text_contents()

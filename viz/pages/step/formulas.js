@@ -89,7 +89,7 @@ function places(k, j, show) {
   return { ...Object.fromEntries(parents.map((p, i) => ["abc"[i], () => show(p)])), y };
 }
 
-const number = (p) => figure(data[p]);
+const number = (p) => (nodes[p].constant ? m("mn", brief(data[p]).replaceAll("-", "−")) : figure(data[p]));
 
 function joined(parts, sign, most = 5) {
   const few = parts.length > most ? [...parts.slice(0, most - 2), mo("…"), parts.at(-1)] : parts;
@@ -139,7 +139,7 @@ function plain(element) {
   switch (element.localName) {
     case "mfrac": return `${wrap(children[0])}/${wrap(children[1])}`;
     case "msqrt": return `√${wrap(children.join(""))}`;
-    case "msup": return children[1] === "2" ? `${children[0]}²` : `${children[0]}^${children[1]}`;
+    case "msup": return children[1] === "2" ? `${children[0]}²` : `${children[0]}^${wrap(children[1])}`;
     case "msubsup": case "msub": return children.join("");
     case "mo": {
       const spaced = ["+", "=", "≥", "≤", ">", "<", "≠", "×"].includes(children[0]) || (children[0] === "−" && element.previousElementSibling);

@@ -31,7 +31,7 @@ function plan(vertical) {
   const edges = edgesOf(shape, vertical);
   const boxes = [...shape.boxes.values()];
   const framed = units.some((unit) => unit.kind !== "neuron" && unit.chain.every((u) => opened.has(u)));
-  return { ...shape, list: boxes, edges, vertical, ...layout(boxes, edges, vertical, framed ? 22 : 0) };
+  return { ...shape, list: boxes, edges, vertical, ...layout(boxes, edges, vertical, framed && !vertical ? 22 : 0) };
 }
 
 function drawPicture(planned) {
@@ -58,20 +58,23 @@ const add = (map, key, element) => map.set(key, [...(map.get(key) || []), elemen
 function frames({ list, home }) {
   const outlines = [];
   const titles = [];
+  // The title stands where few labels of edges are: above the boxes of a column, below those of a row.
+  const [over, under] = drawing.vertical ? [7, 24] : [22, 7];
   units.forEach((unit, u) => {
     if (unit.kind === "neuron" || !unit.chain.every((outer) => opened.has(outer))) return;
     const keys = new Set(unit.nodes.map((k) => home[k]));
     const own = list.filter((box) => keys.has(box.key));
     if (!own.length) return;
-    const [left, top] = [Math.min(...own.map((b) => b.x)) - 7, Math.min(...own.map((b) => b.y)) - 22];
-    const [right, bottom] = [Math.max(...own.map((b) => b.x + b.w)) + 7, Math.max(...own.map((b) => b.y + b.h)) + 7];
-    const meets = list.some((b) => !keys.has(b.key) && b.x < right && b.x + b.w > left && b.y < bottom && b.y + b.h > top + 14);
+    const [left, top] = [Math.min(...own.map((b) => b.x)) - 7, Math.min(...own.map((b) => b.y)) - over];
+    const [right, bottom] = [Math.max(...own.map((b) => b.x + b.w)) + 7, Math.max(...own.map((b) => b.y + b.h)) + under];
+    const meets = list.some((b) => !keys.has(b.key) && b.x < right && b.x + b.w > left && b.y < bottom - under + 7 && b.y + b.h > top + over - 8);
     const clear = !meets && own.length > 1;
     const transform = `translate(${left.toFixed(1)},${top.toFixed(1)})`;
     if (clear) outlines.push(draw("g", { class: "frame", transform }, draw("rect", { class: "around", width: right - left, height: bottom - top, rx: 8 })));
     const frame = draw("g", { class: "frame", transform });
-    frame.append(text("caption", 6, 15, fitted(unit.title, Math.max(12, Math.floor((right - left - 30) / CHAR)))));
-    frame.append(foldButton(u, right - left - 20, 3));
+    const title = fitted(unit.title, Math.max(12, Math.floor((right - left - 30) / CHAR)));
+    const base = drawing.vertical ? bottom - top - 7 : 15;
+    frame.append(text("caption", 6, base, title), foldButton(u, clear ? right - left - 20 : 12 + title.length * CHAR, base - 12));
     titles.push(frame);
   });
   return [outlines, titles];
@@ -167,7 +170,7 @@ function drawRow(group, box, row, y) {
   cells(line, texts.grad, k, "grad", isTable ? COLUMN.grad : end, base);
 }
 
-const isBand = (unit) => unit.kind === "round" || unit.kind === "band";
+const isBand = (unit) => ["round", "band", "tree"].includes(unit.kind);
 
 function drawHead(group, box, row) {
   const unit = units[row.u];

@@ -74,7 +74,12 @@ function toggleUnit(u) {
 
 function buildView() {
   const select = find("detail");
-  const named = (level) => (level === 0 ? "All open" : units.some((unit) => unit.level === level - 1 && unit.kind === "layer") ? "Layers folded" : units.some((unit) => unit.level === level - 1 && unit.kind === "neuron") ? "Neurons folded" : level === 1 ? "Groups folded" : "Larger groups folded");
+  const folds = (level, ...kinds) => units.some((unit) => unit.level === level - 1 && kinds.includes(unit.kind));
+  const named = (level) => {
+    if (level === 0) return "All open";
+    if (folds(level, "layer")) return "Layers folded";
+    return folds(level, "neuron", "tree") ? "Neurons folded" : level === 1 ? "Groups folded" : "Larger groups folded";
+  };
   select.append(make("option", { value: "", hidden: true }, "Mixed"));
   for (let level = 0; level <= depth; level++) select.append(make("option", { value: String(level) }, named(level)));
   select.parentElement.hidden = depth === 0;
