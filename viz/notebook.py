@@ -21,6 +21,12 @@ def mimebundle(
 
 
 def install() -> None:
-    """Give Value the methods by which notebooks ask for pictures; the engine itself knows nothing of them."""
+    """Give Value the methods by which notebooks ask for pictures; the engine itself knows nothing of them.
+
+    A model, a History, a GradcheckReport and an Op get theirs from tables.py.
+    """
+    from . import tables
+
+    tables.install()
     Value._repr_mimebundle_ = mimebundle  # type: ignore[attr-defined]
     Value._repr_html_ = lambda self: mimebundle(self)["text/html"]  # type: ignore[attr-defined]

@@ -296,7 +296,8 @@ _RULES = {
 
 def rule(op: str, k: int) -> str:
     """The derivative of the operation with respect to its argument k, in the table's language."""
-    return _RULES.get((op, k)) or OPS[op].rules[k]
+    row = OPS[op]
+    return _RULES.get((op, k)) or (getattr(row, "textbook", None) or row.rules)[k]
 
 
 class _Algebra(dict[str, "Callable[..., Tex]"]):

@@ -6,7 +6,7 @@ import html
 import re
 
 _TOKEN = re.compile(
-    r"\\(?:text|operatorname|mathit|mathrm)\{(?P<word>[^{}]*)\}|\\begin\{(?P<begin>\w+)\}|\\end\{(?P<end>\w+)\}"
+    r"\\text\{(?P<text>[^{}]*)\}|\\(?:operatorname|mathit|mathrm)\{(?P<word>[^{}]*)\}|\\begin\{(?P<begin>\w+)\}|\\end\{(?P<end>\w+)\}"
     r"|\\left\\?(?P<open>lfloor|lceil|.)|\\right\\?(?P<close>rfloor|rceil|.)|(?P<line>\\\\)|\\(?P<space>[,;])"
     r"|\\(?P<command>[A-Za-z]+)|\\(?P<escaped>.)|(?P<number>\d+(?:\.\d+)?)|(?P<sign>\S)",
     re.DOTALL,
@@ -83,6 +83,8 @@ class _Reader:
                 return f"<mn>{text}</mn>"
             case "word":
                 return f'<mi mathvariant="normal">{html.escape(text)}</mi>' if text.strip() else _SPACE
+            case "text":
+                return f"<mtext>{html.escape(text).replace(' ', '&#160;')}</mtext>"
             case "space":
                 return _SPACE
             case "open":
