@@ -12,11 +12,12 @@ from __future__ import annotations
 
 from .check import GradcheckError, GradcheckReport, gradcheck
 from .collector import collector_paused
+from .forward import jvp
 from .graph import first_nonfinite, toposort
 from .operations import *  # noqa: F403  one free function for each row of the table
 from .operations import FUNCTIONS
 from .ops import OPS, Op
-from .reverse import grad, hessian, jacobian
+from .reverse import grad, hessian, hvp, jacobian, vjp
 from .value import Value
 from .weighted import dot
 
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
 # sum, abs and pow are left out of the star import only: there they would hide Python's own.
 __all__ = [
     "GradcheckError", "GradcheckReport", "OPS", "Op", "Value", "collector_paused", "first_nonfinite", "grad",
-    "gradcheck", "hessian", "jacobian", "dot", "lower", "to_jax", "toposort",
+    "gradcheck", "hessian", "hvp", "jacobian", "jvp", "vjp", "dot", "lower",
+    "to_jax", "toposort",
     *(name for name in FUNCTIONS if name not in ("sum", "abs", "pow")),
 ]  # fmt: skip
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 from _thread import RLock  # threading's, without the cost of importing threading
+
+from .operands import NOTHING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -11,6 +14,8 @@ if TYPE_CHECKING:
 
 
 alone = RLock()  # the marks in the nodes serve one walk at a time; walks of other threads wait
+if hasattr(os, "register_at_fork"):  # a child of fork has no other threads; one that held the lock would never let go
+    os.register_at_fork(after_in_child=alone._at_fork_reinit)  # type: ignore[attr-defined]
 
 
 def toposort(*outputs: Value) -> list[Value]:
@@ -23,7 +28,7 @@ def toposort(*outputs: Value) -> list[Value]:
 
 
 def marked(*outputs: Value) -> list[Value]:
-    """toposort, for callers that hold ``alone``; sets the adjoint of each node to 0.0.
+    """toposort, for callers that hold ``alone``; sets the adjoint of each node to NOTHING: not reached yet.
 
     A node is marked in a slot of its own, by an object that stands for this walk: a set of a million nodes would not
     fit the processor's cache, and looking into it would cost more than the walk.
@@ -61,7 +66,7 @@ def marked(*outputs: Value) -> list[Value]:
                     node = b
                     continue
             node._mark = mark
-            node._adjoint = 0.0
+            node._adjoint = NOTHING
             emit(node)
             while path:
                 node = pop()

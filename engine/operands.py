@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 CONSTANT: tuple[Any, ...] = ((), ())  # in place of its operands, tells a constant from other leaves
 UNSET = float("0.0")  # an object of its own: tells a gradient never written (shown as –) from one that is 0.0
+new = object.__new__
 NOTHING = float("0.0")  # another: a derivative of 0.0 through which nothing is reached (reverse.py)
 
 
@@ -67,13 +68,20 @@ def operand(x: object) -> Value | None:
     if type(x) is not float:
         if isinstance(x, Value):
             return x
-        if not isinstance(x, (int, float)) and not _is_real(x):
+        if type(x) is not int and not isinstance(x, (int, float)) and not _is_real(x):
             return None
-        x = real_number(x, "an operation on Values")
-    node = Value.__new__(Value)
-    node.data = x
-    node.grad, node.label, node.op, node._mark = UNSET, "", None, None
-    node._a, node._b, node._da = CONSTANT, None, CONSTANT
+        try:
+            x = float(x)  # type: ignore[arg-type]
+        except OverflowError:
+            real_number(x, "an operation on Values")  # says it better
+    node = new(Value)
+    node.data = x  # type: ignore[assignment]
+    node.grad = UNSET
+    node.label = ""
+    node.op = None
+    node._mark = None
+    node._a = node._da = CONSTANT
+    node._b = None
     return node
 
 

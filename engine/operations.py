@@ -294,7 +294,7 @@ class Operations:
         node._a = self
         node._b = other
         try:
-            node._da = 0.0 if b == 0.0 else b * _pow(a, b - 1.0)
+            node._da = b * _pow(a, b - 1.0) if b > 0.5 else b * y / a if a * 0.5 != a else 0.0 if b == 0.0 else b * _pow(a, b - 1.0)
         except RAISED:
             node._da = by_ieee(POW.rules[0], ("a", "b", "y"), a, b, y)
         try:
@@ -313,7 +313,7 @@ class Operations:
         """a to the power of the exponent.
 
         The derivatives with respect to
-            a: 0 if exponent == 0 else exponent*pow(a, exponent - 1)
+            a: exponent*pow(a, exponent - 1) if exponent > 0.5 else exponent*y/a if a*0.5 != a else 0 if exponent == 0 else exponent*pow(a, exponent - 1)
             exponent: y*log(a) if a != 0 else 0 if exponent >= 0 else y*log(a)
         """
         return self ** exponent
@@ -1381,7 +1381,7 @@ def pow(a: Operand, exponent: Operand) -> Value:
     """a to the power of the exponent.
 
     The derivatives with respect to
-        a: 0 if exponent == 0 else exponent*pow(a, exponent - 1)
+        a: exponent*pow(a, exponent - 1) if exponent > 0.5 else exponent*y/a if a*0.5 != a else 0 if exponent == 0 else exponent*pow(a, exponent - 1)
         exponent: y*log(a) if a != 0 else 0 if exponent >= 0 else y*log(a)
     """
     if isinstance(a, Value):

@@ -99,7 +99,8 @@ _ROWS = [
     Op("div", "/", "a b", "a / b", ("1 / b", "-(y / b)"), ((_ANY, _ABOVE), (_ANY, _BELOW)), "a / b"),
     Op("neg", "−", "a", "-a", ("-1",), ((_ANY,),), "-a"),
     Op("pow", "**", "a b", "pow(a, b)",
-       ("0.0 if b == 0 else b * pow(a, b - 1)",
+       # a * 0.5 == a: a is 0 or infinite. Near b = 0, y / a keeps the digits that b - 1 loses.
+       ("b * pow(a, b - 1) if b > 0.5 else b * y / a if a * 0.5 != a else 0.0 if b == 0 else b * pow(a, b - 1)",
         "y * log(a) if a != 0 else 0.0 if b >= 0 else y * log(a)"),
        ((_POSITIVE, _ANY),), "a to the power of the exponent", names="a exponent"),
     Op("abs", "abs", "a", "abs(a)", ("1.0 if a > 0 else -1.0 if a < 0 else 0.0",), _SIDES,

@@ -15,11 +15,12 @@ from __future__ import annotations
 
 from functools import partial
 from itertools import accumulate
+from math import isfinite
 
-from engine.expressions import function as compile_rule
+from engine.chain import Algebra, sweep
 from engine.graph import toposort
 from engine.ieee import scalar
-from engine.ops import OPS
+from engine.ops import OPS, Op
 from engine.value import Value
 
 TYPE_CHECKING = False
@@ -130,15 +131,11 @@ def trace(
     parameters = {node: None for node in wrt if node.op is None and node not in ids}
     for node in parameters:
         ids[node] = writer.leaf("parameter", node.label)
-    computed: dict[Value, tuple[tuple[Value, ...], Args]] = {}  # the parents and their ids
     for node in order:
         if node in ids:
             continue
         if node.op is not None:
-            parents = node.parents
-            args = tuple([ids[parent] for parent in parents])
-            computed[node] = parents, args
-            ids[node] = i = writer.emit(node.op.name, args)
+            ids[node] = i = writer.emit(node.op.name, tuple([ids[parent] for parent in node.parents]))
             if node.label and not writer.names[i]:
                 writer.names[i] = node.label
         elif node.is_constant:
@@ -151,7 +148,7 @@ def trace(
     if gradient:
         for k, output in enumerate(outputs):
             past = order if len(outputs) == 1 else _order([output], cut)
-            gradients.append(_differentiate(writer, k, past, computed, ids, wrt))
+            gradients.append(_differentiate(writer, k, past, set(inputs), ids, wrt))
     return writer.program(
         [ids[node] for node in inputs], [ids[node] for node in outputs], gradients,
         [ids.get(node) for node in wrt], {ids[node]: node for node in parameters}, forward,
@@ -188,63 +185,48 @@ def _order(outputs: list[Value], cut: set[Value] | None) -> list[Value]:
 
 
 def _differentiate(
-    writer: _Writer, k: int, order: list[Value], computed: dict[Value, tuple[tuple[Value, ...], Args]],
-    ids: dict[Value, int], wrt: list[Value],
-) -> list[int]:  # fmt: skip
+    writer: _Writer, k: int, order: list[Value], cut: set[Value], ids: dict[Value, int], wrt: list[Value]
+) -> list[int]:
     """Write the gradient of the last node of ``order``, output ``k``, and return the id of each derivative.
 
-    The walk is that of ``grad(create_graph=True)``: from the output back, an adjoint is the list of its contributions
-    (adjoint of the child, local derivative), and becomes one instruction when its turn comes. It goes by the nodes of
-    the graph and not by instructions, because two nodes that compute the same number share an instruction but not an
-    adjoint.
+    The sweep goes by the nodes of the graph and not by instructions, because two nodes that compute the same number
+    share an instruction but not an adjoint.
     """
-    wanted = set(wrt)  # only nodes that depend on wrt need an adjoint
-    inner = [node for node in order if node in computed]
-    for node in inner:
-        if not wanted.isdisjoint(computed[node][0]):
-            wanted.add(node)
-    contributions: dict[Value, list[tuple[int, int]]] = {}
-    finished: dict[Value, int] = {}
-    if order[-1] in wanted:
-        finished[order[-1]] = writer.number(1.0)
-    for node in reversed(inner):
-        adjoint = finished.get(node)
-        if adjoint is None:
-            if node not in contributions:
-                continue
-            finished[node] = adjoint = writer.weighted_sum(contributions[node])
-            writer.adjoints.setdefault(adjoint, (k, ids[node]))
-        parents, args = computed[node]
-        for parent, derivative in zip(parents, _local_derivatives(writer, node, args, ids[node], wanted)):
-            if derivative is not None and parent in wanted:
-                terms = contributions.get(parent)
-                if terms is None:
-                    contributions[parent] = [(adjoint, derivative)]
-                else:
-                    terms.append((adjoint, derivative))
-    # The derivatives by leaves come last and in the order of wrt: those of a neuron's weights, which share a factor,
-    # are then neighbours.
-    for node in wrt:
-        if node not in finished:
-            terms = contributions.get(node)
-            finished[node] = writer.weighted_sum(terms) if terms else writer.number(0.0)
-    return [finished[node] for node in wrt]
+
+    def seen(node: Value, adjoint: int) -> None:
+        writer.adjoints.setdefault(adjoint, (k, ids[node]))
+
+    adjoints = sweep(order, order[-1], wrt, _OnProgram(writer, ids), cut=cut, seen=seen)
+    return [adjoints[node] if node in adjoints else writer.number(0.0) for node in wrt]
 
 
-def _local_derivatives(writer: _Writer, node: Value, args: Args, y: int, wanted: set[Value]) -> Sequence[int | None]:
-    """The id of the derivative by each parent; None where it is 0 everywhere, or not wanted."""
-    op = node.op
-    assert op is not None
-    if op.name == "dot":
-        n = len(args) // 2
-        return (*args[n : 2 * n], *args[:n], writer.number(1.0))
-    if op.arity is None:
-        return [writer.rule(op.rules[0], ("a", "y", "n"), a, y, float(len(args))) for a in args]
-    names = (*op.arguments, "y")
-    return [
-        writer.rule(rule, names, *args, y) if rule != "0" and parent in wanted else None
-        for rule, parent in zip(op.rules, node.parents, strict=True)
-    ]
+class _OnProgram(Algebra[int]):
+    """Elements are ids of values, and operations write instructions."""
+
+    def __init__(self, writer: _Writer, ids: dict[Value, int]) -> None:
+        super().__init__(writer.algebra)
+        self.writer, self.ids = writer, ids
+
+    def number(self, x: float) -> int:
+        return self.writer.number(x)
+
+    def element(self, node: Value) -> int:
+        return self.ids[node]
+
+    def is_finite(self, x: int, op: Op) -> bool:
+        """A parameter that is not finite is met by training that has failed; the layers need no care for it."""
+        number = self.writer.constant.get(x)
+        if number is not None:
+            return isfinite(number)
+        return op.name == "dot" and self.writer.op[x] == "parameter"
+
+    def weighted_sum(self, terms: Sequence[tuple[int, int | None]]) -> int:
+        """One product, or one dot."""
+        if len(terms) == 1:
+            adjoint, derivative = terms[0]
+            return adjoint if derivative is None else self.writer.emit("mul", (adjoint, derivative))
+        derivatives = [self.number(1.0) if derivative is None else derivative for _, derivative in terms]
+        return self.writer.emit("dot", (*derivatives, *[adjoint for adjoint, _ in terms]))
 
 
 class _Writer:
@@ -259,8 +241,7 @@ class _Writer:
         self.adjoints: dict[int, tuple[int, int]] = {}
         self._numbers: dict[str, int] = {}
         self._known: dict[tuple[str, Args], int] = {}
-        self._algebra: dict[str, Callable[..., int]] = {name: partial(self._operation, name) for name in OPS}
-        self._rules: dict[tuple[str, tuple[str, ...]], Callable[..., Any]] = {}
+        self.algebra: dict[str, Callable[..., int]] = {name: partial(self._operation, name) for name in OPS}
 
     def leaf(self, kind: str, name: str) -> int:
         return self._append(kind, (), kind == "input", name)
@@ -273,21 +254,6 @@ class _Writer:
             self._numbers[key] = i = self._append("constant", (), False, "")
             self.constant[i] = x
         return i
-
-    def rule(self, rule: str, names: tuple[str, ...], *arguments: int | float) -> int:
-        """Write a derivative rule of the table, applied to ids and numbers."""
-        key = rule, names
-        function = self._rules.get(key)
-        if function is None:
-            self._rules[key] = function = compile_rule(rule, names, self._algebra)
-        result = function(*arguments)
-        return self.number(result) if type(result) is float else result
-
-    def weighted_sum(self, terms: list[tuple[int, int]]) -> int:
-        """The sum of the products of (adjoint, local derivative): one product, or one dot."""
-        if len(terms) == 1:
-            return self.emit("mul", terms[0])
-        return self.emit("dot", (*[derivative for _, derivative in terms], *[adjoint for adjoint, _ in terms]))
 
     def emit(self, op: str, args: Args) -> int:
         """The id of an instruction that gives ``op`` of ``args``, which is an earlier one where it can be."""
@@ -303,8 +269,10 @@ class _Writer:
             self._known[key] = i
         return i
 
-    def _operation(self, op: str, *arguments: int | float) -> int:
-        return self.emit(op, tuple([self.number(x) if type(x) is float else x for x in arguments]))  # type: ignore[misc]
+    def _operation(self, op: str, *arguments: Any) -> int:
+        if isinstance(arguments[0], list):  # of an n-ary operation
+            [arguments] = arguments
+        return self.emit(op, tuple([self.number(x) if type(x) is float else x for x in arguments]))
 
     def _append(self, op: str, args: Args, varying: bool, name: str) -> int:
         self.op.append(op)

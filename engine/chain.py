@@ -1,0 +1,251 @@
+"""The chain rule over an algebra: one walk that writes derivatives in Values, or in the instructions of a program.
+
+``sweep`` goes from an output back through its graph. The adjoint of a node, the derivative of the output with respect
+to it, is collected as a list of terms, each the adjoint of a child with the local derivative, and becomes one element
+of the algebra when its turn comes. For Values this gives the gradient as a graph (gradient_graph.py), for a program its
+instructions (lowering/). On floats it is a loop of its own, for speed (reverse.py), with the same meaning.
+
+A branch not taken contributes nothing. ``where(x > 0, log(x), x)`` at 0 has the derivative 1, although log has none
+there: an operand that an operation did not choose is not reached, and what is not reached passes nothing on, not even 0
+times infinity. In a graph the choice stays open, so that it is made anew for each sample and differentiated again: the
+adjoint goes through ``where(chosen, adjoint, 0)``, and local derivatives behind it that may be infinite or nan through
+``where(reached, derivative, 0)``.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Generic, TypeVar  # importing the engine does not import this module
+
+from .expressions import Call, Name, Node, Number, function, rule
+from .ops import Op
+from .weighted import roles
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+    from typing import Any
+
+    from .value import Value
+
+T = TypeVar("T")
+
+# Operations whose result and derivatives are finite wherever their operands are. Behind a choice only the others need
+# care; a product may overflow, and is one of them.
+TAME = frozenset({
+    "add", "sub", "neg", "abs", "sin", "cos", "atan", "tanh", "asinh", "sigmoid", "logsigmoid", "softplus", "relu",
+    "leaky_relu", "elu", "silu", "gelu", "erf", "erfc", "maximum", "minimum", "clip", "hypot", "logaddexp", "where",
+    "gt", "ge", "lt", "le", "eq", "ne", "floor", "ceil", "round", "sign", "bce_with_logits", "sum", "mean", "logsumexp",
+    "amax", "amin", "dot",
+})  # fmt: skip
+
+
+class Algebra(Generic[T]):
+    """What the sweep needs to know of the elements that it computes with.
+
+    operations  the functions of the table on elements; numbers may stand among their operands
+    """
+
+    operations: Mapping[str, Callable[..., Any]]
+
+    def __init__(self, operations: Mapping[str, Callable[..., Any]]) -> None:
+        self.operations = operations
+        self._functions: dict[tuple[str, tuple[str, ...]], Callable[..., Any]] = {}
+
+    def number(self, x: float) -> T:
+        """A number as an element."""
+        raise NotImplementedError
+
+    def element(self, node: Value) -> T:
+        """The element that stands for a node of the graph."""
+        raise NotImplementedError
+
+    def weighted_sum(self, terms: Sequence[tuple[T, T | None]]) -> T:
+        """The sum of adjoint times local derivative over the terms; None stands for the derivative 1."""
+        raise NotImplementedError
+
+    def is_finite(self, x: T, op: Op) -> bool:
+        """Whether x, a local derivative of ``op``, is surely a finite number."""
+        raise NotImplementedError
+
+    def evaluate(self, expression: str, names: tuple[str, ...], *arguments: Any) -> T:
+        """An expression of the table applied to elements and numbers."""
+        made = self._functions.get((expression, names))
+        if made is None:
+            made = self._functions[expression, names] = function(expression, names, self.operations)
+        result = made(*arguments)
+        return self.number(result) if type(result) is float else result
+
+
+def sweep(
+    order: Sequence[Value],
+    output: Value,
+    wrt: Sequence[Value],
+    algebra: Algebra[T],
+    *,
+    cut: Collection[Value] = (),
+    seen: Callable[[Value, T], None] | None = None,
+) -> dict[Value, T]:
+    """The adjoint of each node on which the output depends and which depends on ``wrt``, where it is reached at all.
+
+    order  a topological order of what the output depends on
+    cut    nodes that are taken for leaves, although they were computed
+    seen   is told of each adjoint of a computed node
+
+    The adjoints of leaves are written last and in the order of ``wrt``: those of a neuron's weights, which share a
+    factor, are then neighbours.
+    """
+    inner = [node for node in order if node.op is not None and node not in cut]
+    wanted = set(wrt)  # only nodes that depend on wrt need an adjoint
+    for node in inner:
+        if node not in wanted and not wanted.isdisjoint(node.parents):
+            wanted.add(node)
+    doubt = _doubtful(inner)
+    adjoints: dict[Value, T] = {}
+    terms: dict[Value, list[tuple[T, T | None]]] = {}
+    conditions: dict[
+        Value, list[T]
+    ] = {}  # for terms that are not always reached: elements that are 0 where they are not
+    if output in wanted:
+        adjoints[output] = algebra.number(1.0)
+    for node in reversed(inner):
+        if node not in adjoints:
+            if node not in terms:
+                continue
+            adjoints[node] = algebra.weighted_sum(terms[node])
+            if seen is not None:
+                seen(node, adjoints[node])
+        # Reached where one of its terms is, and always if one of them is always.
+        limits = conditions.get(node, [])
+        condition = _either(limits, algebra) if limits and len(limits) == len(terms[node]) else None
+        for parent, adjoint, derivative, reached in _passed_on(node, adjoints[node], condition, wanted, doubt, algebra):
+            if parent in terms:
+                terms[parent].append((adjoint, derivative))
+            else:
+                terms[parent] = [(adjoint, derivative)]
+            if reached is not None:
+                conditions.setdefault(parent, []).append(reached)
+    for node in wrt:
+        if node not in adjoints and node in terms:
+            adjoints[node] = algebra.weighted_sum(terms[node])
+    return adjoints
+
+
+def _doubtful(inner: Sequence[Value]) -> set[Value]:
+    """The nodes that may be infinite or nan, or have such derivatives, although the leaves are finite.
+
+    What a weighted input gives is trusted all the same: so the layers of a network stay free of masks, and fast.
+    """
+    doubt: set[Value] = set()
+    for node in inner:
+        assert node.op is not None
+        if node.op.name == "dot":
+            doubtful = bool(doubt) and not doubt.isdisjoint(node.parents)
+        else:
+            doubtful = node.op.name not in TAME or any(
+                parent in doubt and not (parent.op and parent.op.name == "dot") for parent in node.parents
+            )
+        if doubtful:
+            doubt.add(node)
+    return doubt
+
+
+def _either(conditions: list[T], algebra: Algebra[T]) -> T:
+    """An element that is not 0 where one of the conditions is not."""
+    either, *others = dict.fromkeys(conditions)
+    for condition in others:
+        either = algebra.operations["maximum"](either, condition)
+    return either
+
+
+def _passed_on(node: Value, adjoint: T, condition: T | None, wanted: set[Value], doubt: set[Value],
+               algebra: Algebra[T]) -> list[tuple[Value, T, T | None, T | None]]:  # fmt: skip
+    """(parent, adjoint, local derivative, condition) for each wanted parent that is reached through the node."""
+    op = node.op
+    found: list[tuple[Value, T, T | None, T | None]] = []
+    assert op is not None
+    where = algebra.operations["where"]
+    if op.name == "dot":
+        weights, inputs, bias = roles(node.parents)
+        for parents, partners in ((weights, inputs), (inputs, weights)):
+            for parent, partner in zip(parents, partners):
+                if parent in wanted:
+                    derivative = algebra.element(partner)
+                    if condition is not None and not algebra.is_finite(derivative, op):
+                        derivative = where(condition, derivative, 0.0)
+                    found.append((parent, adjoint, derivative, condition))
+        if bias is not None and bias in wanted:
+            found.append((bias, adjoint, None, condition))
+        return found
+    parents = node.parents
+    elements = [algebra.element(parent) for parent in parents]
+    y = algebra.element(node)
+    for k, parent in enumerate(parents):
+        if parent not in wanted:
+            continue
+        text = op.rules[k if op.arity else 0]
+        if text == "0":
+            continue
+        if text == "1":
+            found.append((parent, adjoint, None, condition))
+            continue
+        names: tuple[str, ...]
+        operands: list[Any]
+        if op.arity:
+            names, operands = (*op.arguments, "y"), [*elements, y]
+        else:
+            rest = [*elements[:k], *elements[k + 1 :]]
+            names, operands = ("a", "y", "n", "rest"), [elements[k], y, float(len(elements)), rest]
+        choice = choosing(op, k)
+        if choice is None:
+            derivative = algebra.evaluate(text, names, *operands)
+            if condition is not None and not algebra.is_finite(derivative, op):
+                derivative = where(condition, derivative, 0.0)
+            found.append((parent, adjoint, derivative, condition))
+            continue
+        through, chosen = choice
+        below = condition
+        if op.name == "where" or parent in doubt:
+            below = algebra.evaluate(chosen, names, *operands)
+            if condition is not None:
+                below = where(condition, below, 0.0)
+        found.append((parent, algebra.evaluate(through, (*names, "g"), *operands, adjoint), None, below))
+    return found
+
+
+@cache
+def choosing(op: Op, k: int) -> tuple[str, str] | None:
+    """For an operation that chooses: what passes to operand k of the adjoint ``g``, and whether it is chosen.
+
+    Both are expressions of the table; None where operand k is always chosen.
+
+    >>> choosing(OPS["relu"], 0)
+    ('g if a > 0.0 else 0.0', '1.0 if a > 0.0 else 0.0')
+    """
+    from .expressions import Python
+
+    tree = rule(op.rules[k if op.arity else 0])
+    if not op.chooses or not any(isinstance(leaf, Number) and leaf.value == 0 for leaf in _branches(tree)):
+        return None
+    through = _with_branches(tree, lambda leaf: Call("mul", (leaf, Name("g"))))
+    chosen = _with_branches(tree, lambda leaf: Number(1.0))
+    return Python().text(through), Python().text(chosen)
+
+
+def _branches(tree: Node) -> list[Node]:
+    if isinstance(tree, Call) and tree.op == "where":
+        return [leaf for branch in tree.operands[1:] for leaf in _branches(branch)]
+    return [tree]
+
+
+def _with_branches(tree: Node, change: Callable[[Node], Node]) -> Node:
+    """The tree with every branch changed but those that are 0; a factor of 1 is left out."""
+    if isinstance(tree, Call) and tree.op == "where":
+        branches = [_with_branches(branch, change) for branch in tree.operands[1:]]
+        return Call("where", (tree.operands[0], *branches))
+    if isinstance(tree, Number) and tree.value == 0:
+        return Number(0.0)
+    changed = change(tree)
+    if isinstance(changed, Call) and isinstance(tree, Number) and tree.value == 1:
+        return changed.operands[1]
+    return changed
