@@ -16,6 +16,7 @@ from .layers import MLP, Layer, Neuron
 from .losses import binary_cross_entropy, binary_cross_entropy_with_logits, cross_entropy, hinge, mean_squared_error
 from .module import Module
 from .optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
+from .propagation import bprop, fprop
 from .saving import load, save
 from .training import History, NonFiniteError, fit
 
@@ -24,10 +25,10 @@ if TYPE_CHECKING:
     from .export import from_torch, to_c, to_jax, to_numpy, to_onnx, to_torch
 
 __all__ = [
-    "MLP", "SGD", "Adagrad", "Adam", "AdamW", "History", "Layer", "Module", "Neuron", "NonFiniteError", "Optimizer",
-    "RMSprop", "binary_cross_entropy", "binary_cross_entropy_with_logits", "checkpoint", "cross_entropy", "fit",
-    "from_torch", "hinge", "load", "mean_squared_error", "metrics", "resume", "save", "to_c", "to_jax", "to_numpy",
-    "to_onnx", "to_torch",
+    "Adagrad", "Adam", "AdamW", "History", "Layer", "MLP", "Module", "Neuron", "NonFiniteError", "Optimizer",
+    "RMSprop", "SGD", "binary_cross_entropy", "binary_cross_entropy_with_logits", "bprop", "checkpoint",
+    "cross_entropy", "fit", "fprop", "from_torch", "hinge", "load", "mean_squared_error", "metrics", "resume", "save",
+    "to_c", "to_jax", "to_numpy", "to_onnx", "to_torch",
 ]  # fmt: skip
 
 _EXPORTS = ("from_torch", "to_c", "to_jax", "to_numpy", "to_onnx", "to_torch")
