@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import html
 import math
+from base64 import b64encode
 from typing import TYPE_CHECKING
 
 from .tex import Tex, algebra, name, operation
@@ -139,9 +140,11 @@ def of_history(history: History) -> str:
 def history_bundle(
     history: History, include: Iterable[str] | None = None, exclude: Iterable[str] | None = None
 ) -> dict[str, str]:
-    """The curve by media type: as a picture too, which a notebook that is not trusted shows."""
+    """The curve by media type; in HTML it is an image, which a notebook shows where nobody trusts it, too."""
     drawn = of_history(history)
-    shown = {"text/plain": repr(history), "text/html": drawn, "image/svg+xml": drawn}
+    source = b64encode(drawn.encode("utf-8")).decode("ascii")
+    image = f'<img src="data:image/svg+xml;base64,{source}" alt="{html.escape(repr(history))}" style="max-width:100%"/>'
+    shown = {"text/plain": repr(history), "text/html": image, "image/svg+xml": drawn}
     wanted, unwanted = set(include or shown), set(exclude or ())
     return {kind: content for kind, content in shown.items() if kind in wanted and kind not in unwanted}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import math
 import re
@@ -97,14 +98,15 @@ def test_a_history_is_a_curve(losses):
     made = history(losses)
     shown = made._repr_mimebundle_()
     assert set(shown) == {"text/plain", "text/html", "image/svg+xml"}
+    assert base64.b64encode(shown["image/svg+xml"].encode()).decode() in shown["text/html"]
     root = ElementTree.fromstring(shown["image/svg+xml"])
     assert root[1].attrib["fill"] == "#ffffff"
-    assert "nan" not in shown["text/html"]
+    assert "nan" not in shown["image/svg+xml"]
     for line in root.iter("{http://www.w3.org/2000/svg}polyline"):
         points = line.attrib["points"].split()
         assert len(points) <= MOST + 2
         assert all(14 <= float(point.split(",")[1]) <= 160 for point in points)
-    assert ("logarithmic" in shown["text/html"]) == (losses == [3.0, 1e-6])
+    assert ("logarithmic" in shown["image/svg+xml"]) == (losses == [3.0, 1e-6])
 
 
 def test_a_curve_goes_down_where_the_loss_does():
