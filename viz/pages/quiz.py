@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING
 
 from engine.expressions import Python, function, names, rule
 from engine.ieee import scalar
+from engine.operands import NOTHING
 from engine.ops import OPS
 from viz.tex import rule as textbook
 
@@ -85,8 +86,10 @@ def _question(
     p = state.graph.parents[k][j]
     x, y = state.called(p), state.called(k)
     before, g, d = state.grads[p], state.grads[k], state.local(k, j)
-    after = before + g * d
+    after = before + state.product(k, j)
     sum_text = f"{x}.grad = {narrow(before)} + {_signed(g)} × {_signed(d)} = {narrow(after)}"
+    if not state.passes(k, j):
+        sum_text = f"{x}.grad stays {narrow(before)}: nothing flows back here, as {state.output} does not depend on it."
     tell(f"{number}: from {y} to {x}. {x}.grad is {narrow(before)}; what is it after this step?")
     tries = hints = 0
     while True:
@@ -125,6 +128,7 @@ class _Pass:
         self.graph = graph
         self.grads = [0.0] * len(graph.order)
         self.grads[graph.outputs[0]] = 1.0
+        self.reached = set(graph.outputs)
         self.output = self.called(graph.outputs[0])
 
     def called(self, k: int) -> str:
@@ -133,8 +137,18 @@ class _Pass:
     def local(self, k: int, j: int) -> float:
         return self.graph.values[k].local_derivatives[j]
 
+    def product(self, k: int, j: int) -> float:
+        """What the step adds."""
+        return self.grads[k] * self.local(k, j) if self.passes(k, j) else 0.0
+
+    def passes(self, k: int, j: int) -> bool:
+        """Whether anything flows: the output depends on the node, and the operation chose the operand."""
+        return k in self.reached and self.local(k, j) is not NOTHING
+
     def step(self, k: int, j: int) -> None:
-        self.grads[self.graph.parents[k][j]] += self.grads[k] * self.local(k, j)
+        if self.passes(k, j):
+            self.grads[self.graph.parents[k][j]] += self.product(k, j)
+            self.reached.add(self.graph.parents[k][j])
 
     def formula(self, k: int) -> str:
         """The operation of a node, with the names of its operands."""

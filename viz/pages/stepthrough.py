@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from typing import TYPE_CHECKING
 
 from engine import Value, toposort
@@ -148,9 +149,10 @@ def _still(graph: StepGraph, timeout: float) -> str:
     for k, output in enumerate(outputs):
         output.backward()
         try:
-            pictures.append(svg(output, prefix=f"still{k}-", inherit_color=True, timeout=timeout, detail=detail))
+            picture = svg(output, prefix=f"still{k}-", inherit_color=True, timeout=timeout, detail=detail)
         except RenderError:
             return ""
+        pictures.append(re.sub(r"<svg[^>]*>", lambda tag: re.sub(' style="[^"]*"', "", tag[0]), picture, count=1))
     return "\n".join(pictures)
 
 

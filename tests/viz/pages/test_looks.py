@@ -157,6 +157,7 @@ def test_the_whole_graph_is_seen_at_load(opened, sizes, width, height):
     view, svg = page.locator("#picture").bounding_box(), page.locator("#picture svg").bounding_box()
     assert svg["width"] <= view["width"]
     assert svg["height"] <= view["height"]
+    assert not page.locator("noscript").first.is_visible()
     used = max(svg["width"] / view["width"], svg["height"] / view["height"])
     assert used > 0.95, "one of the two lengths is used"
     for name in ("first", "play", "last", "step", "fit"):

@@ -9,7 +9,7 @@ import sys
 import pytest
 from opening import caption_of, exact, fan_out, neuron, step_to, title_of
 
-from engine import Value, sigmoid, toposort
+from engine import Value, sigmoid, toposort, where
 from viz.pages.quiz import close, quiz
 
 
@@ -256,3 +256,11 @@ def test_the_command_line_has_the_quiz():
     assert "from a*b to a" in questions or "from L to a" in questions
     assert "grad = -3" in gradients
     assert "grad = -3" not in questions
+
+
+def test_an_operand_that_was_not_chosen_gets_nothing():
+    """where(x > 0, log x, x) at 0: what flows to log x is nothing, and not 0 × inf."""
+    x = Value(0.0, label="x")
+    told, score = asked(where(x.gt(0), x.log(), x), "0", "0", "1", "1", "1")
+    assert score == (5, 5)
+    assert "x.grad stays 1.0000: nothing flows back here" in told

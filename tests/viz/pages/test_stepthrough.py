@@ -142,14 +142,18 @@ def test_without_graphviz_there_is_a_page(monkeypatch):
 def test_without_javascript_the_finished_picture_and_all_numbers_are_there(opened, make):
     """Every value and gradient stands in the markup, equal to the engine's; the controls are not shown."""
     output = make()
-    page = opened(output, java_script_enabled=False, expected="Content Security Policy")
+    page = opened(output, java_script_enabled=False)
     order = toposort(output)
     rows = re.findall(r'<tr data-node="(\d+)">(.*?)</tr>', step_through(output).html)
     assert len(rows) == len(order)
     for (k, cells), node, gradient in zip(rows, order, grad(output, order)):
         *_, x, g = re.findall("<td>(.*?)</td>", cells)
         assert (order[int(k)], float(x), float(g)) == (node, node.data, gradient)
-    assert page.locator("#picture svg").first.is_visible()
+    still = page.locator("#picture svg").first
+    assert still.is_visible()
+    assert page.locator("#picture").bounding_box()["width"] >= still.bounding_box()["width"]
+    page.click("#numbers summary")
+    assert page.locator("#numbers td").first.is_visible()
     assert not page.locator("#controls").is_visible()
     assert "Every number after one forward and one backward pass" in page.inner_text("#caption")
 

@@ -176,6 +176,7 @@ function buildControls() {
   find("last").addEventListener("click", () => move(visible.length - 1));
   slider.addEventListener("input", () => move(Number(slider.value)));
   addEventListener("hashchange", () => { stop(); goToHash(); });
+  addEventListener("beforeprint", () => { find("numbers").open = true; });
   document.addEventListener("keydown", onKey);
   picture.addEventListener("click", (event) => {
     const element = event.target.closest(".fold, .value");

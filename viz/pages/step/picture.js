@@ -40,7 +40,7 @@ function drawPicture(planned) {
   const marker = (id, path, refX) => draw("marker", { id, viewBox: "0 0 10 8", refX, refY: 4, markerWidth: 9, markerHeight: 7, markerUnits: "userSpaceOnUse", orient: "auto" }, draw("path", { d: path }));
   const title = draw("title", { id: "svg-title" }, `Computation graph of ${outputs.map(whole).join(" and ")}`);
   const about = draw("desc", { id: "svg-desc" }, `${nodes.length} values, from the leaves ${vertical ? "above to the output below" : "on the left to the output on the right"}, with their data, gradients and local derivatives. The table of all numbers is below.`);
-  const made = draw("svg", { viewBox: [x, y, width, height].map((length) => length.toFixed(1)).join(" "), role: "group", "aria-labelledby": "svg-title", "aria-describedby": "svg-desc", class: edges.length > SOME ? "crowded" : "" },
+  const made = draw("svg", { viewBox: [x, y, width, height].map((length) => length.toFixed(1)).join(" "), role: "group", "aria-labelledby": "svg-title", "aria-describedby": "svg-desc", class: edges.length > SOME ? "live crowded" : "live" },
     title, about, draw("defs", {}, marker("ahead", "M0 0L10 4L0 8z", 10), marker("onward", "M0 0L10 4L0 8z", 10), marker("behind", "M10 0L0 4L10 8z", 0)));
   const [outlines, titles] = frames(planned);
   made.append(...outlines);
