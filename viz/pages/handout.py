@@ -241,7 +241,7 @@ def _picture(output: Value, answers: bool) -> str:
     if answers:
         shown.backward()
     try:
-        drawn = svg(shown, inherit_color=True, legend=False, prefix="graph-")
+        drawn = svg(shown, inherit_color=True, legend=False, prefix="graph-", detail="full")
     except RenderError:
         return ""
     if not answers:
