@@ -42,7 +42,7 @@ class NativeKernel:
         program = self.program
         layout = Layout(
             lanes.flat.size, len(program.parameters), len(program.constant), len(program.inputs), max(lanes.rows, 1),
-            lanes.packed, len(self.plan.results), len(lanes.uniform) // 2, 0, self.set,
+            len(self.plan.results), len(lanes.uniform) // 2, 0, self.set,
             self.threads or choose_threads(work), self.block,
         )  # fmt: skip
         return Tape(layout, lanes.flat.code, lanes.code, lanes.uniform, lanes.flat.constants)
@@ -52,7 +52,7 @@ class NativeKernel:
         flat, order, results = flat_tape(self.plan, self.library)
         program = self.program
         layout = Layout(
-            flat.size, len(program.parameters), len(program.constant), len(program.inputs), 0, 0,
+            flat.size, len(program.parameters), len(program.constant), len(program.inputs), 0,
             len(self.plan.results), 0, results, self.set, 1, 0,
         )  # fmt: skip
         return Tape(layout, flat.code, array("i"), array("i"), flat.constants), order
@@ -76,7 +76,7 @@ class NativeKernel:
             if tape is None:
                 self._tapes[threads] = tape = self.tape(work)
             ctypes.memmove(tape.parameters, address(data), 8 * len(data))
-            self.library.c.tape_run(tape.pointer, address(numbers), width, 1, n, address(results))
+            self.library.c.tape_run(tape.pointer, address(numbers), width, n, address(results))
         values = [r / n for r in results] if reduce == "mean" else results.tolist()
         first = len(program.outputs)
         gradients = []

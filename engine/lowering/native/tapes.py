@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     Args = tuple[int, ...]
 
 # The instructions, in the order of the enumerations in kernels.h.
-FLAT_MAP, FLAT_NARY, FLAT_DOT, FLAT_GEMV, FLAT_OUTER, FLAT_GATHER, FLAT_PACK = range(7)
+FLAT_MAP, FLAT_NARY, FLAT_DOT, FLAT_GEMV, FLAT_OUTER, FLAT_GATHER = range(6)
 LANES_MAP, LANES_NARY, LANES_DOT, LANES_GEMM, LANES_OUTER, LANES_SUM = range(6)
-_MAX_TILE = 8  # MAX_MR of kernels.h: room that a blocked product's packed weights need beyond their number
 
 
 class Layout(ctypes.Structure):
@@ -29,7 +28,7 @@ class Layout(ctypes.Structure):
 
     _fields_ = [
         (name, ctypes.c_int32)
-        for name in ("n_values", "n_parameters", "n_constants", "n_inputs", "n_rows", "n_packed", "n_results",
+        for name in ("n_values", "n_parameters", "n_constants", "n_inputs", "n_rows", "n_results",
                      "n_uniform", "results", "set", "threads", "block")
     ]  # fmt: skip
 
@@ -147,6 +146,13 @@ class Flat:
             at[i] = target + j
         self.code.extend((FLAT_GEMV, len(members), n, target, a, first[0], so, si, bias))
 
+    def matrix(self, places: list[list[int]]) -> tuple[int, int, int]:
+        """The first of these places, and the steps down and along; they are copied where they are not regular."""
+        regular = _regular(places)
+        if regular is None:
+            return self.contiguous(list(chain.from_iterable(places))), len(places[0]), 1
+        return regular
+
     def contiguous(self, places: list[int]) -> int:
         """Where these places lie side by side; they are copied there unless they do already."""
         if places == list(range(places[0], places[0] + len(places))):
@@ -154,6 +160,24 @@ class Flat:
         target = self.room(len(places))
         self.code.extend((FLAT_GATHER, len(places), target, *places))
         return target
+
+
+def _regular(rows: list[list[int]]) -> tuple[int, int, int] | None:
+    """first, down and along where rows[j][k] is first + j * down + k * along, neither below 0; else None."""
+    first = rows[0][0]
+    down = rows[1][0] - first if len(rows) > 1 else 0
+    along = rows[0][1] - first if len(rows[0]) > 1 else 0
+    if down < 0 or along < 0:
+        return None
+    n = len(rows[0])
+    line = [first] * n if along == 0 else list(range(first, first + n * along, along))
+    if down == 0:
+        return (first, down, along) if all(row == line for row in rows) else None
+    for j, row in enumerate(rows):
+        start = first + j * down
+        if row != ([start] * n if along == 0 else list(range(start, start + n * along, along))):
+            return None
+    return first, down, along
 
 
 def flat_tape(plan: Plan, library: Library) -> tuple[Flat, list[int], int]:
@@ -275,7 +299,6 @@ class Lanes:
         for r, i in enumerate(plan.results):
             if not varying[i]:
                 self.uniform.extend((r, self.flat.at[i]))
-        self.packed = 0
         self.code = array("i")
         self.row: dict[int, int] = {i: k for k, i in enumerate(program.inputs)}
         self.rows = len(self.row)
@@ -363,21 +386,20 @@ class Lanes:
         if step.kind == LANES_GEMM:
             members, inputs = step.defines, step.uses
             J, K = len(members), len(inputs)
-            self.flat.code.extend((FLAT_PACK, J, K, self.packed))
-            for i in members:
-                self.flat.code.extend(map(at.__getitem__, args[i][:K]))
+            first, so, si = self.flat.matrix([[at[w] for w in args[i][:K]] for i in members])
             biases = [args[i][2 * K] if len(args[i]) % 2 else None for i in members]
-            code.extend((LANES_GEMM, J, K, self.packed))
+            code.extend((LANES_GEMM, J, K, first, so, si))
             code.extend(map(row.__getitem__, inputs))
             code.extend(map(row.__getitem__, members))
             code.extend(-1 if b is None else at[b] for b in biases)
-            self.packed += (J + _MAX_TILE) * K
         elif step.kind == LANES_OUTER:
             a, d, results = step.data
-            code.extend((LANES_OUTER, len(a), len(d)))
+            places = _regular(results)
+            code.extend((LANES_OUTER, len(a), len(d), *(places or (-1, 0, 0))))
             code.extend(map(row.__getitem__, a))
             code.extend(map(row.__getitem__, d))
-            code.extend(chain.from_iterable(results))
+            if places is None:
+                code.extend(chain.from_iterable(results))
         elif step.kind == LANES_SUM:
             code.extend((LANES_SUM, len(step.data)))
             for i, r in step.data:

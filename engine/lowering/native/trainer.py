@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 from array import array
 
 from .kernel import NativeKernel, doubles
@@ -25,11 +26,12 @@ class _Optimizer(ctypes.Structure):
 class _Training(ctypes.Structure):
     _fields_ = [
         ("tape", ctypes.c_void_p), ("X", ctypes.c_void_p),
-        *((name, ctypes.c_int64) for name in ("row", "column", "samples", "batch")),
+        *((name, ctypes.c_int64) for name in ("row", "samples", "batch")),
         *((name, ctypes.c_void_p) for name in ("order", "generator", "keys", "l2", "before")),
         ("n_trained", ctypes.c_int64), ("optimizer", _Optimizer),
         ("epoch", ctypes.c_int64), ("position", ctypes.c_int64),
         ("epoch_loss", ctypes.c_double), ("last_batch", ctypes.c_int64), ("sums", ctypes.c_void_p),
+        ("largest", ctypes.c_double), ("largest_l2", ctypes.c_double),
     ]  # fmt: skip
 
 
@@ -75,7 +77,7 @@ class Trainer:
         self._generator = None if generator is None else array("I", generator)
         self._job = job = _Training()
         job.tape, job.X = self._tape.pointer, address(self._rows)
-        job.row, job.column, job.samples, job.batch, job.n_trained = width, 1, n, batch, k
+        job.row, job.samples, job.batch, job.n_trained = width, n, batch, k
         job.keys, job.before = address(self._keys), address(self._before)
         if self._l2 is not None:
             job.l2 = address(self._l2)
@@ -106,6 +108,7 @@ class Trainer:
         self._state = [None if numbers is None else self._permuted(numbers) for numbers in lists]
         kind = OPTIMIZERS.index(optimizer)
         pointers = [None if numbers is None else address(numbers) for numbers in self._state]
+        self._job.largest = math.inf  # to be measured
         self._job.optimizer = _Optimizer(kind, flag, lr, h0, h1, h2, weight_decay, step, *pointers)
 
     def begin(self) -> None:

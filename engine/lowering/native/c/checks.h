@@ -47,12 +47,6 @@ static int valid_flat(const Layout *t, const int32_t *c, int64_t n) {
             size = 3 + (int64_t)c[1];
             NEED(n >= size && inside(c[2], c[1], first, N) && all_inside(c + 3, c[1], 0, N));
             break;
-        case FLAT_PACK:
-            NEED(n >= 4 && c[1] >= 1 && c[2] >= 1 && c[3] >= 0);
-            size = 4 + (int64_t)c[1] * c[2];
-            NEED(n >= size && all_inside(c + 4, size - 4, 0, N));
-            NEED(c[3] + (c[1] + (int64_t)MAX_MR) * c[2] <= t->n_packed);
-            break;
         default: return 0;
         }
     return n == 0;
@@ -79,19 +73,20 @@ static int valid_lanes(const Layout *t, const int32_t *c, int64_t n) {
             size = 5 + 2 * (int64_t)c[1];
             NEED(n >= size && inside(c[2], 1, first, R) && c[4] >= -N && c[4] < R && all_inside(c + 5, size - 5, -N, R));
             break;
-        case LANES_GEMM: {
-            NEED(n >= 4 && c[1] >= 1 && c[2] >= 1 && c[3] >= 0);
-            int64_t J = c[1], K = c[2];
-            size = 4 + K + 2 * J;
-            NEED(n >= size && all_inside(c + 4, K, 0, R) && all_inside(c + 4 + K, J, first, R));
-            NEED(all_inside(c + 4 + K + J, J, -1, N) && c[3] + (J + MAX_MR) * K <= t->n_packed);
+        case LANES_GEMM:
+            NEED(n >= 6 && c[1] >= 1 && c[2] >= 1 && c[3] >= 0 && c[4] >= 0 && c[5] >= 0);
+            size = 6 + 2 * (int64_t)c[1] + c[2];
+            NEED(n >= size && c[3] + (c[1] - 1) * (int64_t)c[4] + (c[2] - 1) * (int64_t)c[5] < N);
+            NEED(all_inside(c + 6, c[2], 0, R) && all_inside(c + 6 + c[2], c[1], first, R));
+            NEED(all_inside(c + 6 + c[2] + c[1], c[1], -1, N));
             break;
-        }
         case LANES_OUTER: {
-            NEED(n >= 3 && c[1] >= 1 && c[2] >= 1);
-            int64_t K = c[1], J = c[2];
-            size = 3 + K + J + K * J;
-            NEED(n >= size && all_inside(c + 3, K + J, 0, R) && all_inside(c + 3 + K + J, K * J, 0, t->n_results));
+            NEED(n >= 6 && c[1] >= 1 && c[2] >= 1);
+            int64_t places = c[3] < 0 ? (int64_t)c[1] * c[2] : 0;
+            size = 6 + (int64_t)c[1] + c[2] + places;
+            NEED(n >= size && all_inside(c + 6, (int64_t)c[1] + c[2], 0, R));
+            if (places) NEED(all_inside(c + size - places, places, 0, t->n_results));
+            else NEED(c[4] >= 0 && c[5] >= 0 && c[3] + (c[1] - 1) * (int64_t)c[4] + (c[2] - 1) * (int64_t)c[5] < t->n_results);
             break;
         }
         case LANES_SUM:
@@ -107,7 +102,7 @@ static int valid_lanes(const Layout *t, const int32_t *c, int64_t n) {
 }
 static int valid(const Layout *t, const int32_t *flat, int64_t n_flat, const int32_t *lanes, int64_t n_lanes,
                  const int32_t *uniform) {
-    NEED(t->n_parameters >= 0 && t->n_constants >= 0 && t->n_inputs >= 0 && t->n_packed >= 0 && t->n_results >= 0);
+    NEED(t->n_parameters >= 0 && t->n_constants >= 0 && t->n_inputs >= 0 && t->n_results >= 0);
     NEED(t->n_rows >= 0 && t->n_uniform >= 0 && t->threads >= 1 && t->threads <= 64 && t->block >= 0);
     NEED(t->block <= 1 << 20 && t->set >= 0 && t->set < 8 && supported(t->set));
     NEED((int64_t)t->n_parameters + t->n_constants + (t->n_rows ? 0 : t->n_inputs) <= t->n_values);

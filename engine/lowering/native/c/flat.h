@@ -113,20 +113,7 @@ static void flat_outer(const int32_t *c, double *U) {
         for (; j < J; j++) d[j * dj] = a[k] * b[j];
     }
 }
-/* Weights of a blocked product, MR outputs side by side for each input; missing outputs of the last tile stay unread. */
-static void flat_pack(const int32_t *c, const double *U, double *packed) {
-    int64_t J = c[1], K = c[2];
-    const int32_t *index = c + 4;
-    packed += c[3];
-    for (int64_t j = 0; j < J; j += MR) {
-        int64_t m = J - j < MR ? J - j : MR;
-        for (int64_t q = 0; q < m; q++)
-            for (int64_t k = 0; k < K; k++) packed[k * MR + q] = U[index[(j + q) * K + k]];
-        packed += K * MR;
-    }
-}
-
-static void run_flat(const int32_t *c, int64_t n, double *U, double *packed) {
+static void run_flat(const int32_t *c, int64_t n, double *U) {
     const int32_t *end = c + n;
     while (c < end) switch (c[0]) {
         case FLAT_MAP: flat_map(c, U); c += 10; break;
@@ -142,12 +129,10 @@ static void run_flat(const int32_t *c, int64_t n, double *U, double *packed) {
         }
         case FLAT_GEMV: flat_gemv(c, U); c += 9; break;
         case FLAT_OUTER: flat_outer(c, U); c += 8; break;
-        case FLAT_GATHER: {
+        default: {
             double *d = U + c[2];
             for (int32_t i = 0; i < c[1]; i++) d[i] = U[c[3 + i]];
             c += 3 + c[1];
-            break;
         }
-        default: flat_pack(c, U, packed); c += 4 + (int64_t)c[1] * c[2];
         }
 }

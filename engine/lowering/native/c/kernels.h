@@ -2,7 +2,7 @@
 #pragma once
 #include <stdint.h>
 
-#define MAX_MR 8  /* of all instruction sets: room in the packed weights */
+#define SCRATCH 24 /* doubles a sample that lanes needs for rows turned into columns */
 
 typedef struct {
     int32_t kind; /* 0 SGD, 1 Adam, 2 AdamW, 3 RMSprop, 4 Adagrad */
@@ -15,13 +15,17 @@ typedef struct {
 typedef struct {
     const char *name;
     int width;
-    void (*flat)(const int32_t *code, int64_t n, double *U, double *packed);
-    void (*lanes)(const int32_t *code, int64_t n, const double *U, const double *packed, double *L, int64_t ld,
-                  int64_t samples, double *acc);
+    void (*flat)(const int32_t *code, int64_t n, double *U);
+    void (*lanes)(const int32_t *code, int64_t n, const double *U, double *L, int64_t ld, int64_t samples, double *acc,
+                  double *scratch);
+    void (*turn_samples)(int64_t I, int64_t n, const double *X, int64_t row, const int32_t *order, int64_t first,
+                         double *L, int64_t ld);
     int (*update)(Optimizer *o, int64_t n, double *p, const double *g, const double *l2, double scale);
+    int (*update_safely)(Optimizer *o, int64_t n, double *p, const double *g, const double *l2, double scale);
+    double (*max_magnitude)(const double *p, int64_t n);
 } Kernels;
 
-enum { FLAT_MAP, FLAT_NARY, FLAT_DOT, FLAT_GEMV, FLAT_OUTER, FLAT_GATHER, FLAT_PACK, FLAT_CODES };
+enum { FLAT_MAP, FLAT_NARY, FLAT_DOT, FLAT_GEMV, FLAT_OUTER, FLAT_GATHER, FLAT_CODES };
 enum { LANES_MAP, LANES_NARY, LANES_DOT, LANES_GEMM, LANES_OUTER, LANES_SUM, LANES_CODES };
 enum { NARY_SUM, NARY_MEAN, NARY_LOGSUMEXP, NARY_CODES };
 #define NARY_NAMES "sum mean logsumexp"

@@ -2,6 +2,7 @@
 #pragma once
 #include "kernels.h"
 #include "map.h"
+#include "products.h"
 
 typedef struct {
     const double *p;
@@ -101,127 +102,6 @@ INLINE void lanes_dot_at(const int32_t *c, const double *U, double *L, int64_t l
     for (int t = 0; t < T; t++) store(L + c[2] * ld + (v + t) * W, s[t]);
 }
 
-/* A tile of a blocked product: m outputs by r vectors of samples, over all inputs. */
-INLINE void gemm_tile(const int m, const int r, int64_t K, const double *w, const int32_t *in, const int32_t *out,
-                      const int32_t *bias, const double *U, double *L, int64_t ld) {
-    V s[MR][4]; /* of fixed size, of which m by r are used: once unrolled, they live in registers */
-#pragma GCC unroll 8
-    for (int q = 0; q < m; q++)
-#pragma GCC unroll 8
-        for (int t = 0; t < r; t++) s[q][t] = bias[q] < 0 ? zero_() : splat(U[bias[q]]);
-    for (int64_t k = 0; k < K; k++, w += MR) {
-        const double *row = L + in[k] * ld;
-        V a[4];
-#pragma GCC unroll 8
-        for (int t = 0; t < r; t++) a[t] = load(row + t * W);
-#pragma GCC unroll 8
-        for (int q = 0; q < m; q++) {
-            V x = splat(w[q]);
-#pragma GCC unroll 8
-            for (int t = 0; t < r; t++) s[q][t] = fma_(x, a[t], s[q][t]);
-        }
-    }
-#pragma GCC unroll 8
-    for (int q = 0; q < m; q++)
-#pragma GCC unroll 8
-        for (int t = 0; t < r; t++) store(L + out[q] * ld + t * W, s[q][t]);
-}
-#define GEMM_CASE(m)                                                         \
-    case m:                                                                  \
-        if (r == NR) gemm_tile(m, NR, K, w, in, out, bias, U, L, ld);        \
-        else gemm_tile(m, 1, K, w, in, out, bias, U, L, ld);                 \
-        break;
-static void gemm_any(int64_t m, int r, int64_t K, const double *w, const int32_t *in, const int32_t *out,
-                     const int32_t *bias, const double *U, double *L, int64_t ld) {
-    switch (m) {
-        GEMM_CASE(1) GEMM_CASE(2) GEMM_CASE(3) GEMM_CASE(4)
-#if MR > 4
-        GEMM_CASE(5) GEMM_CASE(6)
-#endif
-#if MR > 6
-        GEMM_CASE(7) GEMM_CASE(8)
-#endif
-    }
-}
-static const int32_t *lanes_gemm(const int32_t *c, const double *U, const double *packed, double *L, int64_t ld,
-                                 int64_t nv) {
-    int64_t J = c[1], K = c[2];
-    const int32_t *in = c + 4, *out = in + K, *bias = out + J;
-    packed += c[3];
-    if (J <= 2) { /* few outputs: more samples at a time hide the latency of the additions */
-        int64_t v = 0;
-        for (; v + 4 <= nv; v += 4)
-            if (J == 1) gemm_tile(1, 4, K, packed, in, out, bias, U, L + v * W, ld);
-            else gemm_tile(2, 4, K, packed, in, out, bias, U, L + v * W, ld);
-        for (; v < nv; v++) gemm_any(J, 1, K, packed, in, out, bias, U, L + v * W, ld);
-    } else
-        for (int64_t j0 = 0; j0 < J; j0 += CHUNK) {
-            int64_t j1 = j0 + CHUNK < J ? j0 + CHUNK : J;
-            for (int64_t v = 0; v < nv; v += NR) {
-                int r = v + NR <= nv ? NR : 1;
-                for (int64_t j = j0; j < j1; j += MR)
-                    gemm_any(j + MR <= j1 ? MR : j1 - j, r, K, packed + j * K, in, out + j, bias + j, U, L + v * W, ld);
-            }
-        }
-    return bias + J;
-}
-
-/* acc[k, j] += sum over samples of A[k] D[j], a tile of them. */
-INLINE void outer_tile(const int m, const int r, const int32_t *ra, const int32_t *rd, const int32_t *index,
-                       int64_t stride, const double *L, int64_t ld, int64_t full, M mask, double *acc) {
-    V s[4][3];
-    const double *A[4], *D[3];
-#pragma GCC unroll 8
-    for (int q = 0; q < m; q++) A[q] = L + ra[q] * ld;
-#pragma GCC unroll 8
-    for (int t = 0; t < r; t++) D[t] = L + rd[t] * ld;
-#pragma GCC unroll 8
-    for (int q = 0; q < m; q++)
-#pragma GCC unroll 8
-        for (int t = 0; t < r; t++) s[q][t] = splat(-0.0); /* as in sum_of_row */
-    int64_t o = 0;
-    for (; o < full; o += W) {
-        V d[3];
-#pragma GCC unroll 8
-        for (int t = 0; t < r; t++) d[t] = load(D[t] + o);
-#pragma GCC unroll 8
-        for (int q = 0; q < m; q++) {
-            V a = load(A[q] + o);
-#pragma GCC unroll 8
-            for (int t = 0; t < r; t++) s[q][t] = fma_(a, d[t], s[q][t]);
-        }
-    }
-    if (any(mask)) {
-#pragma GCC unroll 8
-        for (int q = 0; q < m; q++) {
-            V a = load(A[q] + o);
-#pragma GCC unroll 8
-            for (int t = 0; t < r; t++) s[q][t] = select_(mask, fma_(a, load(D[t] + o), s[q][t]), s[q][t]);
-        }
-    }
-#pragma GCC unroll 8
-    for (int q = 0; q < m; q++)
-#pragma GCC unroll 8
-        for (int t = 0; t < r; t++) acc[index[q * stride + t]] += hsum(s[q][t]);
-}
-#define OUTER_CASE(m)                                                                                     \
-    case m:                                                                                               \
-        if (r == 3) outer_tile(m, 3, ra, rd, index, J, L, ld, full, mask, acc);                           \
-        else if (r == 2) outer_tile(m, 2, ra, rd, index, J, L, ld, full, mask, acc);                      \
-        else outer_tile(m, 1, ra, rd, index, J, L, ld, full, mask, acc);                                  \
-        break;
-static const int32_t *lanes_outer(const int32_t *c, const double *L, int64_t ld, int64_t full, M mask, double *acc) {
-    int64_t K = c[1], J = c[2];
-    const int32_t *A = c + 3, *D = A + K, *targets = D + J;
-    for (int64_t j0 = 0; j0 < J; j0 += 24) /* rows that stay in the first-level cache while all of A pass */
-        for (int64_t k = 0; k < K; k += 4)
-            for (int64_t j = j0; j < J && j < j0 + 24; j += 3) {
-                int64_t m = K - k < 4 ? K - k : 4, r = J - j < 3 ? J - j : 3;
-                const int32_t *ra = A + k, *rd = D + j, *index = targets + k * J + j;
-                switch (m) { OUTER_CASE(1) OUTER_CASE(2) OUTER_CASE(3) OUTER_CASE(4) }
-            }
-    return targets + K * J;
-}
 INLINE double sum_of_row(const double *p, int64_t full, M mask) {
     V none = splat(-0.0), s0 = none, s1 = none, s2 = none, s3 = none; /* -0.0 + x is x, for x = -0.0 as well */
     int64_t o = 0;
@@ -232,8 +112,8 @@ INLINE double sum_of_row(const double *p, int64_t full, M mask) {
     return hsum((s0 + s1) + (s2 + s3));
 }
 
-static void run_lanes(const int32_t *c, int64_t n, const double *U, const double *packed, double *L, int64_t ld,
-                      int64_t samples, double *acc) {
+static void run_lanes(const int32_t *c, int64_t n, const double *U, double *L, int64_t ld, int64_t samples, double *acc,
+                      double *scratch) {
     const int32_t *end = c + n;
     int64_t nv = (samples + W - 1) / W, full = samples / W * W;
     M mask;
@@ -255,8 +135,8 @@ static void run_lanes(const int32_t *c, int64_t n, const double *U, const double
             c += 5 + 2 * (int64_t)c[1];
             break;
         }
-        case LANES_GEMM: c = lanes_gemm(c, U, packed, L, ld, nv); break;
-        case LANES_OUTER: c = lanes_outer(c, L, ld, full, mask, acc); break;
+        case LANES_GEMM: c = lanes_gemm(c, U, L, ld, nv); break;
+        case LANES_OUTER: c = lanes_outer(c, L, ld, samples, full, mask, acc, scratch); break;
         default:
             for (int32_t i = 0; i < c[1]; i++) acc[c[3 + 2 * i]] += sum_of_row(L + c[2 + 2 * i] * ld, full, mask);
             c += 2 + 2 * (int64_t)c[1];

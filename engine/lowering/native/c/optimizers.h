@@ -9,6 +9,81 @@ INLINE uint64_t not_finite(double x) { /* for a loop without a branch */
     memcpy(&bits, &x, 8);
     return ((bits & 0x7ff0000000000000u) + 0x0010000000000000u) & 0x8000000000000000u;
 }
+/* The largest magnitude, with nan above infinity: as bits, magnitudes have the order of integers. */
+static double max_magnitude(const double *p, int64_t n) {
+    M most = {}, next = {};
+    int64_t i = 0, bits = 0;
+    for (; i + 2 * W <= n; i += 2 * W) {
+        M a = (M)load(p + i) & INT64_MAX, b = (M)load(p + i + W) & INT64_MAX;
+        most = (M)select_(a > most, (V)a, (V)most);
+        next = (M)select_(b > next, (V)b, (V)next);
+    }
+    most = (M)select_(next > most, (V)next, (V)most);
+    for (int l = 0; l < W; l++) bits = most[l] > bits ? most[l] : bits;
+    for (; i < n; i++) {
+        int64_t x;
+        memcpy(&x, p + i, 8);
+        x &= INT64_MAX;
+        bits = x > bits ? x : bits;
+    }
+    double x;
+    memcpy(&x, &bits, 8);
+    return x;
+}
+
+/* The update where nothing can overflow, which the caller has seen to: for SGD and Adam in vectors, else 0 and nothing
+ * is done. */
+#define EACH_RUN(BODY)                                                           do {                                                                             int64_t i = 0;                                                               for (; i + W <= n; i += W) { BODY(load, store) }                             for (; i < n; i++) { BODY(load_one, store_one) }                         } while (0)
+INLINE V load_one(const double *p) { return splat(*p); }
+INLINE void store_one(double *p, V x) { *p = x[0]; }
+static int update_safely(Optimizer *o, int64_t n, double *p, const double *sums, const double *l2, double scale) {
+    double lr = o->lr, wd = o->weight_decay, h0 = o->h0, h1 = o->h1;
+    if (o->kind > 2 || (o->kind > 0 && o->flag)) return 0;
+    double *s0 = o->s0, *s1 = o->s1, none = 0.0;
+    int first = o->step++ == 0;
+    double t = (double)o->step, c1 = 1 - pow(h0, t), c2 = sqrt(1 - pow(h1, t));
+    if (o->kind == 0 && !s0 && !l2 && wd == 0) {
+        double rate = lr * scale;
+#define BODY(LOAD, STORE) STORE(p + i, LOAD(p + i) - rate * LOAD(sums + i));
+        EACH_RUN(BODY);
+#undef BODY
+        return 1;
+    }
+    const double *c = l2 ? l2 : &none;
+    int64_t has_l2 = l2 != NULL;
+    if (o->kind == 0) {
+        double keep = first ? 0.0 : h0, take = first ? 1.0 : 1 - h1;
+#define BODY(LOAD, STORE)                                                               \
+    V x = LOAD(p + i), g = LOAD(sums + i) * scale;                                      \
+    if (has_l2) g += LOAD(c + i) * x;                                                   \
+    g += wd * x;                                                                        \
+    if (s0) {                                                                           \
+        V b = keep * LOAD(s0 + i) + take * g;                                           \
+        STORE(s0 + i, b);                                                               \
+        g = o->flag ? g + h0 * b : b;                                                   \
+    }                                                                                   \
+    STORE(p + i, x - lr * g);
+        EACH_RUN(BODY);
+#undef BODY
+        return 1;
+    }
+    double rate = lr / c1, root = 1 / c2, eps = o->h2, shrink = o->kind == 2 ? 1 - lr * wd : 1.0;
+    double decay = o->kind == 2 ? 0.0 : wd;
+#define BODY(LOAD, STORE)                                                               \
+    V x = LOAD(p + i), g = LOAD(sums + i) * scale;                                      \
+    if (has_l2) g += LOAD(c + i) * x;                                                   \
+    x *= shrink;                                                                        \
+    g += decay * x;                                                                     \
+    V m = LOAD(s0 + i), v = LOAD(s1 + i);                                               \
+    m += (1 - h0) * (g - m);                                                            \
+    v = h1 * v + (1 - h1) * g * g;                                                      \
+    STORE(s0 + i, m);                                                                   \
+    STORE(s1 + i, v);                                                                   \
+    STORE(p + i, x - rate * m / (sqrt_(v) * root + eps));
+    EACH_RUN(BODY);
+#undef BODY
+    return 1;
+}
 static int update(Optimizer *o, int64_t n, double *restrict p, const double *restrict sums, const double *restrict l2,
                   double scale) {
     double lr = o->lr, wd = o->weight_decay, h0 = o->h0, h1 = o->h1, h2 = o->h2;

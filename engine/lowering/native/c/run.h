@@ -5,7 +5,7 @@ EXPORT void tape_free(Tape *t) {
     pool_free(t->pool);
     if (t->L)
         for (int i = 0; i < t->is.threads; i++) free(t->L[i]);
-    free(t->L), free(t->acc), free(t->packed), free(t->U), free(t->uniform), free(t->lanes), free(t->flat);
+    free(t->L), free(t->acc), free(t->U), free(t->uniform), free(t->lanes), free(t->flat);
     free(t);
 }
 static void *copy_of(const void *p, size_t size) {
@@ -34,18 +34,17 @@ EXPORT Tape *tape_new(const Layout *layout, const int32_t *flat, int64_t n_flat,
     t->uniform = copy_of(uniform, 8 * (size_t)layout->n_uniform);
     int64_t block = layout->block, T = layout->threads;
     if (!block) {
-        block = layout->n_rows ? 40000 / layout->n_rows : 1;
-        block = block < 104 ? 104 : block > 256 ? 256 : block;
+        block = layout->n_rows ? 56000 / layout->n_rows : 1; /* 450 kB of rows, which stay in the second-level cache */
+        block = block < 48 ? 48 : block > 256 ? 256 : block;
     }
     t->ld = (block + 7) / 8 * 8;
     if (t->ld / 8 % 2 == 0) t->ld += 8; /* an odd number of cache lines: rows do not compete for the same ones */
     t->is.block = block;
     t->U = doubles(layout->n_values);
-    t->packed = doubles(layout->n_packed);
     t->acc = doubles(layout->n_results * T);
     t->L = calloc(T, sizeof(double *));
-    int complete = t->flat && t->lanes && t->uniform && t->U && t->packed && t->acc && t->L;
-    for (int i = 0; complete && i < T; i++) complete = (t->L[i] = doubles(layout->n_rows * t->ld)) != NULL;
+    int complete = t->flat && t->lanes && t->uniform && t->U && t->acc && t->L;
+    for (int i = 0; complete && i < T; i++) complete = (t->L[i] = doubles((layout->n_rows + SCRATCH) * t->ld)) != NULL;
     if (!complete) {
         tape_free(t);
         return NULL;
@@ -66,14 +65,14 @@ static const double *run(Tape *t, Batch *b) {
         for (int64_t i = 0; i < R && b->samples != 1; i++) acc[i] = -0.0;
         for (int64_t s = 0; s < b->samples; s++) {
             const double *x = b->X + (b->order ? b->order[b->first + s] : b->first + s) * b->row;
-            for (int64_t i = 0; i < I; i++) t->U[inputs + i] = x[i * b->column];
-            t->kernels->flat(t->flat, t->n_flat, t->U, NULL);
+            for (int64_t i = 0; i < I; i++) t->U[inputs + i] = x[i];
+            t->kernels->flat(t->flat, t->n_flat, t->U);
             if (b->samples == 1) return t->U + t->is.results;
             for (int64_t r = 0; r < R; r++) acc[r] += t->U[t->is.results + r];
         }
         return acc;
     }
-    t->kernels->flat(t->flat, t->n_flat, t->U, t->packed);
+    t->kernels->flat(t->flat, t->n_flat, t->U);
     int64_t width = t->kernels->width, blocks = (b->samples + t->is.block - 1) / t->is.block;
     if (blocks < T && b->samples >= 8 * T) blocks = T;
     blocks = (blocks + T - 1) / T * T;
@@ -103,7 +102,7 @@ static const double *run(Tape *t, Batch *b) {
         acc[t->uniform[2 * i]] = t->U[t->uniform[2 * i + 1]] * (double)b->samples;
     return acc;
 }
-EXPORT void tape_run(Tape *t, const double *X, int64_t row, int64_t column, int64_t samples, double *results) {
-    Batch b = {X, row, column, NULL, 0, samples, 0, 0};
+EXPORT void tape_run(Tape *t, const double *X, int64_t row, int64_t samples, double *results) {
+    Batch b = {X, row, NULL, 0, samples, 0, 0};
     memcpy(results, run(t, &b), sizeof(double) * t->is.n_results);
 }

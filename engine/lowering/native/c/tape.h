@@ -2,7 +2,7 @@
 #pragma once
 typedef struct {
     int32_t n_values, n_parameters, n_constants, n_inputs; /* of U; the inputs are values only of a flat tape */
-    int32_t n_rows, n_packed, n_results;                   /* n_rows is 0 for a flat tape */
+    int32_t n_rows, n_results;                             /* n_rows is 0 for a flat tape */
     int32_t n_uniform;  /* results that do not vary between samples, as pairs (result, value) */
     int32_t results;    /* flat: the first of the values that are the results */
     int32_t set;        /* index of the instruction set */
@@ -16,6 +16,6 @@ typedef struct {
     const Kernels *kernels;
     int32_t *flat, *lanes, *uniform;
     int64_t n_flat, n_lanes, ld;
-    double *U, *packed, *acc, **L; /* acc: a row a thread */
+    double *U, *acc, **L; /* acc: a row a thread */
     struct Pool *pool;
 } Tape;

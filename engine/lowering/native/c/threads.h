@@ -2,8 +2,8 @@
 #pragma once
 
 typedef struct {
-    const double *X;          /* sample i, input j at X[i * row + j * column] */
-    int64_t row, column;
+    const double *X;          /* sample i, input j at X[i * row + j] */
+    int64_t row;
     const int32_t *order;     /* NULL: in the order of X */
     int64_t first, samples, blocks, per_block;
 } Batch;
@@ -20,20 +20,14 @@ typedef struct Pool {
 } Pool;
 
 static void run_part(Tape *t, const Batch *b, int part) {
-    int64_t I = t->is.n_inputs, T = t->is.threads, width = t->kernels->width, ld = t->ld;
+    int64_t I = t->is.n_inputs, T = t->is.threads, ld = t->ld;
     double *L = t->L[part], *acc = t->acc + (int64_t)part * t->is.n_results;
     for (int64_t i = 0; i < t->is.n_results; i++) acc[i] = -0.0;
     for (int64_t k = b->blocks * part / T; k < b->blocks * (part + 1) / T; k++) {
         int64_t s0 = b->first + k * b->per_block, n = b->first + b->samples - s0;
         if (n > b->per_block) n = b->per_block;
-        int64_t padded = (n + width - 1) / width * width;
-        for (int64_t i = 0; i < I; i++) {
-            double *row = L + i * ld;
-            const double *x = b->X + i * b->column;
-            for (int64_t s = 0; s < n; s++) row[s] = x[(b->order ? b->order[s0 + s] : s0 + s) * b->row];
-            for (int64_t s = n; s < padded; s++) row[s] = row[n - 1]; /* not summed; a sample, so never slow */
-        }
-        t->kernels->lanes(t->lanes, t->n_lanes, t->U, t->packed, L, ld, n, acc);
+        t->kernels->turn_samples(I, n, b->X, b->row, b->order, s0, L, ld);
+        t->kernels->lanes(t->lanes, t->n_lanes, t->U, L, ld, n, acc, L + t->is.n_rows * ld);
     }
 }
 static void *work(void *argument) {

@@ -37,7 +37,7 @@ static void permute(int32_t *order, int64_t n, uint32_t *mt, double *keys, int32
 typedef struct {
     Tape *tape;
     const double *X;
-    int64_t row, column, samples, batch;
+    int64_t row, samples, batch;
     int32_t *order;        /* room for a permutation of the samples, or NULL: never shuffled */
     uint32_t *generator;   /* 624 words of random.getstate() and the index of the next one */
     double *keys;          /* room for a double and an int32 a sample, and one more */
@@ -49,6 +49,8 @@ typedef struct {
     double epoch_loss;     /* sum over the samples of this epoch so far */
     int64_t last_batch;    /* samples of the last step */
     const double *sums;    /* the results of the last step */
+    double largest;        /* no parameter and no state of the optimiser is larger; infinite where that is not known */
+    double largest_l2;
 } Trainer;
 
 enum { DONE, TIME_IS_UP, NOT_FINITE };
@@ -65,6 +67,52 @@ static void keep(double **states, double *p, double *before, int64_t n, int rest
         else if (x) memcpy(y, x, sizeof(double) * n);
     }
 }
+/* A bound on the magnitude of parameters and state after a step with gradients of at most g; r->largest bounds them
+ * before. While it is far below the largest double nothing can overflow, and no step needs to be kept to be taken back. */
+static double bound_after(const Trainer *r, double g) {
+    const Optimizer *o = &r->optimizer;
+    double most = g + (r->largest_l2 + fabs(o->weight_decay)) * r->largest; /* of a gradient with its penalties */
+    if (!(most < 1e60 && fabs(o->lr) < 1e20 && fabs(o->weight_decay) < 1e10 && fabs(o->h0) <= 1 && fabs(o->h1) <= 1))
+        return INFINITY;
+    double state = r->largest + 2 * most + most * most, step = 2 * (state + most);
+    if (o->kind) step = o->h2 > 1e-20 && o->h0 < 1 ? state / (1 - fabs(o->h0)) / o->h2 : INFINITY;
+    return r->largest * (1 + fabs(o->lr * o->weight_decay)) + fabs(o->lr) * step + state;
+}
+static void measure(Trainer *r) {
+    double (*most)(const double *, int64_t) = r->tape->kernels->max_magnitude;
+    const double *states[4] = {r->tape->U, r->optimizer.s0, r->optimizer.s1, r->optimizer.s2};
+    r->largest = 0.0;
+    for (int i = 0; i < 4; i++) {
+        double x = states[i] ? most(states[i], r->n_trained) : 0.0;
+        if (!(x <= r->largest)) r->largest = x;
+    }
+    r->largest_l2 = r->l2 ? most(r->l2, r->n_trained) : 0.0;
+}
+/* Update the parameters from the sums over n samples; 0 where a gradient or a new parameter is not finite, and then
+ * nothing has changed. */
+static int take_step(Trainer *r, const double *sums, int64_t n) {
+    const Kernels *k = r->tape->kernels;
+    Optimizer *o = &r->optimizer;
+    double *p = r->tape->U, *states[3] = {o->s0, o->s1, o->s2}, scale = 1.0 / (double)n;
+    double g = k->max_magnitude(sums, r->n_trained) / (double)n, bound = bound_after(r, g);
+    if (!(bound < 1e100)) { /* a bound grows faster than what it bounds */
+        measure(r);
+        bound = bound_after(r, g);
+    }
+    if (bound < 1e100) {
+        if (r->l2) memcpy(r->before, p, sizeof(double) * r->n_trained); /* the gradient is asked for later */
+        if (k->update_safely(o, r->n_trained, p, sums, r->l2, scale)) {
+            r->largest = bound;
+            return 1;
+        }
+    }
+    r->largest = INFINITY;
+    keep(states, p, r->before, r->n_trained, 0);
+    if (k->update(o, r->n_trained, p, sums, r->l2, scale)) return 1;
+    keep(states, p, r->before, r->n_trained, 1);
+    o->step--;
+    return 0;
+}
 /* Train until `epochs` are done, for about `seconds` at most, whole steps only; losses[k] is that of epoch k. A step whose
  * loss, gradient or new parameters are not finite is not taken. */
 EXPORT int32_t tape_train(Trainer *r, int64_t epochs, double seconds, double *losses) {
@@ -73,7 +121,6 @@ EXPORT int32_t tape_train(Trainer *r, int64_t epochs, double seconds, double *lo
     double end = seconds_now() + seconds;
     double estimate = 1e-9 * (double)(t->n_flat + t->n_lanes) * (double)r->batch + 1e-7;
     int64_t between = estimate > 1e-4 ? 1 : (int64_t)(1e-4 / estimate); /* looking at the clock costs 30 ns */
-    double *states[3] = {r->optimizer.s0, r->optimizer.s1, r->optimizer.s2};
     while (r->epoch < epochs) {
         if (r->position == 0) {
             /* Here, and not below: an epoch that has its order must take a step, or it would be drawn again. */
@@ -84,17 +131,12 @@ EXPORT int32_t tape_train(Trainer *r, int64_t epochs, double seconds, double *lo
         while (r->position < r->samples) {
             if (r->position && steps && steps % between == 0 && seconds_now() > end) return TIME_IS_UP;
             int64_t n = r->samples - r->position < r->batch ? r->samples - r->position : r->batch;
-            Batch b = {r->X, r->row, r->column, r->order, r->position, n, 0, 0};
+            Batch b = {r->X, r->row, r->order, r->position, n, 0, 0};
             const double *results = run(t, &b);
             double loss = results[0] / (double)n;
-            keep(states, t->U, r->before, r->n_trained, 0);
             r->sums = NULL; /* what it pointed to is overwritten by now */
             if (!isfinite(loss)) return NOT_FINITE;
-            if (!t->kernels->update(&r->optimizer, r->n_trained, t->U, results + 1, r->l2, 1.0 / (double)n)) {
-                keep(states, t->U, r->before, r->n_trained, 1);
-                r->optimizer.step--;
-                return NOT_FINITE;
-            }
+            if (!take_step(r, results + 1, n)) return NOT_FINITE;
             r->sums = results;
             r->last_batch = n;
             r->epoch_loss += loss * (double)n;

@@ -13,6 +13,7 @@
 #if defined(__AVX512F__)
 #define W 8
 #define MR 8 /* outputs of a tile of a blocked product */
+#define NR 3 /* vectors of samples of a tile */
 #define ISA_NAME "avx512"
 #elif defined(__AVX2__)
 #define W 4
@@ -31,8 +32,10 @@
 #define MR 4
 #define ISA_NAME "generic"
 #endif
-#define NR 2      /* vectors of samples of a tile */
-#define CHUNK 48  /* outputs whose weights stay in the cache while the samples of a block pass; a multiple of every MR */
+#ifndef NR
+#define NR 2
+#endif
+#define CHUNK 48  /* outputs whose weights stay in the cache while the samples of a block pass; or fewer */
 
 typedef double V __attribute__((vector_size(8 * W)));
 typedef int64_t M __attribute__((vector_size(8 * W)));
