@@ -7,9 +7,10 @@ In a large graph this takes most of the time.
 from __future__ import annotations
 
 import gc
+from _io import _IOBase
 
 
-class collector_paused:
+class collector_paused(_IOBase):
     """A context without the cyclic collector; on leaving it, by whatever way, the collector is as it was.
 
     >>> from engine import Value, collector_paused
@@ -19,10 +20,19 @@ class collector_paused:
     ...         y = y * 1.001
     """
 
-    def __enter__(self) -> None:
-        self.was_enabled = gc.isenabled()
-        gc.disable()
+    # Entering and leaving are calls of C functions, between whose steps no signal handler runs: written in Python, a
+    # Ctrl-C inside either would leave the collector off for the rest of the process. The __exit__ that files have is
+    # the one in C that calls a method without arguments, ``close``. Files are closed once more when they are freed,
+    # unless they say that they are closed.
+    closed = True
+    __enter__ = staticmethod(gc.disable)  # type: ignore[assignment]
+    close = staticmethod(gc.enable)
 
-    def __exit__(self, *exception: object) -> None:
-        if self.was_enabled:
-            gc.enable()
+    def __new__(cls) -> collector_paused:
+        return super().__new__(cls if gc.isenabled() else _paused_already)
+
+
+class _paused_already(collector_paused):
+    """Inside another pause, or where the program runs without the collector: leaves it off."""
+
+    close = staticmethod(gc.disable)

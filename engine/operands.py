@@ -28,7 +28,7 @@ def real_number(x: object, what: str = "Value") -> float:
     """
     if type(x) is float:
         return x
-    if type(x) is not int and not isinstance(x, (int, float)) and not _is_real(x):
+    if type(x) is not int and not is_real(x):
         hints = {
             "Value": "a Value cannot hold another; use it directly, or its .data",
             "str": "convert it with float(...) first",
@@ -43,7 +43,10 @@ def real_number(x: object, what: str = "Value") -> float:
         raise OverflowError(f"{what} takes a number that fits a float (up to 1.8e308), got {shortened(x)}") from None
 
 
-def _is_real(x: object) -> bool:
+def is_real(x: object) -> bool:
+    """Whether x is a number that a Value can hold: no Value, no text, no complex number, no array."""
+    if isinstance(x, (int, float)):
+        return True
     import numbers
 
     if isinstance(x, numbers.Real):  # Fraction and NumPy's integers and floats register there
@@ -68,7 +71,7 @@ def operand(x: object) -> Value | None:
     if type(x) is not float:
         if isinstance(x, Value):
             return x
-        if type(x) is not int and not isinstance(x, (int, float)) and not _is_real(x):
+        if type(x) is not int and not is_real(x):
             return None
         try:
             x = float(x)  # type: ignore[arg-type]

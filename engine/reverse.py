@@ -75,9 +75,22 @@ def backward(output: Value) -> None:
         order = marked(output)
         output._adjoint = 1.0
         propagate(order)
-        grads = [node.grad + node._adjoint if node.op is None else node._adjoint for node in order]
+        try:
+            grads = [node.grad + node._adjoint if node.op is None else node._adjoint for node in order]
+        except TypeError:
+            grads = [_held(node) + node._adjoint if node.op is None else node._adjoint for node in order]
         # map and deque run in C: no signal handler, hence no KeyboardInterrupt, comes between two of the writes.
         deque(map(_set_grad, order, grads), maxlen=0)
+
+
+def _held(leaf: Value) -> float:
+    """The gradient that a leaf holds; ``a.grad = None``, as PyTorch's users clear it, is 0."""
+    grad: float | None = leaf.grad
+    if grad is None:
+        return 0.0
+    if not isinstance(grad, (int, float)):
+        raise TypeError(f"backward: the gradient of {leaf.label or 'a leaf'} is {grad!r:.60}: set it to a number")
+    return grad
 
 
 @overload

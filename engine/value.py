@@ -13,7 +13,7 @@ from itertools import chain
 
 from . import operands, operations
 from .graph import toposort
-from .operands import UNSET, real_number
+from .operands import UNSET, is_real, real_number
 from .operations import Operations
 
 TYPE_CHECKING = False
@@ -41,9 +41,10 @@ class Value(Operations):
     >>> a.grad, b.grad
     (-2.9293491751468355, 2.0)
 
-    Equality and hash are identity, so that nodes can be collected in sets; ``<`` and friends compare data. Changing
-    ``data`` of a leaf does not change nodes already computed from it: their local derivatives are those of the forward
-    pass. Raises TypeError where data is no real number.
+    Equality and hash are identity, so that nodes can be collected in sets; ``==`` with a number, which would be False
+    without a word, is a TypeError. ``<`` and friends compare data. Changing ``data`` of a leaf does not change nodes
+    already computed from it: their local derivatives are those of the forward pass. Raises TypeError where data is no
+    real number or the label no text.
     """
 
     # The operands of one- and two-argument nodes have slots of their own, with the local derivatives beside them: a
@@ -69,7 +70,7 @@ class Value(Operations):
     def __init__(self, data: Number, label: str = "") -> None:
         self.data = data if type(data) is float else real_number(data)
         self.grad = UNSET
-        self.label = label
+        self.label = label if type(label) is str else _text(label)
         self.op = None
         self._a = None
         self._b = None
@@ -103,8 +104,8 @@ class Value(Operations):
 
     @property
     def has_grad(self) -> bool:
-        """Whether ``grad`` was ever written; pictures show – where it was not."""
-        return self.grad is not UNSET
+        """Whether ``grad`` was ever written; pictures show – where it was not, or was set to None."""
+        return self.grad is not UNSET and self.grad is not None
 
     def backward(self) -> None:
         """Write into ``grad`` of every node the derivative of this node by it.
@@ -120,6 +121,24 @@ class Value(Operations):
         """Set ``grad`` to 0.0 for this node and every node it depends on."""
         for node in toposort(self):
             node.grad = 0.0
+
+    def detach(self) -> Value:
+        """A constant with this node's number: nothing is differentiated through it."""
+        node = operands.constant(self.data)
+        node.label = self.label
+        return node
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if not isinstance(other, Value) and is_real(other):
+            raise TypeError(
+                f"a Value is equal to itself alone, and was compared with the number {other!r}: compare its .data, "
+                "or use engine.eq(a, b), which is 1.0 or 0.0 in the graph"
+            )
+        return NotImplemented
+
+    __hash__ = object.__hash__
 
     def __float__(self) -> float:
         return self.data
@@ -171,6 +190,39 @@ class Value(Operations):
         from .copying import reduced
 
         return reduced(self)
+
+
+def _text(label: object) -> str:
+    if not isinstance(label, str):
+        raise TypeError(
+            f"Value: the label is text, got {operands.shortened(label)} of type {type(label).__name__}. Operands are "
+            "not given: an operation makes the node, as in a * b"
+        )
+    return label
+
+
+class _Elsewhere:
+    """A name that other engines have, in whose place an AttributeError says what to write here."""
+
+    def __init__(self, name: str, ours: str) -> None:
+        self.message = f"a Value has no {name}: {ours}"
+
+    def __get__(self, node: object, owner: object) -> None:
+        raise AttributeError(self.message)
+
+    def __set__(self, node: object, value: object) -> None:
+        raise AttributeError(self.message)
+
+
+if not TYPE_CHECKING:  # a type checker says that there is no such attribute
+    for _name, _ours in {
+        "_prev": "its operands are .parents, an ordered tuple",
+        "_op": "its operation is .op, with .op.name and .op.symbol; None for a leaf",
+        "_backward": "no closure is kept, only .local_derivatives; define an operation of your own by engine.define",
+        "item": "its number is .data",
+        "requires_grad": "every leaf is differentiated; .detach() gives a constant",
+    }.items():
+        setattr(Value, _name, _Elsewhere(_name, _ours))
 
 
 def _data(x: Operand) -> float:

@@ -25,3 +25,35 @@ def test_the_collector_is_left_as_it_was(before):
         assert gc.isenabled() is before
     finally:
         (gc.enable if was else gc.disable)()
+
+
+def test_a_signal_leaves_the_collector_as_it_was():
+    """A signal handler that raises at any moment of entering, staying and leaving never leaves the collector off."""
+    import signal
+
+    class Alarm(Exception):
+        pass
+
+    def ring(*_):
+        raise Alarm
+
+    before = signal.signal(signal.SIGALRM, ring)
+    interrupted = 0
+    try:
+        for k in range(3000):
+            try:
+                signal.setitimer(signal.ITIMER_REAL, 2e-6 + (k % 100) * 4e-7)
+                for _ in range(20):
+                    with collector_paused():
+                        with collector_paused():
+                            pass
+                        assert not gc.isenabled()
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            except Alarm:
+                interrupted += 1
+            assert gc.isenabled()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+        gc.enable()
+    assert interrupted > 300
