@@ -27,7 +27,8 @@ def jvp(outputs: Sequence[Value], wrt: Sequence[Value], tangents: Iterable[float
     rows, columns = listed(outputs, "jvp: outputs"), listed(wrt, "jvp: wrt")
     moving: dict[Value, float] = {}
     for node, tangent in zip(columns, numbers_for(tangents, columns, "jvp", "tangents", "nodes of wrt")):
-        moving[node] = moving.get(node, 0.0) + tangent
+        if tangent:  # what does not move passes nothing on, whatever its derivative
+            moving[node] = moving.get(node, 0.0) + tangent
     # As grad has it, a node of wrt that depends on another moves by itself alone with its tangent, and with the other.
     for node in toposort(*rows):
         for parent, derivative in zip(node.parents, node.local_derivatives):

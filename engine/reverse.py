@@ -139,8 +139,8 @@ def jacobian(outputs: Sequence[Value], wrt: Sequence[Value]) -> list[list[float]
 def vjp(outputs: Sequence[Value], wrt: Sequence[Value], cotangents: Iterable[float]) -> list[float]:
     """v·J, the vector v of ``cotangents`` (one for each output) times the Jacobian, by one sweep.
 
-    The derivative of the sum of cotangent times output with respect to each node of ``wrt``. Raises ValueError where
-    there are not as many cotangents as outputs.
+    The derivative of the sum of cotangent times output with respect to each node of ``wrt``; an output whose cotangent
+    is 0 contributes nothing. Raises ValueError where there are not as many cotangents as outputs.
 
     >>> a, b = Value(2.0), Value(3.0)
     >>> vjp([a * b, a + b], [a, b], [1.0, 10.0])
@@ -151,7 +151,8 @@ def vjp(outputs: Sequence[Value], wrt: Sequence[Value], cotangents: Iterable[flo
     with alone:
         order = marked(*columns, *rows)
         for output, number in zip(rows, numbers):
-            output._adjoint += number
+            if number:  # an output without weight passes nothing on, whatever its derivatives
+                output._adjoint += number
         propagate(order)
         return [node._adjoint for node in columns]
 

@@ -90,11 +90,11 @@ def test_a_vector_that_does_not_fit_is_refused(function):
     """Its length, or what it holds, is named."""
     a = Value(1.0)
     first = a * a if function is hvp else [a * a]
-    with pytest.raises(ValueError, match="2 numbers, and 1 in"):
+    with pytest.raises(ValueError, match="got 2 and 1"):
         function(first, [a], [1.0, 2.0])
-    with pytest.raises(TypeError, match="pass a list of 1 numbers"):
+    with pytest.raises(TypeError, match="takes a real number, got 'x'"):
         function(first, [a], ["x"])
-    with pytest.raises(TypeError, match="pass a list of 1 numbers"):
+    with pytest.raises(TypeError, match=r"takes a list of numbers, got 1\.0"):
         function(first, [a], 1.0)
     with pytest.raises(TypeError, match="put it in a list"):
         function(first, a, [1.0])
