@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 
 from engine import Value, gradcheck, mean, sigmoid
-from nn import MLP, SGD, Layer, binary_cross_entropy, fit, mean_squared_error
+from nn import MLP, SGD, Layer, binary_cross_entropy, bprop, fit, fprop, mean_squared_error
 from viz import handout, latex, playground, step_through, tree
 
 from . import DemoError
@@ -42,6 +42,10 @@ def backward(
     dW = [[dz_k * a_j for a_j in a_before] for dz_k in dz]
     da_before = [sum(layer.W[k][j] * dz[k] for k in range(len(dz))) for j in range(len(a_before))]
     return da_before, dW, dz, dz
+
+
+def close(p: Numbers, q: Numbers) -> bool:
+    return all(math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-12) for a, b in zip(p, q, strict=True))
 
 
 def shown(numbers: Sequence[float]) -> str:
@@ -82,6 +86,11 @@ def backward_pass(model: MLP, activations: list[Numbers]) -> dict[str, Matrix]:
         da, dW, db, dz = backward(model.layers[number - 1], activations[number - 1], activations[number], da)
         print(f"             dz = db = {shown(dz)}   dW = {'  '.join(map(shown, dW))}")
         gradients[f"W{number}"], gradients[f"b{number}"] = dW, [db]
+    ready = bprop(model, fprop(model, X), Y)
+    for number in range(1, len(model.layers) + 1):
+        if not all(map(close, ready.dW[number], gradients[f"W{number}"])):
+            raise DemoError(f"layer {number}: bprop has {ready.dW[number]}, the formulas {gradients[f'W{number}']}")
+    print("   nn.fprop and nn.bprop do the same for a network of any depth, and have the same gradients")
     return gradients
 
 
@@ -94,7 +103,7 @@ def graph(model: MLP, by_layers: dict[str, Matrix]) -> Value:
         for k, neuron in enumerate(layer.neurons):
             by_graph = [*(w.grad for w in neuron.weights), neuron.bias.grad]
             by_formula = [*by_layers[f"W{number}"][k], by_layers[f"b{number}"][0][k]]
-            if not all(math.isclose(p, q, rel_tol=1e-9, abs_tol=1e-12) for p, q in zip(by_graph, by_formula)):
+            if not close(by_graph, by_formula):
                 raise DemoError(f"layer {number}, neuron {k + 1}: graph {by_graph}, layer formulas {by_formula}")
     print("   all nine derivatives agree with those of the layers. The last neuron's part of the graph:")
     print("\n".join("   " + line for line in tree(loss).splitlines()[:6]))

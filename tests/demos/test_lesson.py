@@ -83,4 +83,4 @@ def test_a_wrong_layer_formula_is_noticed(monkeypatch, tmp_path, capsys):
 
     monkeypatch.setattr(lesson, "slope", lambda a: a * (1 - a) * 1.000001)
     assert main(["lesson", "--out", str(tmp_path)]) == 1
-    assert "FAILED: layer 1, neuron 1" in capsys.readouterr().out
+    assert "FAILED: layer 1: bprop has" in capsys.readouterr().out
