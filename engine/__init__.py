@@ -36,7 +36,7 @@ __all__ = [
     "GradcheckError", "GradcheckReport", "OPS", "Op", "Value", "collector_paused", "first_nonfinite", "grad",
     "gradcheck", "hessian", "hvp", "jacobian", "jvp", "vjp", "dot", "lower",
     "to_jax", "toposort",
-    *(name for name in FUNCTIONS if name not in ("sum", "abs", "pow")),
+    *(name for name in FUNCTIONS if name not in ("sum", "abs", "pow") and not OPS[name].helper),
 ]  # fmt: skip
 
 

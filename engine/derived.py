@@ -26,7 +26,7 @@ class Derived(dict[str, "Callable[..., Any]"]):
 
     >>> import math
     >>> algebra = Derived({"exp": math.exp, "add": float.__add__, "div": float.__truediv__, "neg": float.__neg__,
-    ...                    "ge": float.__ge__, "where": lambda c, a, b: a if c else b}, "floats")
+    ...                    "abs": abs, "ge": float.__ge__, "where": lambda c, a, b: a if c else b}, "floats")
     >>> algebra["sigmoid"](0.0)
     0.5
     """

@@ -64,7 +64,7 @@ class _Code(Python):
         return f"_{op}"
 
     def bound(self, node: Node) -> tuple[str, int]:
-        known = self.shared.get(repr(node)) if isinstance(node, Call) else None
+        known = self.shared.get(_key(node)) if isinstance(node, Call) else None
         return (known, expressions.ATOM) if known else super().bound(node)
 
     def where(self, condition: str, then: Node, otherwise: Node) -> tuple[str, int]:
@@ -119,7 +119,7 @@ def source() -> str:
     names = [op.name for op in OPS.values() if op.name != "dot"]  # its function is in weighted.py
     parts += [_free_function(OPS[name]) for name in names]
     rows = _wrapped(f'"{name}": {name}' for name in names)
-    exported = _wrapped(f'"{name}"' for name in names)
+    exported = _wrapped(f'"{name}"' for name in names if not OPS[name].helper)
     parts.append("\n".join(["__all__ = [", *exported, "]"]))
     parts.append("# All of them by name. weighted.py adds dot, and define.py what users define.")
     parts.append("\n".join(["FUNCTIONS: dict[str, Callable[..., Value]] = {", *rows, "}"]))
@@ -144,11 +144,14 @@ def _functions_on_floats() -> list[str]:
 
 
 def _function_on_floats(op: Op) -> str:
-    text = _Code().text(rule(op.forward))
+    tree = _inlined(rule(op.forward))
+    shared, nodes = _shared([tree])
+    text = _Code(shared=shared).text(tree)
     lines = [f"def _{op.name}({', '.join(f'{a}: float' for a in op.arguments)}) -> float:"]
     if _may_raise(text):
         data = ", ".join(op.arguments)
-        lines += ["    try:", f"        return {text}", "    except RAISED:",
+        lines += ["    try:", *(f"        {local} = {_Code().text(node)}" for node, local in nodes),
+                  f"        return {text}", "    except RAISED:",
                   f"        return by_ieee({_constant(op)}.forward, {_tuple(op.arguments)}, {data})"]  # fmt: skip
     else:
         lines.append(f"    return {text}")
@@ -214,12 +217,12 @@ def _method(op: Op, name: str, operator: bool = False) -> str:
     left = ", ".join(op.arguments)
     right = ", ".join(["self.data", *(f"{x}.data" for x in others)])
     body.append(f"{left} = {right}")
-    trees = [rule(op.forward), *map(rule, op.rules)]
-    shared = _shared(trees)
-    for key, local in shared.items():
-        earlier = {k: v for k, v in shared.items() if k != key}
-        tree = next(node for tree in trees for node in expressions.walk(tree) if repr(node) == key)
-        body += _computed(local, _Code(shared=earlier).text(tree), "inf")
+    trees = [_inlined(rule(text)) for text in (op.forward, *op.rules)]
+    shared, nodes = _shared(trees)
+    for node, local in nodes:
+        operands = ", ".join([_Code().text(operand) for operand in node.operands])
+        text = _Code().text(node)
+        body += _computed(local, text, f'scalar["{node.op}"]({operands})', raises=node.op not in ieee.NEVER_RAISE)
     if op.name in ieee.BY_HAND and op.name not in ieee.MATH:
         text = f"_{op.name}({left})"
         body.append(f"y = {text}")
@@ -258,9 +261,54 @@ def _computed(target: str, text: str, otherwise: str, raises: bool = True) -> li
     return ["try:", f"    {target} = {text}", "except RAISED:", f"    {target} = {otherwise}"]
 
 
-def _shared(trees: list[Node]) -> dict[str, str]:
-    """Calls of functions that forward and rules have in common and that are always computed, by repr, with a name."""
-    return {}
+def _inlined(tree: Node) -> Node:
+    """The tree with the forward of each helper operation in place of its call: a method need not call for it."""
+    if isinstance(tree, Call):
+        operands = tuple(map(_inlined, tree.operands))
+        op = OPS[tree.op]
+        if op.helper and op.name not in ieee.BY_HAND:
+            return _inlined(_substituted(rule(op.forward), dict(zip(op.arguments, operands))))
+        if op.name == "hypot":
+            operands = tuple(sorted(operands, key=repr))  # either order is the same number
+        return Call(tree.op, operands, tree.start, tree.end)
+    return tree
+
+
+def _substituted(tree: Node, values: dict[str, Node]) -> Node:
+    if isinstance(tree, Name):
+        return values[tree.name]
+    if isinstance(tree, Call):
+        return Call(tree.op, tuple(_substituted(x, values) for x in tree.operands), tree.start, tree.end)
+    return tree
+
+
+_SIMPLE = frozenset({"neg", "abs", "add", "sub", "mul"})
+
+
+def _shared(trees: list[Node]) -> tuple[dict[str, str], list[tuple[Call, str]]]:
+    """Calls of functions that stand more than once and are always computed: names by key, and in their order."""
+    counted: dict[str, int] = {}
+    always: dict[str, Call] = {}
+
+    def visit(node: Node, certain: bool) -> None:
+        if isinstance(node, Call):
+            for k, operand in enumerate(node.operands):
+                visit(operand, certain and (node.op != "where" or k == 0))
+            inside = {op for operand in node.operands for op in expressions.operations(operand)}
+            if node.op not in _Code.infix and node.op not in ("where", "neg", "abs") and inside <= _SIMPLE:
+                counted[_key(node)] = counted.get(_key(node), 0) + 1
+                if certain:
+                    always.setdefault(_key(node), node)
+
+    for tree in trees:
+        visit(tree, True)
+    repeated = [node for key, node in always.items() if counted[key] > 1]
+    found = list(zip(repeated, "stuvw"))
+    return {_key(node): name for node, name in found}, found
+
+
+def _key(node: Node) -> str:
+    return repr(node)
 
 
 def _docstring(op: Op) -> str:

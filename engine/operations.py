@@ -14,7 +14,7 @@ from __future__ import annotations
 from math import inf
 from math import (
     fabs as _abs, acos as _acos, acosh as _acosh, asin as _asin, asinh as _asinh, atan as _atan, atan2 as _atan2, atanh
-    as _atanh, cbrt as _cbrt, cos as _cos, cosh as _cosh, erf as _erf, exp as _exp, exp2 as _exp2, expm1 as _expm1,
+    as _atanh, cos as _cos, cosh as _cosh, erf as _erf, erfc as _erfc, exp as _exp, exp2 as _exp2, expm1 as _expm1,
     hypot as _hypot, log as _log, log10 as _log10, log1p as _log1p, log2 as _log2, pow as _pow, sin as _sin, sinh as
     _sinh, sqrt as _sqrt, tan as _tan, tanh as _tanh,
 )
@@ -35,6 +35,7 @@ new = object.__new__
 
 _div = scalar["div"]
 _reciprocal = scalar["reciprocal"]
+_cbrt = scalar["cbrt"]
 _sum = scalar["sum"]
 _mean = scalar["mean"]
 _logsumexp = scalar["logsumexp"]
@@ -80,6 +81,7 @@ ELU = OPS["elu"]
 SILU = OPS["silu"]
 GELU = OPS["gelu"]
 ERF = OPS["erf"]
+ERFC = OPS["erfc"]
 MAXIMUM = OPS["maximum"]
 MINIMUM = OPS["minimum"]
 CLIP = OPS["clip"]
@@ -94,6 +96,9 @@ EQ = OPS["eq"]
 NE = OPS["ne"]
 BCE = OPS["bce"]
 BCE_WITH_LOGITS = OPS["bce_with_logits"]
+SIGMOID_SLOPE = OPS["sigmoid_slope"]
+TANH_SLOPE = OPS["tanh_slope"]
+HYPOT_SLOPE = OPS["hypot_slope"]
 SUM = OPS["sum"]
 MEAN = OPS["mean"]
 LOGSUMEXP = OPS["logsumexp"]
@@ -451,7 +456,7 @@ class Operations:
         node._a = self
         node._b = None
         try:
-            node._da = 1.0 / (a * 0.6931471805599453)
+            node._da = 1.4426950408889634 / a
         except RAISED:
             node._da = by_ieee(LOG2.rules[0], ("a", "y"), a, y)
         return node
@@ -472,7 +477,7 @@ class Operations:
         node._a = self
         node._b = None
         try:
-            node._da = 1.0 / (a * 2.302585092994046)
+            node._da = 0.4342944819032518 / a
         except RAISED:
             node._da = by_ieee(LOG10.rules[0], ("a", "y"), a, y)
         return node
@@ -592,7 +597,7 @@ class Operations:
         return node
 
     def asin(self) -> Value:
-        """The arc sine, in radians. The derivative is 1/sqrt((1 - a)*(1 + a))."""
+        """The arc sine, in radians. The derivative is 1/sqrt(1 - a*a)."""
         a = self.data
         try:
             y = _asin(a)
@@ -607,13 +612,13 @@ class Operations:
         node._a = self
         node._b = None
         try:
-            node._da = 1.0 / _sqrt((1.0 - a) * (1.0 + a))
+            node._da = 1.0 / _sqrt(1.0 - a * a) if a * a < 0.25 else 1.0 / _sqrt((1.0 - a) * (1.0 + a))
         except RAISED:
             node._da = by_ieee(ASIN.rules[0], ("a", "y"), a, y)
         return node
 
     def acos(self) -> Value:
-        """The arc cosine, in radians. The derivative is -1/sqrt((1 - a)*(1 + a))."""
+        """The arc cosine, in radians. The derivative is -1/sqrt(1 - a*a)."""
         a = self.data
         try:
             y = _acos(a)
@@ -628,7 +633,7 @@ class Operations:
         node._a = self
         node._b = None
         try:
-            node._da = -1.0 / _sqrt((1.0 - a) * (1.0 + a))
+            node._da = -1.0 / _sqrt(1.0 - a * a) if a * a < 0.25 else -1.0 / _sqrt((1.0 - a) * (1.0 + a))
         except RAISED:
             node._da = by_ieee(ACOS.rules[0], ("a", "y"), a, y)
         return node
@@ -646,7 +651,7 @@ class Operations:
         node._a = self
         node._b = None
         try:
-            node._da = 1.0 / (1.0 + a * a)
+            node._da = 1.0 / (1.0 + a * a) if a * a <= 1.0 else 1.0 / _hypot(a, 1.0) / _hypot(a, 1.0)
         except RAISED:
             node._da = by_ieee(ATAN.rules[0], ("a", "y"), a, y)
         return node
@@ -655,12 +660,13 @@ class Operations:
         """The angle of the point (x, y) in radians; its gradient at (0, 0) is 0.
 
         The derivatives with respect to
-            y: 0 if hypot(y, x) == 0 else x/hypot(y, x)/hypot(y, x)
-            x: 0 if hypot(y, x) == 0 else -(y/hypot(y, x)/hypot(y, x))
+            y: x/(y*y + x*x)
+            x: -y/(y*y + x*x)
         """
         if not isinstance(x, Value):
             return applied(Value.atan2, self, x)
         a, b = self.data, x.data
+        s = _hypot(a, b)
         y = _atan2(a, b)
         node = new(Value)
         node.data = y
@@ -671,11 +677,11 @@ class Operations:
         node._a = self
         node._b = x
         try:
-            node._da = 0.0 if _hypot(a, b) == 0.0 else b / _hypot(a, b) / _hypot(a, b)
+            node._da = 0.0 if s == 0.0 else (0.0 if s == 0.0 else b / s if s <= 1.7976931348623157e+308 else 0.25 * b / _hypot(0.25 * a, 0.25 * b)) / s
         except RAISED:
             node._da = by_ieee(ATAN2.rules[0], ("a", "b", "y"), a, b, y)
         try:
-            node._db = 0.0 if _hypot(a, b) == 0.0 else -(a / _hypot(a, b) / _hypot(a, b))
+            node._db = 0.0 if s == 0.0 else -((0.0 if s == 0.0 else a / s if s <= 1.7976931348623157e+308 else 0.25 * a / _hypot(0.25 * a, 0.25 * b)) / s)
         except RAISED:
             node._db = by_ieee(ATAN2.rules[1], ("a", "b", "y"), a, b, y)
         return node
@@ -725,7 +731,8 @@ class Operations:
     def tanh(self) -> Value:
         """The hyperbolic tangent. The derivative is 1 - y*y."""
         a = self.data
-        y = _tanh(a)
+        s = _tanh(a)
+        y = s
         node = new(Value)
         node.data = y
         node.grad = UNSET
@@ -734,7 +741,10 @@ class Operations:
         node._mark = None
         node._a = self
         node._b = None
-        node._da = 1.0 - y * y
+        try:
+            node._da = 1.0 - s * s if _abs(a) < 0.5 else 1.0 / (_cosh(a) * _cosh(a))
+        except RAISED:
+            node._da = by_ieee(TANH.rules[0], ("a", "y"), a, y)
         return node
 
     def asinh(self) -> Value:
@@ -777,7 +787,7 @@ class Operations:
         return node
 
     def atanh(self) -> Value:
-        """The inverse hyperbolic tangent. The derivative is 1/((1 - a)*(1 + a))."""
+        """The inverse hyperbolic tangent. The derivative is 1/(1 - a*a)."""
         a = self.data
         try:
             y = _atanh(a)
@@ -792,7 +802,7 @@ class Operations:
         node._a = self
         node._b = None
         try:
-            node._da = 1.0 / ((1.0 - a) * (1.0 + a))
+            node._da = 1.0 / (1.0 - a * a) if a * a < 0.25 else 1.0 / ((1.0 - a) * (1.0 + a))
         except RAISED:
             node._da = by_ieee(ATANH.rules[0], ("a", "y"), a, y)
         return node
@@ -801,7 +811,11 @@ class Operations:
         """The logistic function 1 / (1 + exp(-a)). The derivative is y*(1 - y)."""
         a = self.data
         try:
-            y = 1.0 / (1.0 + _exp(-a)) if a >= 0.0 else _exp(a) / (1.0 + _exp(a))
+            s = _exp(-_abs(a))
+        except RAISED:
+            s = scalar["exp"](-_abs(a))
+        try:
+            y = (1.0 if a >= 0.0 else s) / (1.0 + s)
         except RAISED:
             y = scalar["sigmoid"](a)
         node = new(Value)
@@ -813,7 +827,7 @@ class Operations:
         node._a = self
         node._b = None
         try:
-            node._da = y * (1.0 - y)
+            node._da = s / ((1.0 + s) * (1.0 + s))
         except RAISED:
             node._da = by_ieee(SIGMOID.rules[0], ("a", "y"), a, y)
         return node
@@ -934,9 +948,10 @@ class Operations:
         """a * sigmoid(a), also called swish. The derivative is sigmoid(a)*(1 + a*(1 - sigmoid(a)))."""
         a = self.data
         try:
-            y = a * _sigmoid(a)
+            s = _sigmoid(a)
         except RAISED:
-            y = scalar["silu"](a)
+            s = scalar["sigmoid"](a)
+        y = a * s
         node = new(Value)
         node.data = y
         node.grad = UNSET
@@ -946,7 +961,7 @@ class Operations:
         node._a = self
         node._b = None
         try:
-            node._da = _sigmoid(a) * (1.0 + a * (1.0 - _sigmoid(a)))
+            node._da = s * (1.0 + a * _sigmoid(-a))
         except RAISED:
             node._da = by_ieee(SILU.rules[0], ("a", "y"), a, y)
         return node
@@ -954,10 +969,8 @@ class Operations:
     def gelu(self) -> Value:
         """a times the normal distribution function of a (the exact form, with erf). The derivative is 0.5*(1 + erf(a*0.7071067811865476)) + a*exp(-0.5*a*a)*0.3989422804014327."""
         a = self.data
-        try:
-            y = 0.5 * a * (1.0 + _erf(a * 0.7071067811865476))
-        except RAISED:
-            y = scalar["gelu"](a)
+        s = _erfc(a * -0.7071067811865476)
+        y = 0.5 * a * s
         node = new(Value)
         node.data = y
         node.grad = UNSET
@@ -967,7 +980,7 @@ class Operations:
         node._a = self
         node._b = None
         try:
-            node._da = 0.5 * (1.0 + _erf(a * 0.7071067811865476)) + a * _exp(-0.5 * a * a) * 0.3989422804014327
+            node._da = 0.5 * s + a * _exp(-0.5 * a * a) * 0.3989422804014327
         except RAISED:
             node._da = by_ieee(GELU.rules[0], ("a", "y"), a, y)
         return node
@@ -988,6 +1001,24 @@ class Operations:
             node._da = 1.1283791670955126 * _exp(-a * a)
         except RAISED:
             node._da = by_ieee(ERF.rules[0], ("a", "y"), a, y)
+        return node
+
+    def erfc(self) -> Value:
+        """1 - erf(a), exact where erf(a) has run into 1. The derivative is -1.1283791670955126*exp(-a*a)."""
+        a = self.data
+        y = _erfc(a)
+        node = new(Value)
+        node.data = y
+        node.grad = UNSET
+        node.label = ""
+        node.op = ERFC
+        node._mark = None
+        node._a = self
+        node._b = None
+        try:
+            node._da = -1.1283791670955126 * _exp(-a * a)
+        except RAISED:
+            node._da = by_ieee(ERFC.rules[0], ("a", "y"), a, y)
         return node
 
     def maximum(self, other: Operand) -> Value:
@@ -1037,17 +1068,17 @@ class Operations:
         return node
 
     def clip(self, low: Operand = -inf, high: Operand = inf) -> Value:
-        """a, but at least low and at most high; the derivative with respect to a is 1 at a bound.
+        """a, but at least low and at most high, which wins where low is above it; the derivative with respect to a is 1 at a bound.
 
         The derivatives with respect to
-            a: 0 if a > high else 0 if a < low else 1
-            low: 0 if a > high else 1 if a < low else 0
-            high: 1 if a > high else 0
+            a: 0 if a > high else 0 if low > high else 0 if a < low else 1
+            low: 0 if a > high else 0 if low > high else 1 if a < low else 0
+            high: 1 if a > high else 1 if low > high else 0
         """
         if not (isinstance(low, Value) and isinstance(high, Value)):
             return applied(Value.clip, self, low, high)
         a, b, c = self.data, low.data, high.data
-        y = c if a > c else b if a < b else a
+        y = c if a > c else c if b > c else b if a < b else a
         node = new(Value)
         node.data = y
         node.grad = UNSET
@@ -1056,9 +1087,9 @@ class Operations:
         node._mark = None
         node._a = ((self, low, high), ())
         node._b = None
-        da = NOTHING if a > c else NOTHING if a < b else 1.0
-        db = NOTHING if a > c else 1.0 if a < b else NOTHING
-        dc = 1.0 if a > c else NOTHING
+        da = NOTHING if a > c else NOTHING if b > c else NOTHING if a < b else 1.0
+        db = NOTHING if a > c else NOTHING if b > c else 1.0 if a < b else NOTHING
+        dc = 1.0 if a > c else 1.0 if b > c else NOTHING
         node._da = ((da, db, dc), ())
         return node
 
@@ -1066,13 +1097,14 @@ class Operations:
         """sqrt(a*a + b*b) without overflow; its gradient at (0, 0) is 0.
 
         The derivatives with respect to
-            a: 0 if y == 0 else a/y
-            other: 0 if y == 0 else other/y
+            a: a/y
+            other: other/y
         """
         if not isinstance(other, Value):
             return applied(Value.hypot, self, other)
         a, b = self.data, other.data
-        y = _hypot(a, b)
+        s = _hypot(a, b)
+        y = s
         node = new(Value)
         node.data = y
         node.grad = UNSET
@@ -1082,11 +1114,11 @@ class Operations:
         node._a = self
         node._b = other
         try:
-            node._da = 0.0 if y == 0.0 else a / y
+            node._da = 0.0 if s == 0.0 else a / s if s <= 1.7976931348623157e+308 else 0.25 * a / _hypot(0.25 * a, 0.25 * b)
         except RAISED:
             node._da = by_ieee(HYPOT.rules[0], ("a", "b", "y"), a, b, y)
         try:
-            node._db = 0.0 if y == 0.0 else b / y
+            node._db = 0.0 if s == 0.0 else b / s if s <= 1.7976931348623157e+308 else 0.25 * b / _hypot(0.25 * a, 0.25 * b)
         except RAISED:
             node._db = by_ieee(HYPOT.rules[1], ("a", "b", "y"), a, b, y)
         return node
@@ -1268,7 +1300,15 @@ class Operations:
             return applied(Value.bce, self, target)
         a, b = self.data, target.data
         try:
-            y = -(b * _maximum(_log(a), -100.0) + (1.0 - b) * _maximum(_log1p(-a), -100.0))
+            s = _log(a)
+        except RAISED:
+            s = scalar["log"](a)
+        try:
+            t = _log1p(-a)
+        except RAISED:
+            t = scalar["log1p"](-a)
+        try:
+            y = -(b * _maximum(s, -100.0) + (1.0 - b) * _maximum(t, -100.0))
         except RAISED:
             y = scalar["bce"](a, b)
         node = new(Value)
@@ -1284,7 +1324,7 @@ class Operations:
         except RAISED:
             node._da = by_ieee(BCE.rules[0], ("a", "b", "y"), a, b, y)
         try:
-            node._db = _maximum(_log1p(-a), -100.0) - _maximum(_log(a), -100.0)
+            node._db = _maximum(t, -100.0) - _maximum(s, -100.0)
         except RAISED:
             node._db = by_ieee(BCE.rules[1], ("a", "b", "y"), a, b, y)
         return node
@@ -1312,10 +1352,87 @@ class Operations:
         node._a = self
         node._b = target
         try:
-            node._da = _sigmoid(a) - b
+            node._da = (1.0 - b) * _sigmoid(a) - b * _sigmoid(-a)
         except RAISED:
             node._da = by_ieee(BCE_WITH_LOGITS.rules[0], ("a", "b", "y"), a, b, y)
         node._db = -a
+        return node
+
+    def sigmoid_slope(self) -> Value:
+        """The derivative of sigmoid, with all digits. The derivative is -y*tanh(0.5*a)."""
+        a = self.data
+        try:
+            s = _exp(-_abs(a))
+        except RAISED:
+            s = scalar["exp"](-_abs(a))
+        try:
+            y = s / ((1.0 + s) * (1.0 + s))
+        except RAISED:
+            y = scalar["sigmoid_slope"](a)
+        node = new(Value)
+        node.data = y
+        node.grad = UNSET
+        node.label = ""
+        node.op = SIGMOID_SLOPE
+        node._mark = None
+        node._a = self
+        node._b = None
+        try:
+            node._da = -y * _tanh(0.5 * a)
+        except RAISED:
+            node._da = by_ieee(SIGMOID_SLOPE.rules[0], ("a", "y"), a, y)
+        return node
+
+    def tanh_slope(self) -> Value:
+        """The derivative of tanh, with all digits. The derivative is -2*y*tanh(a)."""
+        a = self.data
+        s = _tanh(a)
+        try:
+            y = 1.0 - s * s if _abs(a) < 0.5 else 1.0 / (_cosh(a) * _cosh(a))
+        except RAISED:
+            y = scalar["tanh_slope"](a)
+        node = new(Value)
+        node.data = y
+        node.grad = UNSET
+        node.label = ""
+        node.op = TANH_SLOPE
+        node._mark = None
+        node._a = self
+        node._b = None
+        node._da = -2.0 * y * s
+        return node
+
+    def hypot_slope(self, other: Operand) -> Value:
+        """The derivative of hypot with respect to a, with all digits.
+
+        The derivatives with respect to
+            a: 0 if hypot(a, other) == 0 else hypot_slope(other, a)/hypot(a, other)*hypot_slope(other, a)
+            other: 0 if hypot(a, other) == 0 else -(y/hypot(a, other)*hypot_slope(other, a))
+        """
+        if not isinstance(other, Value):
+            return applied(Value.hypot_slope, self, other)
+        a, b = self.data, other.data
+        s = _hypot(a, b)
+        try:
+            y = 0.0 if s == 0.0 else a / s if s <= 1.7976931348623157e+308 else 0.25 * a / _hypot(0.25 * a, 0.25 * b)
+        except RAISED:
+            y = scalar["hypot_slope"](a, b)
+        node = new(Value)
+        node.data = y
+        node.grad = UNSET
+        node.label = ""
+        node.op = HYPOT_SLOPE
+        node._mark = None
+        node._a = self
+        node._b = other
+        try:
+            node._da = 0.0 if s == 0.0 else (0.0 if s == 0.0 else b / s if s <= 1.7976931348623157e+308 else 0.25 * b / _hypot(0.25 * a, 0.25 * b)) / s * (0.0 if s == 0.0 else b / s if s <= 1.7976931348623157e+308 else 0.25 * b / _hypot(0.25 * a, 0.25 * b))
+        except RAISED:
+            node._da = by_ieee(HYPOT_SLOPE.rules[0], ("a", "b", "y"), a, b, y)
+        try:
+            node._db = 0.0 if s == 0.0 else -(y / s * (0.0 if s == 0.0 else b / s if s <= 1.7976931348623157e+308 else 0.25 * b / _hypot(0.25 * a, 0.25 * b)))
+        except RAISED:
+            node._db = by_ieee(HYPOT_SLOPE.rules[1], ("a", "b", "y"), a, b, y)
         return node
 
 
@@ -1488,14 +1605,14 @@ def tan(a: Operand) -> Value:
 
 
 def asin(a: Operand) -> Value:
-    """The arc sine, in radians. The derivative is 1/sqrt((1 - a)*(1 + a))."""
+    """The arc sine, in radians. The derivative is 1/sqrt(1 - a*a)."""
     if isinstance(a, Value):
         return a.asin()
     return applied(Value.asin, a)
 
 
 def acos(a: Operand) -> Value:
-    """The arc cosine, in radians. The derivative is -1/sqrt((1 - a)*(1 + a))."""
+    """The arc cosine, in radians. The derivative is -1/sqrt(1 - a*a)."""
     if isinstance(a, Value):
         return a.acos()
     return applied(Value.acos, a)
@@ -1512,8 +1629,8 @@ def atan2(y: Operand, x: Operand) -> Value:
     """The angle of the point (x, y) in radians; its gradient at (0, 0) is 0.
 
     The derivatives with respect to
-        y: 0 if hypot(y, x) == 0 else x/hypot(y, x)/hypot(y, x)
-        x: 0 if hypot(y, x) == 0 else -(y/hypot(y, x)/hypot(y, x))
+        y: x/(y*y + x*x)
+        x: -y/(y*y + x*x)
     """
     if isinstance(y, Value):
         return y.atan2(x)
@@ -1556,7 +1673,7 @@ def acosh(a: Operand) -> Value:
 
 
 def atanh(a: Operand) -> Value:
-    """The inverse hyperbolic tangent. The derivative is 1/((1 - a)*(1 + a))."""
+    """The inverse hyperbolic tangent. The derivative is 1/(1 - a*a)."""
     if isinstance(a, Value):
         return a.atanh()
     return applied(Value.atanh, a)
@@ -1635,6 +1752,13 @@ def erf(a: Operand) -> Value:
     return applied(Value.erf, a)
 
 
+def erfc(a: Operand) -> Value:
+    """1 - erf(a), exact where erf(a) has run into 1. The derivative is -1.1283791670955126*exp(-a*a)."""
+    if isinstance(a, Value):
+        return a.erfc()
+    return applied(Value.erfc, a)
+
+
 def maximum(a: Operand, b: Operand) -> Value:
     """The larger of a and b; a tie gives each half of the gradient.
 
@@ -1660,12 +1784,12 @@ def minimum(a: Operand, b: Operand) -> Value:
 
 
 def clip(a: Operand, low: Operand = -inf, high: Operand = inf) -> Value:
-    """a, but at least low and at most high; the derivative with respect to a is 1 at a bound.
+    """a, but at least low and at most high, which wins where low is above it; the derivative with respect to a is 1 at a bound.
 
     The derivatives with respect to
-        a: 0 if a > high else 0 if a < low else 1
-        low: 0 if a > high else 1 if a < low else 0
-        high: 1 if a > high else 0
+        a: 0 if a > high else 0 if low > high else 0 if a < low else 1
+        low: 0 if a > high else 0 if low > high else 1 if a < low else 0
+        high: 1 if a > high else 1 if low > high else 0
     """
     if isinstance(a, Value):
         return a.clip(low, high)
@@ -1676,8 +1800,8 @@ def hypot(a: Operand, b: Operand) -> Value:
     """sqrt(a*a + b*b) without overflow; its gradient at (0, 0) is 0.
 
     The derivatives with respect to
-        a: 0 if y == 0 else a/y
-        b: 0 if y == 0 else b/y
+        a: a/y
+        b: b/y
     """
     if isinstance(a, Value):
         return a.hypot(b)
@@ -1775,6 +1899,32 @@ def bce_with_logits(a: Operand, target: Operand) -> Value:
     return applied(Value.bce_with_logits, a, target)
 
 
+def sigmoid_slope(a: Operand) -> Value:
+    """The derivative of sigmoid, with all digits. The derivative is -y*tanh(0.5*a)."""
+    if isinstance(a, Value):
+        return a.sigmoid_slope()
+    return applied(Value.sigmoid_slope, a)
+
+
+def tanh_slope(a: Operand) -> Value:
+    """The derivative of tanh, with all digits. The derivative is -2*y*tanh(a)."""
+    if isinstance(a, Value):
+        return a.tanh_slope()
+    return applied(Value.tanh_slope, a)
+
+
+def hypot_slope(a: Operand, b: Operand) -> Value:
+    """The derivative of hypot with respect to a, with all digits.
+
+    The derivatives with respect to
+        a: 0 if hypot(a, b) == 0 else hypot_slope(b, a)/hypot(a, b)*hypot_slope(b, a)
+        b: 0 if hypot(a, b) == 0 else -(y/hypot(a, b)*hypot_slope(b, a))
+    """
+    if isinstance(a, Value):
+        return a.hypot_slope(b)
+    return applied(Value.hypot_slope, a, b)
+
+
 def sum(values: Iterable[Operand]) -> Value:
     """The sum of the values, added from left to right, as one node. The derivative with respect to the value a is 1."""
     parents, data = gathered("sum", values)
@@ -1811,7 +1961,7 @@ def logsumexp(values: Iterable[Operand]) -> Value:
 __all__ = [
     "add", "sub", "mul", "div", "neg", "pow", "abs", "exp", "expm1", "exp2", "log", "log1p", "log2", "log10", "sqrt",
     "cbrt", "reciprocal", "sin", "cos", "tan", "asin", "acos", "atan", "atan2", "sinh", "cosh", "tanh", "asinh",
-    "acosh", "atanh", "sigmoid", "logsigmoid", "softplus", "relu", "leaky_relu", "elu", "silu", "gelu", "erf",
+    "acosh", "atanh", "sigmoid", "logsigmoid", "softplus", "relu", "leaky_relu", "elu", "silu", "gelu", "erf", "erfc",
     "maximum", "minimum", "clip", "hypot", "logaddexp", "where", "gt", "ge", "lt", "le", "eq", "ne", "bce",
     "bce_with_logits", "sum", "mean", "logsumexp",
 ]
@@ -1826,9 +1976,10 @@ FUNCTIONS: dict[str, Callable[..., Value]] = {
     reciprocal, "sin": sin, "cos": cos, "tan": tan, "asin": asin, "acos": acos, "atan": atan, "atan2": atan2, "sinh":
     sinh, "cosh": cosh, "tanh": tanh, "asinh": asinh, "acosh": acosh, "atanh": atanh, "sigmoid": sigmoid, "logsigmoid":
     logsigmoid, "softplus": softplus, "relu": relu, "leaky_relu": leaky_relu, "elu": elu, "silu": silu, "gelu": gelu,
-    "erf": erf, "maximum": maximum, "minimum": minimum, "clip": clip, "hypot": hypot, "logaddexp": logaddexp, "where":
-    where, "gt": gt, "ge": ge, "lt": lt, "le": le, "eq": eq, "ne": ne, "bce": bce, "bce_with_logits": bce_with_logits,
-    "sum": sum, "mean": mean, "logsumexp": logsumexp,
+    "erf": erf, "erfc": erfc, "maximum": maximum, "minimum": minimum, "clip": clip, "hypot": hypot, "logaddexp":
+    logaddexp, "where": where, "gt": gt, "ge": ge, "lt": lt, "le": le, "eq": eq, "ne": ne, "bce": bce,
+    "bce_with_logits": bce_with_logits, "sigmoid_slope": sigmoid_slope, "tanh_slope": tanh_slope, "hypot_slope":
+    hypot_slope, "sum": sum, "mean": mean, "logsumexp": logsumexp,
 }
 
 
@@ -1853,7 +2004,8 @@ def _neg(a: float) -> float:
 
 def _sigmoid(a: float) -> float:
     try:
-        return 1.0 / (1.0 + _exp(-a)) if a >= 0.0 else _exp(a) / (1.0 + _exp(a))
+        s = _exp(-_abs(a))
+        return (1.0 if a >= 0.0 else s) / (1.0 + s)
     except RAISED:
         return by_ieee(SIGMOID.forward, ("a",), a)
 
@@ -1896,7 +2048,7 @@ def _silu(a: float) -> float:
 
 def _gelu(a: float) -> float:
     try:
-        return 0.5 * a * (1.0 + _erf(a * 0.7071067811865476))
+        return 0.5 * a * _erfc(a * -0.7071067811865476)
     except RAISED:
         return by_ieee(GELU.forward, ("a",), a)
 
@@ -1910,7 +2062,7 @@ def _minimum(a: float, b: float) -> float:
 
 
 def _clip(a: float, b: float, c: float) -> float:
-    return c if a > c else b if a < b else a
+    return c if a > c else c if b > c else b if a < b else a
 
 
 def _logaddexp(a: float, b: float) -> float:
@@ -1962,9 +2114,33 @@ def _bce_with_logits(a: float, b: float) -> float:
         return by_ieee(BCE_WITH_LOGITS.forward, ("a", "b"), a, b)
 
 
+def _sigmoid_slope(a: float) -> float:
+    try:
+        s = _exp(-_abs(a))
+        return s / ((1.0 + s) * (1.0 + s))
+    except RAISED:
+        return by_ieee(SIGMOID_SLOPE.forward, ("a",), a)
+
+
+def _tanh_slope(a: float) -> float:
+    try:
+        return 1.0 - _tanh(a) * _tanh(a) if _abs(a) < 0.5 else 1.0 / (_cosh(a) * _cosh(a))
+    except RAISED:
+        return by_ieee(TANH_SLOPE.forward, ("a",), a)
+
+
+def _hypot_slope(a: float, b: float) -> float:
+    try:
+        s = _hypot(a, b)
+        return 0.0 if s == 0.0 else a / s if s <= 1.7976931348623157e+308 else 0.25 * a / _hypot(0.25 * a, 0.25 * b)
+    except RAISED:
+        return by_ieee(HYPOT_SLOPE.forward, ("a", "b"), a, b)
+
+
 scalar.update({
     "add": _add, "sub": _sub, "mul": _mul, "neg": _neg, "sigmoid": _sigmoid, "logsigmoid": _logsigmoid, "softplus":
     _softplus, "relu": _relu, "leaky_relu": _leaky_relu, "elu": _elu, "silu": _silu, "gelu": _gelu, "maximum": _maximum,
     "minimum": _minimum, "clip": _clip, "logaddexp": _logaddexp, "where": _where, "gt": _gt, "ge": _ge, "lt": _lt, "le":
-    _le, "eq": _eq, "ne": _ne, "bce": _bce, "bce_with_logits": _bce_with_logits,
+    _le, "eq": _eq, "ne": _ne, "bce": _bce, "bce_with_logits": _bce_with_logits, "sigmoid_slope": _sigmoid_slope,
+    "tanh_slope": _tanh_slope, "hypot_slope": _hypot_slope,
 })

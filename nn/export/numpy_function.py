@@ -54,7 +54,7 @@ def to_numpy(model: MLP) -> Callable[[Any], Any]:
     <BLANKLINE>
     <BLANKLINE>
     def sigmoid(a):
-        return np.where(a >= 0.0, 1.0 / (1.0 + np.exp(-a)), np.exp(a) / (1.0 + np.exp(a)))
+        return np.where(a >= 0.0, 1.0, np.exp(-np.abs(a))) / (1.0 + np.exp(-np.abs(a)))
     <BLANKLINE>
     <BLANKLINE>
     def network(X):

@@ -31,6 +31,15 @@ function op_erf(a) {
   return Math.sign(a) * (1 - (0.5641895835477563 * Math.exp(-x * x)) / tail);
 }
 
+// 1 - erf(a), which keeps its digits where erf has run into 1: the same continued fraction.
+function op_erfc(a) {
+  if (!(a >= 1)) return a < -6 ? 2 : 1 - op_erf(a);
+  if (a > 28) return 0;
+  let tail = a;
+  for (let n = a < 2 ? 200 : 90; n > 0; n--) tail = a + n / 2 / tail;
+  return (0.5641895835477563 * Math.exp(-a * a)) / tail;
+}
+
 // Sums go from left to right and start from the first value, so that a sum of -0 is -0 and all roundings agree.
 function op_sum(v) {
   return v.length ? v.reduce((total, a) => total + a) : 0;
@@ -40,10 +49,16 @@ function op_mean(v) {
   return op_sum(v) / v.length;
 }
 
+// The largest value is taken apart, so that log1p keeps what the others add to it.
 function op_logsumexp(v) {
   if (v.some((a) => a !== a)) return NaN;
-  const top = v.reduce((most, a) => (a > most ? a : most));
-  return Math.abs(top) === Infinity ? top : top + Math.log(op_sum(v.map((a) => Math.exp(a - top))));
+  const top = v.indexOf(v.reduce((most, a) => (a > most ? a : most)));
+  if (Math.abs(v[top]) === Infinity) return v[top];
+  return v[top] + Math.log1p(others_over(v, top));
+}
+
+function others_over(v, top) {
+  return v.reduce((sum, a, k) => (k === top ? sum : sum + Math.exp(a - v[top])), 0);
 }
 
 // The operands of dot are the weights, then as many inputs, then the bias where there is one.

@@ -85,9 +85,10 @@ def test_the_gradient_of_a_network_is_dots_and_rows_of_products() -> None:
     loss, inputs, parameters = network((3, 4, 1))
     program = trace([loss], inputs, parameters)
     assert ops(program).count("dot") == 5  # one a neuron; with one output no adjoint has two contributions
-    # the products: 16 weights, 4 adjoints of activations, 4 times sigmoid' and its product with the adjoint
-    assert ops(program).count("mul") == 16 + 4 + 2 * 4
-    assert ops(program).count("sub") == 4 + 1  # 1 - a for each hidden neuron, and a - y
+    # the products: 16 weights, 4 adjoints of activations, 4 times sigmoid' with the adjoint, 2 for the loss's own rule
+    assert ops(program).count("mul") == 16 + 4 + 4 + 2
+    assert ops(program).count("sigmoid_slope") == 4
+    assert ops(program).count("sub") == 2  # (1 - y) σ(z) - y σ(-z)
     loss, inputs, parameters = network((3, 4, 2, 1))
     program = trace([loss], inputs, parameters)
     for i, op, args in program:

@@ -204,8 +204,7 @@ def test_the_source_is_the_lecture_with_the_names_of_the_labels() -> None:
         "        a1 = sigmoid(z1)",
         "        loss = bce(a1, y)",
         "        # backward",
-        "        v1 = a1*(1.0 - a1)",
-        "        dz1 = da1*v1",
+        "        dz1 = da1*sigmoid_slope(z1)",
         "        sum_dw1 += dz1*x1",
     ):
         assert line in source.splitlines(), source

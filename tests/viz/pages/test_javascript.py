@@ -102,7 +102,7 @@ def test_every_operation_gives_the_same_numbers_in_javascript(page):
 @pytest.mark.parametrize(
     ("name", "right", "wrong"),
     [
-        ("tanh", "1 - y * y", "1 - y * y * 1.00000001"),
+        ("log2", "1.4426950408889634 / a", "1.44269505 / a"),
         ("pow", "return a === 1", "return false"),
         ("maximum", "a !== a ? a : b", "b"),
         ("erf", "a * a", "a * a * 1.0000000001"),

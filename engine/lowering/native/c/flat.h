@@ -5,18 +5,20 @@
 
 static double nary_scalar(int32_t op, const int32_t *index, int32_t n, const double *U) {
     double s = 0.0;
-    if (op == NARY_LOGSUMEXP) {
+    if (op == NARY_LOGSUMEXP || op == NARY_SOFTMAX) {
         double top = U[index[0]];
         int is_nan = 0;
+        int32_t at = 0;
         for (int32_t i = 0; i < n; i++) {
             double x = U[index[i]];
             is_nan |= x != x;
-            top = x > top ? x : top;
+            if (x > top) top = x, at = i;
         }
         if (is_nan) return NAN;
-        if (top - top != 0) return top;
-        for (int32_t i = 0; i < n; i++) s += exp(U[index[i]] - top);
-        return top + log(s);
+        if (top - top != 0) return op == NARY_SOFTMAX ? exp(U[index[0]] - top) : top;
+        for (int32_t i = 0; i < n; i++) /* the largest, whose exponential is 1, apart: log1p keeps what the others add */
+            if (i != at) s += exp(U[index[i]] - top);
+        return op == NARY_SOFTMAX ? exp(U[index[0]] - top) / (1.0 + s) : top + log1p(s);
     }
     if (n) s = U[index[0]];
     for (int32_t i = 1; i < n; i++) s += U[index[i]];

@@ -15,12 +15,23 @@
         for (int l = 0; l < W; l++) y[l] = FUNCTION(a[l], b[l]); \
         return y;                                              \
     }
+/* The C library's cube root is off by up to 4 ulp; a step of Newton's brings it to 1. */
+static inline double cube_root(double a) {
+    double y = cbrt(a), step = (y - a / (y * y)) / 3.0;
+    return step - step == 0.0 ? y - step : y; /* 0 and the infinities are exact */
+}
+static inline double hypot_slope(double a, double b) { /* of the point (b, a): a / hypot(a, b) */
+    double h = hypot(a, b);
+    if (h == 0.0) return 0.0;
+    return h <= 1.7976931348623157e308 || a - a != 0.0 || b - b != 0.0 ? a / h : 0.25 * a / hypot(0.25 * a, 0.25 * b);
+}
 BY_LANE(lanes_exp, exp) BY_LANE(lanes_expm1, expm1) BY_LANE(lanes_log, log) BY_LANE(lanes_log1p, log1p)
-BY_LANE(lanes_exp2, exp2) BY_LANE(lanes_log2, log2) BY_LANE(lanes_log10, log10) BY_LANE(lanes_cbrt, cbrt)
+BY_LANE(lanes_exp2, exp2) BY_LANE(lanes_log2, log2) BY_LANE(lanes_log10, log10) BY_LANE(lanes_cbrt, cube_root)
 BY_LANE(lanes_sin, sin) BY_LANE(lanes_cos, cos) BY_LANE(lanes_tan, tan) BY_LANE(lanes_asin, asin)
 BY_LANE(lanes_acos, acos) BY_LANE(lanes_atan, atan) BY_LANE(lanes_sinh, sinh) BY_LANE(lanes_cosh, cosh)
 BY_LANE(lanes_tanh, tanh) BY_LANE(lanes_asinh, asinh) BY_LANE(lanes_acosh, acosh) BY_LANE(lanes_atanh, atanh)
-BY_LANE(lanes_erf, erf) BY_LANE2(lanes_pow, pow) BY_LANE2(lanes_atan2, atan2) BY_LANE2(lanes_hypot, hypot)
+BY_LANE(lanes_erf, erf) BY_LANE(lanes_erfc, erfc) BY_LANE2(lanes_pow, pow) BY_LANE2(lanes_atan2, atan2) BY_LANE2(lanes_hypot, hypot)
+BY_LANE2(lanes_hypot_slope, hypot_slope)
 
 #define LOG2E 1.4426950408889634
 #define LN2_HIGH 0x1.62e42fefp-1 /* 33 bits: its product with an exponent is exact */
@@ -102,6 +113,15 @@ INLINE V exp_of_minus_abs(V a) {
 INLINE V sigmoid_(V a) {
     V e = exp_of_minus_abs(a);
     return select_(a >= 0.0, one_(), e) / (e + 1.0);
+}
+/* The slopes of sigmoid and tanh keep their digits where the functions themselves have run into 1. */
+INLINE V sigmoid_slope_(V a) {
+    V e = exp_of_minus_abs(a), s = e / (e + 1.0);
+    return s * (1.0 - s);
+}
+INLINE V tanh_slope_(V a) {
+    V x = abs_(a), e = exp_of_minus_abs(a + a), r = 1.0 / (e + 1.0), t = tanh_(select_(x < 0.5, a, zero_()));
+    return select_(x < 0.5, 1.0 - t * t, 4.0 * e * r * r);
 }
 INLINE V softplus_(V a) { return select_(a > 0.0, a, zero_()) + log1p_inner(exp_of_minus_abs(a)); }
 INLINE V bce_with_logits_(V a, V b) {

@@ -27,8 +27,8 @@ typedef struct {
 
 enum { FLAT_MAP, FLAT_NARY, FLAT_DOT, FLAT_GEMV, FLAT_OUTER, FLAT_GATHER, FLAT_CODES };
 enum { LANES_MAP, LANES_NARY, LANES_DOT, LANES_GEMM, LANES_OUTER, LANES_SUM, LANES_CODES };
-enum { NARY_SUM, NARY_MEAN, NARY_LOGSUMEXP, NARY_CODES };
-#define NARY_NAMES "sum mean logsumexp"
+enum { NARY_SUM, NARY_MEAN, NARY_LOGSUMEXP, NARY_SOFTMAX, NARY_CODES };
+#define NARY_NAMES "sum mean logsumexp softmax"
 
 #define JOIN_(A, B) A##B
 #define JOIN(A, B) JOIN_(A, B)

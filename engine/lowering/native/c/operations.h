@@ -14,13 +14,14 @@
     X(logsigmoid, 1, -softplus_(-a)) X(softplus, 1, softplus_(a)) X(relu, 1, select_(a <= 0.0, zero_(), a))          \
     X(leaky_relu, 2, select_(a > 0.0, a, a * b))                                                                     \
     X(elu, 2, select_(a > 0.0, a, b * expm1_(select_(a > 0.0, zero_(), a)))) X(silu, 1, a *sigmoid_(a))              \
-    X(gelu, 1, 0.5 * a * (1.0 + lanes_erf(a * 0.7071067811865476))) X(erf, 1, lanes_erf(a))                          \
-    X(maximum, 2, max_(a, b)) X(minimum, 2, min_(a, b)) X(clip, 3, select_(a > c, c, select_(a < b, b, a)))          \
+    X(gelu, 1, 0.5 * a * lanes_erfc(a * -0.7071067811865476)) X(erf, 1, lanes_erf(a)) X(erfc, 1, lanes_erfc(a))      \
+    X(maximum, 2, max_(a, b)) X(minimum, 2, min_(a, b)) X(clip, 3, select_((a > c) | (b > c), c, select_(a < b, b, a))) \
     X(hypot, 2, lanes_hypot(a, b)) X(logaddexp, 2, logaddexp_(a, b)) X(where, 3, select_(a != 0.0, b, c))            \
     X(gt, 2, truth(a > b)) X(ge, 2, truth(a >= b)) X(lt, 2, truth(a < b)) X(le, 2, truth(a <= b))                    \
     X(eq, 2, truth(a == b)) X(ne, 2, truth(a != b))                                                                  \
     X(bce, 2, -(b * max_(log_(a), splat(-100.0)) + (1.0 - b) * max_(log1p_(-a), splat(-100.0))))                     \
     X(bce_with_logits, 2, bce_with_logits_(a, b))                                                                    \
+    X(sigmoid_slope, 1, sigmoid_slope_(a)) X(tanh_slope, 1, tanh_slope_(a)) X(hypot_slope, 2, lanes_hypot_slope(a, b))\
     X(copy, 1, a) X(sigmoid_adjoint, 2, a *(b * (1.0 - b))) X(tanh_adjoint, 2, a *(1.0 - b * b))
 
 #define ENUM(NAME, ARITY, EXPR) OP_##NAME,
