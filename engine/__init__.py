@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from .lowering import Kernel as Kernel
     from .lowering import lower
-    from .lowering.jax_function import to_jax
+    from .lowering.jax_kernel import to_jax
 
 # sum, abs and pow are left out of the star import only: there they would hide Python's own.
 __all__ = [
@@ -46,7 +46,7 @@ def __getattr__(name: str) -> Any:
 
         return getattr(lowering, name)
     if name == "to_jax":
-        from .lowering.jax_function import to_jax
+        from .lowering.jax_kernel import to_jax
 
         return to_jax
     raise AttributeError(f"module 'engine' has no attribute {name!r}")

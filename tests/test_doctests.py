@@ -21,7 +21,7 @@ MODULES = [
 NEEDS = {
     "nn.sklearn": "sklearn",
     "nn.export.numpy_function": "numpy",
-    "engine.lowering.jax_function": "jax",
+    "engine.lowering.jax_kernel": "jax",
 }  # extras whose examples run where they are
 
 

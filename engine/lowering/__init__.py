@@ -2,7 +2,7 @@
 
 program.py      trace a graph and its gradient as a flat program, simplified as it is written
 source.py       the program as Python that a learner can read;  c_source.py  as one C99 file
-jax_function.py to_jax, a kernel as a function on jax.numpy
+jax_kernel.py   to_jax, a kernel as a function on jax.numpy
 native/         the program on the compiled interpreter
 kernel.py       ``lower`` and ``Kernel``, in front of both
 """

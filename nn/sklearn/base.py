@@ -159,7 +159,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
     def _training(self, X: Any, y: Any, weights: Any, validation: Any, interrupts: Interrupts) -> Training:
         """The training, prepared."""
         n, mean = len(X), 1.0
-        size = min(200, n) if self.batch_size == "auto" else min(int(self.batch_size), n)
+        size = min(64, n) if self.batch_size == "auto" else min(int(self.batch_size), n)
         options: dict[str, Any] = {}
         if weights is not None:
             mean = float(weights.mean())
@@ -172,10 +172,10 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         )  # fmt: skip
         return Training(job, self.backend, History(), interrupts)
 
-    def _run(self, training: Training, epochs: int) -> list[float]:
+    def _run(self, training: Training, epochs: int, more: bool = False) -> list[float]:
         """Train for so many epochs; their losses."""
         before = len(training.history.loss)
-        training.run(epochs)
+        training.run(epochs, more)
         losses = [loss / self._loss_factor for loss in training.history.loss[before:]]
         if self.verbose:
             for k, loss in enumerate(losses, len(self.loss_curve_) + 1):
@@ -191,13 +191,16 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         Whether that was reached within ``max_iter`` epochs.
         """
         best, waited, left = math.inf, 0, int(self.max_iter)
-        while left and waited <= self.n_iter_no_change:
-            # so many epochs are to come at least, whatever their losses: there is no need to look in between
-            portion = int(min(self.n_iter_no_change + 1 - waited, left))
-            left -= portion
-            for loss in self._run(training, portion):
-                waited = waited + 1 if loss > best - self.tol else 0
-                best = min(best, loss)
+        try:
+            while left and waited <= self.n_iter_no_change:
+                # so many epochs are to come at least, whatever their losses: there is no need to look in between
+                portion = int(min(self.n_iter_no_change + 1 - waited, left))
+                left -= portion
+                for loss in self._run(training, portion, more=True):
+                    waited = waited + 1 if loss > best - self.tol else 0
+                    best = min(best, loss)
+        finally:
+            training.settle()
         return waited > self.n_iter_no_change
 
     def _run_with_early_stopping(self, training: Training, y: Any) -> bool:

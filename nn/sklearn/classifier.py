@@ -26,7 +26,7 @@ class MLPClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
     activation          of the hidden layers: scikit-learn's names, or any that nn.MLP takes
     solver              "adam", "sgd", "adamw", "rmsprop" or "adagrad"
     alpha               strength of the L2 penalty, divided by the number of rows in a batch as in scikit-learn
-    batch_size          rows a step; "auto" is min(200, number of rows)
+    batch_size          rows a step; "auto" is min(64, number of rows), and not 200: more steps an epoch
     learning_rate_init  the learning rate
     max_iter            epochs at most
     shuffle             whether to draw a new order of the rows for each epoch

@@ -46,22 +46,37 @@ class CompiledEpochs:
         self.trainer, self.kernel, self.optimizer, self.batch_size = trainer, kernel, job.optimizer, job.batch_size
         self.history, self.interrupts, self.step = history, interrupts, step
         self.rng = history.generator if job.shuffle else None
+        self._ahead = False  # whether compiled code has gone on from what Python's objects hold
 
-    def run(self, most: int) -> None:
-        """Train for ``most`` epochs, or until Ctrl-C is pressed."""
+    def run(self, most: int, more: bool = False) -> None:
+        """Train for ``most`` epochs, or until Ctrl-C is pressed.
+
+        more   another portion follows, or ``settle``, and nobody looks at model or optimiser before: they may wait
+        """
         trainer, losses = self.trainer, array("d", bytes(8 * most))
         with self.interrupts.held():
-            self._load()
+            if not self._ahead:
+                self._load()
             trainer.begin()
+            self._ahead = False
             try:
                 while (state := trainer.run(most, losses, _BREATH)) != DONE and not self.interrupts.pending:
                     if state == NOT_FINITE:
                         self._step_in_python()
+                self._ahead = more and not self.interrupts.pending
             finally:
-                self._store()
+                if not self._ahead:
+                    self._store()
                 self.history.loss.extend(losses[: trainer.epoch])
                 if self.rng is not None:
                     self.rng.setstate((3, trainer.generator, None))
+
+    def settle(self) -> None:
+        """Let model and optimiser be where the training is, after portions of which more were to follow."""
+        if self._ahead:
+            with self.interrupts.held():
+                self._ahead = False
+                self._store()
 
     def _step_in_python(self) -> None:
         """Take the step that C refused, or raise what says why not."""

@@ -56,13 +56,21 @@ class Training:
             if trainer is not None:
                 self._compiled = CompiledEpochs(trainer, self.gradient.kernel, job, history, interrupts, self.step)
 
-    def run(self, most: int) -> None:
-        """Train for ``most`` epochs, or until Ctrl-C is pressed."""
+    def run(self, most: int, more: bool = False) -> None:
+        """Train for ``most`` epochs, or until Ctrl-C is pressed.
+
+        more   another portion follows, or ``settle``, and nobody looks at model or optimiser before: they may wait
+        """
         if self._compiled is not None:
-            self._compiled.run(most)
+            self._compiled.run(most, more)
         else:
             for _ in range(most):
                 self._epoch()
+
+    def settle(self) -> None:
+        """Let model and optimiser be where the training is, after portions of which more were to follow."""
+        if self._compiled is not None:
+            self._compiled.settle()
 
     def _epoch(self) -> None:
         job, n = self.job, len(self.job.samples)
