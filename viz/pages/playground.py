@@ -1,8 +1,9 @@
 """A network that trains in the browser: one HTML file with data, controls and pictures, and nothing to fetch.
 
-The page computes what nn computes. Its activations and losses are the rows of the table of operations, printed as
-JavaScript; its random numbers are Python's, so that the same seed gives the same initial weights and the same batches
-as ``MLP`` and ``fit``; and it shows the Python code that does the same.
+The page computes what nn computes. Its activations and losses are the rows of the table of operations, and its
+optimisers nn's own rules, printed as JavaScript; its random numbers are Python's, so that a seed gives the same initial
+weights and the same batches as ``MLP`` and ``fit``; and it shows the Python code that does the same. The scripts of the
+page are in the folder ``train``.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 ACTIVATIONS = (
     "tanh", "relu", "sigmoid", "linear", "leaky_relu", "elu", "silu", "gelu", "softplus", "atan", "erf", "sin",
 )  # fmt: skip
+# The scripts of the folder train, in an order in which each finds what it needs.
+SCRIPTS = ("training", "state", "network", "maps", "curves", "chain", "frames", "link", "points", "python", "controls")
 MOST_LAYERS, MOST_NEURONS, MOST_POINTS = 6, 64, 2000
 _KINDS: dict[str, tuple[type[Optimizer], dict[str, Any], str]] = {
     "sgd": (SGD, {}, "SGD"), "momentum": (SGD, {"momentum": 0.9}, "SGD, momentum 0.9"), "adam": (Adam, {}, "Adam"),
@@ -117,9 +120,9 @@ def playground(
         "sets": {known: points(known) for known in SETS}, "data": name, "own": rows, "weights": weights,
     }  # fmt: skip
     heading = clean(title) or "A network that trains"
-    script = "\n".join([primitives(), _arithmetic(activation), asset("playground_training.js"), asset("playground.js")])
+    script = "\n".join([primitives(), _arithmetic(activation), *(asset(f"train/{name}.js") for name in SCRIPTS)])
     parts = {"title": html.escape(heading), "data": as_json(setup)}
-    text = filled(asset("playground.html"), asset("playground.css"), script, parts)
+    text = filled(asset("train/page.html"), asset("train/page.css"), script, parts)
     shape = "-".join(map(str, (2, *sizes, 1)))
     return Playground(text, save(text, path), f"{shape}, {name}", height=900)
 

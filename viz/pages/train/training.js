@@ -1,4 +1,3 @@
-"use strict";
 // A network that trains: what nn's MLP, SGD, Adam and fit do, for two inputs and one output. The activations, the losses
 // and the optimisers' updates are printed from Python's own and stand above.
 
