@@ -43,5 +43,5 @@ def main(tour: Tour) -> None:
     print(f"\nmean test accuracy over {SPLITS} splits: {mean:.2%}")
     if mean < WANTED:
         raise DemoError(f"mean test accuracy is {mean:.2%}, less than {WANTED:.0%}")
-    tour.plot("breast_cancer-loss.svg", plots.curves, {"training": history.loss, "test": history.val_loss},
-              {"test": history.val_accuracy}, f"Breast cancer, seed {seed}")  # fmt: skip
+    tour.plot("breast_cancer-loss.svg", plots.history, history, f"Breast cancer, seed {seed}",
+              names=("training", "test"))  # fmt: skip

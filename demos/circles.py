@@ -22,5 +22,4 @@ def main(tour: Tour) -> None:
         raise DemoError(f"the classes separate, yet only {model.accuracy(X, y):.1%} of the points are right")
 
     tour.plot("circles-boundary.svg", plots.boundary, model, X, y, "A circle in a circle")
-    tour.plot("circles-loss.svg", plots.curves, {"training": history.loss}, {"training": history.accuracy},
-              "A circle in a circle")  # fmt: skip
+    tour.plot("circles-loss.svg", plots.history, history, "A circle in a circle")

@@ -41,5 +41,4 @@ def main(tour: Tour) -> None:
     labelled = tuple(f"{name.removesuffix('_cm').replace('_', ' ')}, standardised" for name in names[2:])
     tour.plot("iris-boundary.svg", plots.boundary, model, test_X, test_y, "Iris: flowers not trained on",
               classes=SPECIES, axes_labels=labelled)  # fmt: skip
-    tour.plot("iris-loss.svg", plots.curves, {"training": history.loss, "test": history.val_loss},
-              {"test": history.val_accuracy}, "Iris")  # fmt: skip
+    tour.plot("iris-loss.svg", plots.history, history, "Iris", names=("training", "test"))

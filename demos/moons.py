@@ -24,5 +24,5 @@ def main(tour: Tour) -> None:
         raise DemoError(f"the classes separate, yet only {model.accuracy(X, y):.1%} of the points are right")
 
     tour.plot("moons-boundary.svg", plots.boundary, model, X, y, "Two moons")
-    tour.plot("moons-loss.svg", plots.curves, {"training": history.loss}, {"training": history.accuracy}, "Two moons")
+    tour.plot("moons-loss.svg", plots.history, history, "Two moons")
     tour.page("moons-film.html", film, snapshots, X, y, title="Two moons, learnt", losses=history.loss)

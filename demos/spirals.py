@@ -24,6 +24,5 @@ def main(tour: Tour) -> None:
         raise DemoError(f"the classes separate, yet only {model.accuracy(X, y):.1%} of the points are right")
 
     tour.plot("spirals-boundary.svg", plots.boundary, model, X, y, "Two spirals")
-    tour.plot("spirals-loss.svg", plots.curves, {"training": history.loss}, {"training": history.accuracy},
-              "Two spirals")  # fmt: skip
+    tour.plot("spirals-loss.svg", plots.history, history, "Two spirals")
     tour.page("spirals-film.html", film, snapshots, X, y, title="Two spirals, learnt", losses=history.loss)

@@ -32,6 +32,6 @@ def main(tour: Tour) -> None:
 
     first = model.layers[0].named_parameters()
     tour.plot("xor-boundary.svg", plots.boundary, model, X, y, "Exclusive or")
-    tour.plot("xor-loss.svg", plots.curves, {"training": history.loss}, {"training": history.accuracy}, "Exclusive or")
+    tour.plot("xor-loss.svg", plots.history, history, "Exclusive or")
     tour.plot("xor-weights.svg", plots.weights, snapshots.named([name for name, _ in first]),
               "Exclusive or: the first layer as it learns")  # fmt: skip

@@ -24,8 +24,7 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
 
 
-def test_a_written_file_is_readable_as_any_other(tmp_path):
-    """The permissions are those that open() would give, not those of a temporary file."""
-    (tmp_path / "plain").write_bytes(b"")
-    write(tmp_path / "file", b"")
-    assert (tmp_path / "file").stat().st_mode == (tmp_path / "plain").stat().st_mode
+def test_folders_are_made(tmp_path):
+    """A picture may go to a folder that does not exist yet."""
+    write(tmp_path / "new" / "folder" / "file", b"content")
+    assert (tmp_path / "new" / "folder" / "file").read_bytes() == b"content"

@@ -12,7 +12,9 @@ import pytest
 
 pytest.importorskip("matplotlib", reason="plots are drawn by matplotlib")
 
+from nn import History
 from viz import plots
+from viz.plots.looks import LOOKS
 
 HOSTILE = '"}{|<script>\\N</svg>$x_{$ \x07]]>'
 SVG = "{http://www.w3.org/2000/svg}"
@@ -148,7 +150,7 @@ def test_points_on_the_wrong_side_are_ringed_and_counted():
     """One of the five points is on the wrong side: the legend has an entry for it, the description the share."""
     figure = figures()["boundary"]
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert labels == ["class 0", "class 1", "wrong", "border"]
+    assert labels == ["class 0", "class 1", "wrong", "border", "probability of class 1 0.1 and 0.9"]
     assert "80.0%" in figure.get_label()
     right = plots.boundary(Plane(), POINTS[:4], LABELS[:4], resolution=10)
     assert "wrong" not in [text.get_text() for text in right.legends[0].get_texts()]
@@ -156,8 +158,8 @@ def test_points_on_the_wrong_side_are_ringed_and_counted():
 
 def test_classes_differ_in_marker_as_well_as_in_colour():
     """Colour is never the only sign: every class has a marker and every series a dash of its own."""
-    assert len({marker for _, marker, _ in plots._LOOKS}) == len(plots._LOOKS)
-    assert len({str(dash) for _, _, dash in plots._LOOKS}) == len(plots._LOOKS)
+    assert len({marker for _, marker, _ in LOOKS}) == len(LOOKS)
+    assert len({str(dash) for _, _, dash in LOOKS}) == len(LOOKS)
 
 
 def test_a_boundary_needs_two_inputs_and_the_right_number_of_names():
@@ -185,3 +187,91 @@ def test_without_matplotlib_the_error_names_the_remedy(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(plots.MatplotlibMissing, match="pip install matplotlib"):
         plots.curves({"training": [0.7, 0.3]})
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("color", ["white", "black"])
+def test_a_plot_paints_its_own_ground_and_no_other_picture(browser, tmp_path, scheme, color):
+    """On a page of either colour ground and ink follow the reader's preference with a contrast of 4.5:1, and the ink of
+    a picture of someone else's beside it stays as it was."""
+    text = plots.save(figures()["boundary"], tmp_path / "p.svg").read_text(encoding="utf-8")
+    other = '<svg width="20" height="20"><text id="other" style="fill: #2d3436">x</text></svg>'
+    page = browser.new_page(color_scheme=scheme)
+    page.set_content(f'<body style="background:{color};color:{color}">{text[text.index("<svg") :]}{other}')
+    inks = page.evaluate("[...document.querySelectorAll('[role=img] text')].map(t => getComputedStyle(t).fill)")
+    ground = page.evaluate("getComputedStyle(document.querySelector('.ground')).fill")
+    untouched = page.evaluate("getComputedStyle(document.querySelector('#other')).fill")
+    page.close()
+    assert untouched == "rgb(45, 52, 54)"
+    assert len(inks) > 10
+    assert all(contrast(ink, ground) >= 4.5 for ink in inks)
+    assert (luminance(ground) < 0.5) == (scheme == "dark")
+    assert "#2d3436" not in re.sub(r"<style>.*?</style>|<svg[^>]*>", "", text[text.index("<svg") :])
+
+
+def luminance(colour: str) -> float:
+    channels = [int(c) / 255 for c in re.findall(r"\d+", colour)[:3]]
+    linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: str, other: str) -> float:
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_transparent_on_request(tmp_path):
+    """Without a ground the text still follows the reader's preference."""
+    text = plots.save(figures()["curves"], tmp_path / "p.svg", transparent=True).read_text(encoding="utf-8")
+    assert 'class="ground"' not in text
+    assert "prefers-color-scheme" in text
+
+
+@pytest.mark.parametrize("control", ["\x00", "\x07", "\x1b", "\ufffe"])
+def test_control_characters_leave_the_svg_well_formed(tmp_path, control):
+    """In the names of classes, series and axes, and in titles: XML has no place for them."""
+    name = f"a{control}b"
+    for k, figure in enumerate((
+        plots.boundary(Plane(), POINTS, LABELS, name, classes=[name, "c"], axes_labels=(name, name), resolution=5),
+        plots.lines([0.0, 1.0], {name: [0.0, 1.0]}, name, name, name),
+        plots.weights({name: [0.0, 1.0]}, name), plots.gradient_norms({name: [0.5, 1.0]}, name, name),
+        plots.curves({name: [1.0, 0.5]}, {name: [0.1, 0.2]}, name),
+    )):  # fmt: skip
+        root = ElementTree.parse(plots.save(figure, tmp_path / f"{k}.svg")).getroot()
+        assert any("ab" in "".join(element.itertext()) for element in root.iter(f"{SVG}text"))
+
+
+@pytest.mark.parametrize(
+    ("X", "y", "options", "says"),
+    [
+        (POINTS, LABELS[:3], {}, "X has 5 rows and y 3 labels"),
+        ([], [], {}, "X has no rows"),
+        (POINTS, LABELS, {"resolution": 1}, "2 or more; got 1"),
+        ([[0.0, math.inf], *POINTS[1:]], LABELS, {}, r"X\[0\] is \(0.0, inf\)"),
+        (POINTS, [0, 0, 1, 1, 2], {}, "y has the label 2, but the model tells 2 classes apart"),
+        (POINTS, [0, 0, 1, 1, 0.5], {}, r"y\[4\] is 0.5"),
+    ],
+)
+def test_what_cannot_be_drawn_is_named(X, y, options, says):
+    """As the film does: what is wrong, and where."""
+    with pytest.raises(ValueError, match=says):
+        plots.boundary(Plane(), X, y, **options)
+
+
+def test_the_scale_of_confidence_says_what_the_shading_means():
+    """Beside the plane: from certain of the one class through white to certain of the other; with three, from 1/3."""
+    two, three = (figures()[name].axes[1] for name in ("boundary", "three"))
+    assert (two.get_ylabel(), two.get_ylim()) == ("probability of class 1", (0.0, 1.0))
+    (image,) = two.images
+    assert tuple(image.get_array()[25][0]) == pytest.approx((1.0, 1.0, 1.0))
+    assert three.get_ylabel() == "probability of the likeliest class"
+    assert three.get_ylim()[0] == pytest.approx(1 / 3)
+
+
+def test_the_epochs_of_a_history_agree():
+    """loss[k] is that of the parameters after k epochs; accuracy and validation are measured after k + 1."""
+    found = History()
+    found.loss, found.accuracy, found.val_loss = [0.7, 0.5, 0.4], [0.6, 0.8, 0.9], [0.65, 0.55, 0.45]
+    loss, accuracy = plots.history(found).axes
+    assert [list(line.get_xdata()) for line in loss.lines] == [[0, 1, 2], [1, 2, 3]]
+    assert [list(line.get_xdata()) for line in accuracy.lines] == [[1, 2, 3]]
