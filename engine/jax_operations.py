@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 _SAME = ("exp expm1 exp2 log log1p log2 log10 sqrt cbrt sin cos tan sinh cosh tanh hypot maximum minimum floor ceil "
          "sign mod abs")  # fmt: skip
-_PLAIN = ("add", "sub", "mul", "neg", "where", "gt", "ge", "lt", "le", "eq", "ne")  # whose derivatives are JAX's own
 
 
 def import_jax(who: str) -> Any:
@@ -45,21 +44,25 @@ def jax_operations() -> Derived:
     for name in ("asin", "acos", "atan", "atan2", "asinh", "acosh", "atanh"):
         primitive[name] = getattr(np, f"arc{name[1:]}")
     primitive |= {"pow": np.power, "round": np.rint, "erf": special.erf, "erfc": special.erfc, "div": np.true_divide}
-    # minus as subtraction from -0.0: the sign of a zero is that of floats
+    # whose derivatives are JAX's own
     plain: dict[str, Callable[..., Any]] = {"add": np.add, "sub": np.subtract, "mul": np.multiply, "neg": np.negative}
     plain["where"] = lambda c, a, b: np.where(np.not_equal(c, 0), a, b)
     for name, function in (("gt", np.greater), ("ge", np.greater_equal), ("lt", np.less), ("le", np.less_equal),
                            ("eq", np.equal), ("ne", np.not_equal)):  # fmt: skip
         plain[name] = compare(function)
-    raw = Derived({**plain, **primitive}, "to_jax")
-    algebra = Derived(plain, "to_jax")
-    for name, op in OPS.items():
-        if op.arity and name not in _PLAIN:
-            try:
-                algebra[name] = _with_rules(jax, name, raw[name], algebra)
-            except ValueError:  # neither there nor made of others: it raises when it is asked for
-                continue
-    return algebra
+    return _WithRules(jax, plain, Derived({**plain, **primitive}, "to_jax"))
+
+
+class _WithRules(Derived):
+    """The algebra: an operation is made with its rules when it is first asked for; one of the user's own too."""
+
+    def __init__(self, jax: Any, plain: dict[str, Callable[..., Any]], raw: Derived) -> None:
+        super().__init__(plain, raw.who)
+        self.jax, self.raw = jax, raw
+
+    def __missing__(self, name: str) -> Callable[..., Any]:
+        self[name] = made = _with_rules(self.jax, name, self.raw[name], self)
+        return made
 
 
 def _with_rules(jax: Any, name: str, forward: Callable[..., Any], algebra: Derived) -> Callable[..., Any]:

@@ -21,6 +21,9 @@ MODULES = [
 NEEDS = {
     "nn.sklearn": "sklearn",
     "nn.export.numpy_function": "numpy",
+    "nn.export.torch_module": "torch",
+    "nn.export.onnx_file": "onnx",
+    "nn.export.jax_function": "jax",
     "engine.lowering.jax_kernel": "jax",
 }  # extras whose examples run where they are
 

@@ -21,6 +21,27 @@ def to_c(model: MLP, path: str | os.PathLike[str], name: str = "network") -> Non
     <math.h> alone: ``cc -O3 -c m.c``, and -lm where programs are linked. The numbers are the model's, to the last
     digits of the mathematical library.
 
+    >>> import os, tempfile
+    >>> from nn import MLP, to_c
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     to_c(MLP(2, [1]), os.path.join(folder, "m.c"))
+    ...     with open(os.path.join(folder, "m.c"), encoding="utf-8") as file:
+    ...         print("void" + file.read().partition("void")[2])
+    void network(const double *x, double *y)
+    {
+        double a1[1], z;
+        for (int i = 0; i < 1; i++) {
+            z = W1[i][0] * x[0];
+            for (int j = 1; j < 2; j++)
+                z += W1[i][j] * x[j];
+            z += b1[i];
+            a1[i] = op_sigmoid(z);
+        }
+        for (int i = 0; i < 1; i++)
+            y[i] = a1[i];
+    }
+    <BLANKLINE>
+
     Raises TypeError for what is not an MLP, ValueError for a name that is no identifier in C, OSError.
     """
     check_c_name(name, "to_c")

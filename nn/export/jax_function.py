@@ -27,6 +27,14 @@ def to_jax(model: MLP) -> Callable[..., Any]:
     JAX computes in single precision unless it is told otherwise: ``jax.config.update("jax_enable_x64", True)`` at the
     start keeps every digit. A standardisation is part of the function, and not of its parameters.
 
+    >>> import jax
+    >>> from nn import MLP, to_jax
+    >>> f = to_jax(MLP(2, [3, 1], activation="tanh"))
+    >>> probability = jax.jit(f)(f.parameters, [[0.5, -1.0], [2.0, 0.0]])
+    >>> slopes = jax.grad(lambda p: f(p, [0.5, -1.0]))(f.parameters)
+    >>> probability.shape, slopes[0]["W"].shape
+    ((2,), (3, 2))
+
     Raises ImportError where JAX is not installed, TypeError for what is not an MLP.
     """
     jax = import_jax("to_jax")

@@ -61,6 +61,13 @@ def to_onnx(model: MLP, path: str | os.PathLike[str]) -> None:
 
     The outputs are those of ``model(x)``. Raises ImportError where the package onnx is not installed, TypeError for
     what is not an MLP, ValueError for an activation that cannot be expressed, OSError.
+
+    >>> import os, tempfile
+    >>> from nn import MLP, to_onnx
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     to_onnx(MLP(2, [3, 1]), os.path.join(folder, "m.onnx"))
+    ...     os.listdir(folder)
+    ['m.onnx']
     """
     try:
         import onnx

@@ -29,6 +29,18 @@ def to_torch(model: MLP) -> Any:
     It maps a tensor of rows to a tensor with a row of outputs for each, those of ``model(x)``; ``module[:-1]`` gives
     the logits where the output is a sigmoid, a tanh or a softmax. The parameters are copies, ready to be trained on.
 
+    >>> from nn import MLP, from_torch, to_torch
+    >>> module = to_torch(MLP(2, [3, 1], activation="tanh"))
+    >>> module
+    Sequential(
+      (0): Linear(in_features=2, out_features=3, bias=True)
+      (1): Tanh()
+      (2): Linear(in_features=3, out_features=1, bias=True)
+      (3): Sigmoid()
+    )
+    >>> from_torch(module)
+    MLP(2, 3, 1, activation='tanh')
+
     Raises ImportError where PyTorch is not installed, TypeError for what is not an MLP.
     """
     torch = _torch("to_torch")
