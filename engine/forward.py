@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .graph import toposort
 from .operands import NOTHING
-from .reverse import listed, numbers_for
+from .reverse import listed, numbers_for, numbers_taken
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ def jvp(outputs: Sequence[Value], wrt: Sequence[Value], tangents: Iterable[float
     [23.0, 11.0]
     """
     rows, columns = listed(outputs, "jvp: outputs"), listed(wrt, "jvp: wrt")
+    numbers_taken(rows)
     moving: dict[Value, float] = {}
     for node, tangent in zip(columns, numbers_for(tangents, columns, "jvp", "tangents", "nodes of wrt")):
         if tangent:  # what does not move passes nothing on, whatever its derivative

@@ -33,7 +33,7 @@ def _check_unchanged(node: Value) -> None:
     if node.op is None:
         return
     parents = node.parents
-    data = [parent.data for parent in parents]
+    data = tuple([parent.data for parent in parents])
     forward = scalar[node.op.name]
     if node.op.name == "dot":
         weights, inputs, bias = roles(data)

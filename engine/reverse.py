@@ -10,6 +10,7 @@ chosen (its local derivative is ``NOTHING``). 0 times infinity on a path that is
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 
 from .graph import alone, marked
@@ -71,6 +72,7 @@ def backward(output: Value) -> None:
     """
     if not isinstance(output, Value):
         raise TypeError(f"backward starts from a Value, got {type(output).__name__}")
+    numbers_taken([output])
     with alone:
         order = marked(output)
         output._adjoint = 1.0
@@ -125,6 +127,7 @@ def jacobian(outputs: Sequence[Value], wrt: Sequence[Value]) -> list[list[float]
     """The derivatives of several outputs: a row for each output, a column for each node of ``wrt``."""
     rows, columns = listed(outputs, "jacobian: outputs"), listed(wrt, "jacobian: wrt")
     found = []
+    numbers_taken(rows)
     with alone:
         order = marked(*columns, *rows)  # the columns too: those that no output depends on keep 0.0
         for output in rows:
@@ -148,6 +151,7 @@ def vjp(outputs: Sequence[Value], wrt: Sequence[Value], cotangents: Iterable[flo
     """
     rows, columns = listed(outputs, "vjp: outputs"), listed(wrt, "vjp: wrt")
     numbers = numbers_for(cotangents, rows, "vjp", "cotangents", "outputs")
+    numbers_taken(rows)
     with alone:
         order = marked(*columns, *rows)
         for output, number in zip(rows, numbers):
@@ -183,6 +187,14 @@ def numbers_for(numbers: Iterable[float], nodes: list[Value], what: str, name: s
     if len(listed) != len(nodes):
         raise ValueError(f"{what} takes as many {name} as {beside}: got {len(listed)} and {len(nodes)}")
     return listed
+
+
+def numbers_taken(outputs: list[Value]) -> None:
+    """Derivatives are numbers too: tell it where someone records (recording.py, loaded only there)."""
+    recording = sys.modules.get("engine.recording")
+    if recording is not None:
+        for output in outputs:
+            recording.notice(output)
 
 
 def listed(nodes: object, what: str, hint: str = "pass Values") -> list[Value]:

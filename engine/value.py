@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from .operands import Number, Operand
     from .ops import Op
 
+_COMPARED = "a comparison with a Value"
+
 
 class Value(Operations):
     """A number in a computation graph.
@@ -156,16 +158,16 @@ class Value(Operations):
         return format(self.data, spec) if spec else str(self)
 
     def __lt__(self, other: Operand) -> bool:
-        return self.data < _data(other)
+        return self.data < (other.data if isinstance(other, Value) else real_number(other, _COMPARED))
 
     def __le__(self, other: Operand) -> bool:
-        return self.data <= _data(other)
+        return self.data <= (other.data if isinstance(other, Value) else real_number(other, _COMPARED))
 
     def __gt__(self, other: Operand) -> bool:
-        return self.data > _data(other)
+        return self.data > (other.data if isinstance(other, Value) else real_number(other, _COMPARED))
 
     def __ge__(self, other: Operand) -> bool:
-        return self.data >= _data(other)
+        return self.data >= (other.data if isinstance(other, Value) else real_number(other, _COMPARED))
 
     def __pos__(self) -> Value:
         return self
@@ -223,10 +225,6 @@ if not TYPE_CHECKING:  # a type checker says that there is no such attribute
         "requires_grad": "every leaf is differentiated; .detach() gives a constant",
     }.items():
         setattr(Value, _name, _Elsewhere(_name, _ours))
-
-
-def _data(x: Operand) -> float:
-    return x.data if isinstance(x, Value) else real_number(x, "a comparison with a Value")
 
 
 for _module in (operands, operations):  # they make nodes, and Value is made from them: the one circle in this house

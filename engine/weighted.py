@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 _DOT, _dot = OPS["dot"], scalar["dot"]
 
 
-def roles(operands: Sequence[T]) -> tuple[Sequence[T], Sequence[T], T | None]:
+def roles(operands: Sequence[T]) -> tuple[tuple[T, ...], tuple[T, ...], T | None]:
     """The weights, the inputs and the bias (None without one) among the operands of a dot, whatever stands for them.
 
     >>> roles(["w1", "w2", "x1", "x2", "b"])
-    (['w1', 'w2'], ['x1', 'x2'], 'b')
+    (('w1', 'w2'), ('x1', 'x2'), 'b')
     """
     n = len(operands) // 2
-    return operands[:n], operands[n : 2 * n], operands[-1] if len(operands) % 2 else None
+    return tuple(operands[:n]), tuple(operands[n : 2 * n]), operands[-1] if len(operands) % 2 else None
 
 
 def dot(weights: Iterable[Any], inputs: Iterable[Any], bias: Operand | None = None) -> Value:

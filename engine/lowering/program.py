@@ -22,6 +22,7 @@ from engine.graph import toposort
 from engine.ieee import scalar
 from engine.ops import OPS, Op
 from engine.value import Value
+from engine.weighted import roles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     Args = tuple[int, ...]
 
 LEAVES = frozenset({"input", "parameter", "constant"})  # what a program has values of, but does not compute
+split_dot = roles  # of the operands of an instruction
 COMPARISONS = frozenset({"gt", "ge", "lt", "le", "eq", "ne"})  # their results are 1.0 or 0.0
 _COMMUTATIVE = frozenset({"add", "mul", "eq", "ne"})  # the same bits in either order
 
@@ -94,12 +96,6 @@ class Program:
         lines.append("outputs " + " ".join(f"%{i}" for i in self.outputs))
         lines += [" ".join(["gradients", *(f"%{i}" for i in row)]) for row in self.gradients]
         return "\n".join(lines)
-
-
-def split_dot(args: Args) -> tuple[Args, Args, int | None]:
-    """The weights, the inputs and the bias (None without one) of a dot's operands."""
-    n = len(args) // 2
-    return args[:n], args[n : 2 * n], args[-1] if len(args) % 2 else None
 
 
 def trace(
