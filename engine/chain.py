@@ -219,6 +219,7 @@ def choosing(op: Op, k: int) -> tuple[str, str] | None:
 
     Both are expressions of the table; None where operand k is always chosen.
 
+    >>> from engine import OPS
     >>> choosing(OPS["relu"], 0)
     ('g if a > 0.0 else 0.0', '1.0 if a > 0.0 else 0.0')
     """
