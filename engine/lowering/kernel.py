@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .native import Trainer
 
     Backend = Literal["auto", "native", "source"]
-    Reduce = Literal["mean", "sum"]
+    Reduce = Literal["mean", "sum", "none"]
 
 
 def lower(
@@ -76,8 +76,10 @@ class Kernel:
     """A lowered graph: ``value, gradient = kernel(rows)``.
 
     Called with n rows of inputs it returns the mean of the output over them and the gradient of the mean; with
-    ``reduce="sum"``, the sum and its gradient (n times the mean, for each part of the graph). Of several outputs it
-    returns a list of values and a list of gradients. Parameters are read from their Values at each call.
+    ``reduce="sum"``, the sum and its gradient (n times the mean, for each part of the graph); with ``reduce="none"``, a
+    list of n values and a list of n gradients, one a row. Of several outputs it returns a list of values and a list of
+    gradients; with ``reduce="none"`` for each output the list of its n values, and that of its n gradients. Parameters
+    are read from their Values at each call.
 
     program          the flat program
     backend          "native" or "source"
@@ -128,19 +130,51 @@ class Kernel:
         array of any library. Where there is one input a flat sequence will do, and where there is none, nothing.
         Raises ValueError or TypeError that name the row and the column.
         """
-        if reduce not in ("mean", "sum"):
-            raise ValueError(f"kernel: reduce is 'mean' or 'sum', got {reduce!r}")
+        if reduce not in ("mean", "sum", "none"):
+            raise ValueError(f"kernel: reduce is 'mean', 'sum' or 'none', got {reduce!r}")
         program = self.program
         labels = [program.names[i] or f"inputs[{k}]" for k, i in enumerate(program.inputs)]
         table = _read_rows(rows, labels)
         n = len(table)
         parameters = self._parameters()
-        if self.native is not None:
+        values: Any
+        gradients: Any
+        if reduce == "none":
+            values, gradients = self._each(table, parameters)
+        elif self.native is not None:
             values, gradients = self.native.run(table.numbers, n, parameters, reduce)
         else:
             tuples = list(zip(*[iter(table.numbers)] * len(labels), strict=True)) if labels else [()] * n
             values, gradients = self._step(tuples, parameters.tolist(), reduce)
         return (values[0], gradients[0]) if self._single else (values, gradients)
+
+    def _each(self, table: Rows, parameters: array[float]) -> tuple[list[list[float]], list[list[list[float]]]]:
+        """For each output, its value and its gradient at each row."""
+        columns = self.columns(table, parameters)
+        values = [column.tolist() for column in columns[: len(self.program.outputs)]]
+        gradients: list[list[list[float]]] = []
+        first = len(values)
+        for row in self.program.gradients:
+            lists = [column.tolist() for column in columns[first : first + len(row)]]
+            gradients.append([list(g) for g in zip(*lists)] if lists else [[] for _ in range(len(table))])
+            first += len(row)
+        return values, gradients
+
+    def columns(self, table: Rows, parameters: array[float] | None = None) -> list[array[float]]:
+        """For each output, then for each derivative of each output, its numbers at all rows: the quick way to many."""
+        if parameters is None:
+            parameters = self._parameters()
+        n, results = len(table), len(self.program.outputs) + sum(map(len, self.program.gradients))
+        if self.native is not None:
+            numbers = self.native.rows(table.numbers, n, parameters)
+            return [numbers[r * n : (r + 1) * n] for r in range(results)]
+        width, data = table.width, parameters.tolist()
+        columns = [array("d") for _ in range(results)]
+        for start in range(0, n * width, width) if width else [0] * n:
+            values, gradients = self._step([tuple(table.numbers[start : start + width])], data, "sum")
+            for column, x in zip(columns, [x for row in (values, *gradients) for x in row]):
+                column.append(x)
+        return columns
 
     def trainer(
         self, rows: Rows, batch: int, l2: Sequence[float] | None = None, generator: Sequence[int] | None = None

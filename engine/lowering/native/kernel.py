@@ -30,15 +30,16 @@ class NativeKernel:
         self.library = loaded_library()
         self.set = choose_instruction_set(instruction_set)
         self.plan = Plan(program)
-        self._lanes: Lanes | None = None
-        self._tapes: dict[int, Tape] = {}
+        self._lanes: dict[bool, Lanes] = {}  # for sums, and for each row
+        self._tapes: dict[tuple[bool, int], Tape] = {}
         self._lock = allocate_lock()  # the tape holds the values of the call under way
 
-    def tape(self, work: float) -> Tape:
+    def tape(self, work: float, sums: bool = True) -> Tape:
         """A new tape of lanes, with as many threads as a step of so much work is worth."""
-        lanes = self._lanes
+        lanes = self._lanes.get(sums)
         if lanes is None:
-            self._lanes = lanes = Lanes(self.plan, self.library)
+            plan = self.plan if sums else Plan(self.program, sums=False)
+            self._lanes[sums] = lanes = Lanes(plan, self.library)
         program = self.program
         layout = Layout(
             lanes.flat.size, len(program.parameters), len(program.constant), len(program.inputs), max(lanes.rows, 1),
@@ -61,6 +62,26 @@ class NativeKernel:
         self, rows: Sequence[float], n: int, parameters: Sequence[float], reduce: str = "mean"
     ) -> tuple[list[float], list[list[float]]]:
         """(outputs, gradients by output) over n rows, given as doubles one after another."""
+        program = self.program
+        results = array("d", bytes(8 * len(self.plan.results)))
+        self._run(rows, n, parameters, results, True)
+        values = [r / n for r in results] if reduce == "mean" else results.tolist()
+        first = len(program.outputs)
+        gradients = []
+        for row in program.gradients:
+            gradients.append(values[first : first + len(row)])
+            first += len(row)
+        return values[: len(program.outputs)], gradients
+
+    def rows(self, rows: Sequence[float], n: int, parameters: Sequence[float]) -> array[float]:
+        """Outputs, then gradients by output, of each row: number r of row i lies at r * n + i."""
+        results = array("d", bytes(8 * len(self.plan.results) * n))
+        self._run(rows, n, parameters, results, False)
+        return results
+
+    def _run(
+        self, rows: Sequence[float], n: int, parameters: Sequence[float], results: array[float], sums: bool
+    ) -> None:
         program, width = self.program, len(self.program.inputs)
         numbers, data = doubles(rows), doubles(parameters)
         if len(numbers) < width * n or len(data) != len(program.parameters) or n < 1:
@@ -70,20 +91,13 @@ class NativeKernel:
             )
         work = float(n) * len(program.op)
         threads = self.threads or choose_threads(work)
-        results = array("d", bytes(8 * len(self.plan.results)))
         with self._lock:
-            tape = self._tapes.get(threads)
+            tape = self._tapes.get((sums, threads))
             if tape is None:
-                self._tapes[threads] = tape = self.tape(work)
+                self._tapes[sums, threads] = tape = self.tape(work, sums)
             ctypes.memmove(tape.parameters, address(data), 8 * len(data))
-            self.library.c.tape_run(tape.pointer, address(numbers), width, n, address(results))
-        values = [r / n for r in results] if reduce == "mean" else results.tolist()
-        first = len(program.outputs)
-        gradients = []
-        for row in program.gradients:
-            gradients.append(values[first : first + len(row)])
-            first += len(row)
-        return values[: len(program.outputs)], gradients
+            run = self.library.c.tape_run if sums else self.library.c.tape_rows
+            run(tape.pointer, address(numbers), width, n, address(results))
 
 
 def doubles(numbers: Sequence[float]) -> array[float]:

@@ -43,6 +43,7 @@ class Library:
             ("tape_free", None, (pointer,)),
             ("tape_parameters", pointer, (pointer,)),
             ("tape_run", None, (pointer, pointer, int64, int64, pointer)),
+            ("tape_rows", None, (pointer, pointer, int64, int64, pointer)),
             ("tape_train", ctypes.c_int32, (pointer, int64, ctypes.c_double, pointer)),
             ("tape_gradient", None, (pointer, pointer)),
         ):

@@ -16,14 +16,15 @@ class Plan:
     """A program with the structure found in it.
 
     op, args   as in the program, with patterns of several operations replaced by one
+    sums       whether the results are added up over the rows, or each row's are wanted
     results    the ids of outputs and then of gradients
     needed     ids that are computed: not a leaf, not a part of a pattern, and not a product of an outer product
     outer      blocks of gradients that are products: (ids a_k, ids d_j, result numbers [k][j])
     dots       id -> the group of dots it belongs to; the members of a group share their inputs
     """
 
-    def __init__(self, program: Program) -> None:
-        self.program = program
+    def __init__(self, program: Program, sums: bool = True) -> None:
+        self.program, self.sums = program, sums
         self.op, self.args = list(program.op), list(program.args)
         self.results = [*program.outputs, *chain.from_iterable(program.gradients)]
         uses = Counter(chain.from_iterable(self.args))
@@ -31,7 +32,8 @@ class Plan:
         self.hidden: set[int] = set()
         self._find_patterns(uses)
         self.outer: list[tuple[list[int], list[int], list[list[int]]]] = []
-        self._find_outer_products(uses)
+        if sums:  # a product that each row asks for is computed like any other value
+            self._find_outer_products(uses)
         leaves = {"input", "parameter", "constant"}
         self.needed = [i for i, op in enumerate(self.op) if op not in leaves and i not in self.hidden]
         self.dots: dict[int, list[int]] = {}

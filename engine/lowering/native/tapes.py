@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # The instructions, in the order of the enumerations in kernels.h.
 FLAT_MAP, FLAT_NARY, FLAT_DOT, FLAT_GEMV, FLAT_OUTER, FLAT_GATHER = range(6)
-LANES_MAP, LANES_NARY, LANES_DOT, LANES_GEMM, LANES_OUTER, LANES_SUM = range(6)
+LANES_MAP, LANES_NARY, LANES_DOT, LANES_GEMM, LANES_OUTER, LANES_SUM, LANES_OUT = range(7)
 
 
 class Layout(ctypes.Structure):
@@ -337,7 +337,9 @@ class Lanes:
             if varying[i] and i not in plan.hidden:
                 sums.setdefault(made[i], []).append((i, r))
         for k, pairs in sums.items():
-            after.setdefault(k, []).append(Step(LANES_SUM, (), [i for i, _ in pairs], pairs))
+            after.setdefault(k, []).append(
+                Step(LANES_SUM if plan.sums else LANES_OUT, (), [i for i, _ in pairs], pairs)
+            )
         ordered = after.get(-1, [])
         for k, step in enumerate(steps):
             ordered.append(step)
@@ -400,8 +402,8 @@ class Lanes:
             code.extend(map(row.__getitem__, d))
             if places is None:
                 code.extend(chain.from_iterable(results))
-        elif step.kind == LANES_SUM:
-            code.extend((LANES_SUM, len(step.data)))
+        elif step.kind in (LANES_SUM, LANES_OUT):
+            code.extend((step.kind, len(step.data)))
             for i, r in step.data:
                 code.extend((row[i], r))
         elif step.kind == LANES_NARY:

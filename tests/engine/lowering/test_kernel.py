@@ -131,7 +131,7 @@ def test_wrong_arguments_are_refused() -> None:
     kernel, (a, _, w) = product()
     with pytest.raises(ValueError, match="backend is 'auto', 'native' or 'source', got 'cuda'"):
         lower(w * a, [a], [w], backend="cuda")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="reduce is 'mean' or 'sum', got 'max'"):
+    with pytest.raises(ValueError, match="reduce is 'mean', 'sum' or 'none', got 'max'"):
         kernel([[1.0, 2.0]], reduce="max")
     w.data = "3"  # type: ignore[assignment]
     with pytest.raises(TypeError, match="data of parameter 'w' takes a real number, got '3'"):
@@ -183,3 +183,30 @@ def test_lowering_is_loaded_when_it_is_first_used() -> None:
 def test_the_module_is_reached_by_its_name() -> None:
     """engine.lowering.kernel is the module, engine.Kernel the class."""
     assert isinstance(product()[0], kernel.Kernel)
+
+
+@pytest.mark.parametrize("backend", ["source", "native"])
+def test_each_row_has_a_value_and_a_gradient_of_its_own(backend: str) -> None:
+    """reduce="none" gives what the kernel gives for each row alone, on both backends, also where nothing varies."""
+    if backend == "native" and kernel.choose_backend("auto")[0] != "native":
+        pytest.skip("not built")
+    x, y, w, v = Value(0.0), Value(0.0), Value(2.0), Value(0.5)
+    rows = [[0.1 * i, 1 - 0.2 * i] for i in range(300)]
+    each = lower((w * x + v).tanh() * y + v * v, [x, y], [w, v, x], backend=backend)  # type: ignore[arg-type]
+    values, gradients = each(rows, reduce="none")
+    alone = [each([row]) for row in rows]
+    assert values == pytest.approx([value for value, _ in alone], rel=1e-14)
+    for found, (_, expected) in zip(gradients, alone, strict=True):
+        assert found == pytest.approx(expected, rel=1e-12, abs=1e-15)
+    several = lower([w * x, v * v], [x], [v], backend=backend)  # type: ignore[arg-type]
+    assert several([1.0, 2.0], reduce="none") == ([[2.0, 4.0], [0.25, 0.25]], [[[0.0], [0.0]], [[1.0], [1.0]]])
+
+
+@pytest.mark.parametrize("backend", ["source", "auto"])
+def test_a_kernel_without_wrt_is_the_value_alone(backend: str) -> None:
+    """wrt=[] asks for no derivative, and the program computes none."""
+    x, w = Value(0.0), Value(3.0)
+    value = lower(w * x * x, [x], [], backend=backend)  # type: ignore[arg-type]
+    assert value([1.0, 2.0], reduce="none") == ([3.0, 12.0], [[], []])
+    assert value([1.0, 2.0]) == (7.5, [])
+    assert len(value.program) == 2

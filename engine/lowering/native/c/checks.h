@@ -90,6 +90,7 @@ static int valid_lanes(const Layout *t, const int32_t *c, int64_t n) {
             break;
         }
         case LANES_SUM:
+        case LANES_OUT:
             NEED(n >= 2 && c[1] >= 0);
             size = 2 + 2 * (int64_t)c[1];
             NEED(n >= size);

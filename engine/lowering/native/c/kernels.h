@@ -17,7 +17,7 @@ typedef struct {
     int width;
     void (*flat)(const int32_t *code, int64_t n, double *U);
     void (*lanes)(const int32_t *code, int64_t n, const double *U, double *L, int64_t ld, int64_t samples, double *acc,
-                  double *scratch);
+                  double *scratch, double *out, int64_t stride);
     void (*turn_samples)(int64_t I, int64_t n, const double *X, int64_t row, const int32_t *order, int64_t first,
                          double *L, int64_t ld);
     int (*update)(Optimizer *o, int64_t n, double *p, const double *g, const double *l2, double scale);
@@ -26,7 +26,7 @@ typedef struct {
 } Kernels;
 
 enum { FLAT_MAP, FLAT_NARY, FLAT_DOT, FLAT_GEMV, FLAT_OUTER, FLAT_GATHER, FLAT_CODES };
-enum { LANES_MAP, LANES_NARY, LANES_DOT, LANES_GEMM, LANES_OUTER, LANES_SUM, LANES_CODES };
+enum { LANES_MAP, LANES_NARY, LANES_DOT, LANES_GEMM, LANES_OUTER, LANES_SUM, LANES_OUT, LANES_CODES };
 enum { NARY_SUM, NARY_MEAN, NARY_LOGSUMEXP, NARY_SOFTMAX, NARY_CODES };
 #define NARY_NAMES "sum mean logsumexp softmax"
 

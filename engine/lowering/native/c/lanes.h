@@ -123,7 +123,7 @@ INLINE double sum_of_row(const double *p, int64_t full, M mask) {
 }
 
 static void run_lanes(const int32_t *c, int64_t n, const double *U, double *L, int64_t ld, int64_t samples, double *acc,
-                      double *scratch) {
+                      double *scratch, double *out, int64_t stride) {
     const int32_t *end = c + n;
     int64_t nv = (samples + W - 1) / W, full = samples / W * W;
     M mask;
@@ -147,6 +147,11 @@ static void run_lanes(const int32_t *c, int64_t n, const double *U, double *L, i
         }
         case LANES_GEMM: c = lanes_gemm(c, U, L, ld, nv); break;
         case LANES_OUTER: c = lanes_outer(c, L, ld, samples, full, mask, acc, scratch); break;
+        case LANES_OUT: /* result by result, sample by sample */
+            for (int32_t i = 0; out && i < c[1]; i++)
+                memcpy(out + c[3 + 2 * i] * stride, L + c[2 + 2 * i] * ld, sizeof(double) * (size_t)samples);
+            c += 2 + 2 * (int64_t)c[1];
+            break;
         default:
             for (int32_t i = 0; i < c[1]; i++) acc[c[3 + 2 * i]] += sum_of_row(L + c[2 + 2 * i] * ld, full, mask);
             c += 2 + 2 * (int64_t)c[1];

@@ -102,7 +102,15 @@ static const double *run(Tape *t, Batch *b) {
         acc[t->uniform[2 * i]] = t->U[t->uniform[2 * i + 1]] * (double)b->samples;
     return acc;
 }
+/* The results of each sample: number r of sample i in out[r * samples + i]. */
+EXPORT void tape_rows(Tape *t, const double *X, int64_t row, int64_t samples, double *out) {
+    Batch b = {X, row, NULL, 0, samples, 0, 0, out};
+    run(t, &b);
+    for (int32_t i = 0; i < t->is.n_uniform; i++)
+        for (int64_t s = 0; s < samples; s++)
+            out[t->uniform[2 * i] * samples + s] = t->U[t->uniform[2 * i + 1]];
+}
 EXPORT void tape_run(Tape *t, const double *X, int64_t row, int64_t samples, double *results) {
-    Batch b = {X, row, NULL, 0, samples, 0, 0};
+    Batch b = {X, row, NULL, 0, samples, 0, 0, NULL};
     memcpy(results, run(t, &b), sizeof(double) * t->is.n_results);
 }

@@ -6,6 +6,7 @@ typedef struct {
     int64_t row;
     const int32_t *order;     /* NULL: in the order of X */
     int64_t first, samples, blocks, per_block;
+    double *out;              /* result r of sample i at out[r * samples + i], or NULL: only sums */
 } Batch;
 
 typedef struct Pool {
@@ -27,7 +28,8 @@ static void run_part(Tape *t, const Batch *b, int part) {
         int64_t s0 = b->first + k * b->per_block, n = b->first + b->samples - s0;
         if (n > b->per_block) n = b->per_block;
         t->kernels->turn_samples(I, n, b->X, b->row, b->order, s0, L, ld);
-        t->kernels->lanes(t->lanes, t->n_lanes, t->U, L, ld, n, acc, L + t->is.n_rows * ld);
+        t->kernels->lanes(t->lanes, t->n_lanes, t->U, L, ld, n, acc, L + t->is.n_rows * ld,
+                          b->out ? b->out + (s0 - b->first) : NULL, b->samples);
     }
 }
 static void *work(void *argument) {

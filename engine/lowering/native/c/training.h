@@ -131,7 +131,7 @@ EXPORT int32_t tape_train(Trainer *r, int64_t epochs, double seconds, double *lo
         while (r->position < r->samples) {
             if (r->position && steps && steps % between == 0 && seconds_now() > end) return TIME_IS_UP;
             int64_t n = r->samples - r->position < r->batch ? r->samples - r->position : r->batch;
-            Batch b = {r->X, r->row, r->order, r->position, n, 0, 0};
+            Batch b = {r->X, r->row, r->order, r->position, n, 0, 0, NULL};
             const double *results = run(t, &b);
             double loss = results[0] / (double)n;
             r->sums = NULL; /* what it pointed to is overwritten by now */

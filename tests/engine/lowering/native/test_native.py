@@ -347,7 +347,7 @@ def malformed(seed, change):
     program = trace([loss + parameters[0] * parameters[1].exp() + logsumexp(inputs)], inputs, parameters)
     kernel = native.NativeKernel(program)
     kernel.run([0.1] * len(inputs), 1, [0.5] * len(program.parameters))
-    lanes = kernel._lanes
+    lanes = kernel._lanes[True]
     flat, _, first = tapes.flat_tape(kernel.plan, kernel.library)
     rng = random.Random(seed)
     refused = ran = 0
