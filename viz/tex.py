@@ -244,6 +244,11 @@ def _bce(a: Tex, y: Tex) -> Tex:
     return _neg(_add(product([y, _ln(a)]), product([_sub(_one, y), _ln(_sub(_one, a))])))
 
 
+def _hypot(a: Tex, b: Tex) -> Tex:
+    two = number(2.0)
+    return Tex(rf"\sqrt{{{_add(power(a, two), power(b, two)).text}}}")
+
+
 _softplus = _function(r"\operatorname{softplus}")
 
 _WRITTEN: dict[str, Callable[..., Tex]] = {
@@ -257,13 +262,15 @@ _WRITTEN: dict[str, Callable[..., Tex]] = {
     "asinh": _function(r"\operatorname{arsinh}"), "acosh": _function(r"\operatorname{arcosh}"),
     "atanh": _function(r"\operatorname{artanh}"), "sigmoid": _function(r"\sigma"),
     "logsigmoid": lambda a: _ln(_function(r"\sigma")(a)), "maximum": _function(r"\max"),
-    "minimum": _function(r"\min"), "hypot": lambda a, b: Tex(
-        rf"\sqrt{{{_add(power(a, number(2.0)), power(b, number(2.0))).text}}}"),
+    "minimum": _function(r"\min"),
     "logaddexp": lambda a, b: _ln(_add(_exp(a), _exp(b))), "logsumexp": lambda *v: _ln(total([_exp(a) for a in v])),
     "where": _where, "gt": _relation(">"), "ge": _relation(r"\ge"), "lt": _relation("<"), "le": _relation(r"\le"),
     "eq": _relation("="), "ne": _relation(r"\ne"), "bce": _bce,
     "bce_with_logits": lambda a, y: _add(product([y, _softplus(_neg(a))]), product([_sub(_one, y), _softplus(a)])),
     "sum": lambda *v: total(v), "mean": _mean,
+    "sigmoid_slope": lambda a: product([_function(r"\sigma")(a), _sub(_one, _function(r"\sigma")(a))]),
+    "tanh_slope": lambda a: _sub(_one, power(_function(r"\tanh")(a), number(2.0))),
+    "hypot_slope": lambda a, b: _div(a, _hypot(a, b)), "hypot": _hypot,
     "floor": lambda a: Tex(rf"\left\lfloor {a.text} \right\rfloor"),
     "ceil": lambda a: Tex(rf"\left\lceil {a.text} \right\rceil"),
     "mod": lambda a, b: Tex(rf"{parenthesised(a, FACTOR)} \bmod {parenthesised(b, FACTOR)}", PRODUCT),
@@ -284,20 +291,17 @@ def _operator(op: str) -> str:
     return "".join(c if unicodedata.category(c)[0] in "LN" else r"\," for c in op)
 
 
-# Rules as textbooks have them, where the table's own form guards against overflow, rounding or a point at the edge.
+# Rules as textbooks have them, where the table has no such form: it guards a point at the edge, or spares a division.
 _RULES = {
     ("pow", 0): "b * pow(a, b - 1)", ("pow", 1): "y * log(a)", ("bce", 0): "(a - b) / (a * (1 - a))",
-    ("bce", 1): "log(1 - a) - log(a)", ("sqrt", 0): "1 / (2 * y)", ("atan2", 0): "b / (a * a + b * b)",
-    ("atan2", 1): "-a / (a * a + b * b)", ("hypot", 0): "a / y", ("hypot", 1): "b / y",
-    ("asin", 0): "1 / sqrt(1 - a * a)", ("acos", 0): "-1 / sqrt(1 - a * a)", ("atanh", 0): "1 / (1 - a * a)",
-    ("asinh", 0): "1 / sqrt(a * a + 1)", ("acosh", 0): "1 / sqrt(a * a - 1)",
+    ("bce", 1): "log(1 - a) - log(a)", ("sqrt", 0): "1 / (2 * y)", ("asinh", 0): "1 / sqrt(a * a + 1)",
+    ("acosh", 0): "1 / sqrt(a * a - 1)",
 }  # fmt: skip
 
 
 def rule(op: str, k: int) -> str:
     """The derivative of the operation with respect to its argument k, in the table's language."""
-    row = OPS[op]
-    return _RULES.get((op, k)) or (getattr(row, "textbook", None) or row.rules)[k]
+    return _RULES.get((op, k)) or OPS[op].textbook[k]
 
 
 class _Algebra(dict[str, "Callable[..., Tex]"]):
