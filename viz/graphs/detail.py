@@ -10,12 +10,13 @@ import gc
 from typing import TYPE_CHECKING
 
 from engine import Value, toposort
+from engine.weighted import roles
 from viz.text import brief, shorten
 
 from .collapsed import Layers, Neurons
 from .dot import full
 from .order import TALL, WIDE, Grid, columns, in_a_row, in_rows_with_operations
-from .structure import Structure, roles
+from .structure import Structure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,8 +106,8 @@ class _Full:
             if node.op is not None:
                 groups = [node.parents]
                 if node.op.name == "dot":  # weights above each other, and inputs, which may stand elsewhere
-                    weights, inputs, bias = roles(node)
-                    groups = [(*weights, *bias), inputs]
+                    weights, inputs, bias = roles(node.parents)
+                    groups = [(*weights, *(() if bias is None else (bias,))), tuple(inputs)]
                 takes[k] = [[index[p] for p in group] for group in groups]
         self.columns = columns(takes, [index[output] for output in outputs])
         self.width = 20.0 + sum(self._value(c) + self._operation(c) for c in self.columns)

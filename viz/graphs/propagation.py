@@ -12,8 +12,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from engine import Value, dot, log, toposort
+from engine.weighted import roles
 from nn import MLP, binary_cross_entropy, mean_squared_error
-from viz.colors import FREE, FUNCTION, INK, INNER, INPUT, OUTPUT
+from viz.colors import FREE, FUNCTION, INK, INNER, INPUT, KINDS, OUTPUT
 from viz.text import exact, markup, number, tooltip
 
 from .dot import digraph
@@ -29,12 +30,8 @@ if TYPE_CHECKING:
 WRITTEN_OUT = 4  # rows and columns of the largest matrix that is written out; larger ones show shape and norm
 
 _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
-_STYLES = {  # the lecture's four colours; outlines differ too
-    "function": {"style": "filled", "fillcolor": FUNCTION, "penwidth": "1.6"},
-    "input": {"style": "rounded,filled", "fillcolor": INPUT},
-    "inner": {"style": "filled", "fillcolor": INNER},
-    "output": {"style": "filled", "fillcolor": OUTPUT, "peripheries": "2"},
-}
+_STYLES = {**KINDS, "function": {"style": "filled", "fillcolor": FUNCTION, "penwidth": "1.6"}}
+_SQUARED = ("linear", "tanh")  # outputs whose loss is the mean squared error
 # f(z) and f′(z) in terms of z and a = f(z), for the activations that a reader will know by heart
 _ACTIVATIONS = {
     "sigmoid": ("σ(z)", "a(1 − a)"),
@@ -48,7 +45,7 @@ def draw_propagation(model: MLP, x: Sequence[float], y: Any) -> Digraph:
     """The figure for one sample: inputs x and target y. ``render`` and ``svg`` take what it returns.
 
     model  an MLP with any activations. The loss is the one that belongs to its output: binary cross-entropy for
-           "sigmoid", the cross-entropy of the classes for "softmax", mean squared error for "linear"
+           "sigmoid", the cross-entropy of the classes for "softmax", mean squared error for "linear" and "tanh"
     y      a number, or a list of them where there are several outputs; for "softmax", the index of the class or the
            probability of each
 
@@ -72,9 +69,9 @@ class _Layer:
     """What one layer computed, as columns of numbers: matrices have a row a neuron."""
 
     def __init__(self, zs: Sequence[Value], outputs: Sequence[Value]) -> None:
-        n = len(zs[0].parents) // 2  # parents of z: weights, inputs, bias
-        inputs = zs[0].parents[n : 2 * n]
-        self.weights = [[w.data for w in z.parents[:n]] for z in zs]
+        inputs = roles(zs[0].parents)[1]
+        weights = [roles(z.parents)[0] for z in zs]
+        self.weights = [[w.data for w in row] for row in weights]
         self.bias = [[z.parents[-1].data] for z in zs]
         self.z = _data(zs)
         self.a = _data(outputs)
@@ -82,7 +79,7 @@ class _Layer:
         self.slope = [[a.local_derivatives[0]] for a in outputs] if outputs[0] is not zs[0] else [[1.0] for _ in zs]
         self.da = _grads(outputs)
         self.dz = _grads(zs)
-        self.d_weights = [[w.grad for w in z.parents[:n]] for z in zs]
+        self.d_weights = [[w.grad for w in row] for row in weights]
         self.d_bias = [[z.parents[-1].grad] for z in zs]
         self.da_before = _grads(inputs)
 
@@ -97,12 +94,12 @@ class _Run:
         if model.output == "softmax":
             loss = -dot(self.y, [log(p) for p in predictions])
         else:
-            criterion = mean_squared_error if model.output == "linear" else binary_cross_entropy
+            criterion = mean_squared_error if model.output in _SQUARED else binary_cross_entropy
             loss = criterion(predictions, self.y)
         loss.backward()
         weighted = {node.parents[0]: node for node in toposort(loss) if node.op is not None and node.op.name == "dot"}
         zs = [[weighted[neuron.weights[0]] for neuron in layer.neurons] for layer in model.layers]
-        after = [z[0].parents[len(z[0].parents) // 2 : -1] for z in zs[1:]]
+        after = [roles(z[0].parents)[1] for z in zs[1:]]
         self.layers = [_Layer(z, a) for z, a in zip(zs, [*after, predictions])]
         self.loss = loss.data
         self.d_loss = loss.grad
@@ -149,7 +146,8 @@ def _figure(model: MLP, run: _Run) -> Digraph:
         return name
 
     first = run.layers[0]
-    columns.append([node("a0", "input", "", [], (names[0], first.a_before)),
+    standardized = [] if model.mean is None else ["x standardized"]
+    columns.append([node("a0", "input", "", standardized, (names[0], first.a_before)),
                     node("da0", "output", "", [], (f"d{names[0]}", first.da_before))])  # fmt: skip
     for k, layer in enumerate(run.layers, 1):
         up, activation = _superscript(k), model.layers[k - 1].activation
@@ -260,7 +258,7 @@ def _loss_formulas(model: MLP) -> tuple[list[str], list[str]]:
     if model.output == "softmax":
         return ["J = −Σ y log ŷ"], ["dŷ = −y / ŷ"]
     mean, share = ("mean of ", f" / {n}") if n > 1 else ("", "")
-    if model.output == "linear":
+    if model.output in _SQUARED:
         return [f"J = {mean}(ŷ − y)²"], [f"dŷ = 2 (ŷ − y){share}"]
     if n > 1:
         return (["J = mean of", "−y log ŷ", "− (1 − y) log(1 − ŷ)"], ["dŷ = (−y / ŷ", f"+ (1 − y) / (1 − ŷ)){share}"])

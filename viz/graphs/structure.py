@@ -12,18 +12,16 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from engine import OPS, Value
+from engine.graph import alone
+from engine.operands import NOTHING
+from engine.reverse import propagate
+from engine.weighted import roles
 
 from .order import columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Any
-
-
-def roles(node: Value) -> tuple[tuple[Value, ...], tuple[Value, ...], tuple[Value, ...]]:
-    """The weights, the inputs and the bias (none or one) of a weighted input."""
-    n = len(node.parents) // 2
-    return node.parents[:n], node.parents[n : 2 * n], node.parents[2 * n :]
 
 
 class Structure:
@@ -94,8 +92,8 @@ class Structure:
         users: dict[int, set[int]] = {}
         for k, used in enumerate(self.parents):
             if self.weighted[k]:
-                weights, taken, bias = (map(self.index.__getitem__, role) for role in roles(self.order[k]))
-                self.folded[self.group[k]] += [p for p in (*weights, *bias) if leaf[p]]
+                weights, taken, bias = roles(used)
+                self.folded[self.group[k]] += [p for p in (*weights, *(() if bias is None else (bias,))) if leaf[p]]
                 inputs.update([p for p in taken if leaf[p]])
             else:
                 for p in used:
@@ -136,15 +134,15 @@ class Structure:
         return columns({head: [self.takes(head)] for head in self.heads}, ends)
 
     def sources(self, head: int) -> dict[int, float]:
-        """What a box takes from other boxes: by node, the derivative of the box's result by it."""
-        adjoint = {head: 1.0}
-        own = set(self.members[head])
-        for k in reversed(self.members[head]):
-            flow = adjoint.pop(k, 0.0)
-            for p, d in zip(self.parents[k], self.order[k].local_derivatives):
-                adjoint[p] = adjoint.get(p, 0.0) + flow * d
-        outside = set(self.inputs)
-        return {p: d for p, d in sorted(adjoint.items()) if p not in own and (self.group[p] >= 0 or p in outside)}
+        """What a box takes from other boxes: by node, the derivative of the box's result with respect to it."""
+        members = [self.order[k] for k in self.members[head]]
+        with alone:
+            for node in members:
+                for each in (node, *node.parents):
+                    each._adjoint = NOTHING
+            members[-1]._adjoint = 1.0
+            propagate(members)  # the engine's own sweep, which ends where the box does
+            return {p: self.order[p]._adjoint + 0.0 for p in sorted(self.takes(head))}
 
     def layers(self) -> tuple[list[list[int]], list[list[int]]]:
         """The heads of each layer in the order of its neurons, and the inputs in bundles that go to the same layers."""

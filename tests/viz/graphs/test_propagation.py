@@ -228,3 +228,22 @@ def test_the_figure_describes_itself():
     assert root[0].text == "Forward and backward propagation through MLP(2, 2, 1)"
     assert "right to left" in root[1].text
     assert any("dW¹ = [" in (title.text or "") for title in root.iter(SVG + "title"))
+
+
+def test_a_tanh_output_has_the_squared_error():
+    """Targets of -1 and 1 have no cross-entropy; the figure shows 2 (ŷ − y) as the derivative of the loss."""
+    model = MLP(2, [3, 1], seed=0, output="tanh")
+    found = quantities(draw_propagation(model, [0.5, -1.0], -1.0))
+    prediction = model([0.5, -1.0]).data
+    assert found["ŷ"] == [[prediction]]
+    assert found["J"][0][0] == pytest.approx((prediction + 1) ** 2, rel=1e-14)
+
+
+def test_standardized_inputs_are_said_to_be():
+    """A model that standardizes has a⁰ = (x − mean) / scale, and the figure says so."""
+    model = MLP(2, [3, 1], seed=0)
+    assert "standardized" not in draw_propagation(model, [0.5, -1.0], 1.0).source
+    model.mean, model.scale = [1.0, 2.0], [2.0, 4.0]
+    graph = draw_propagation(model, [5.0, -6.0], 1.0)
+    assert "x standardized" in graph.source
+    assert quantities(graph)["a⁰"] == [[2.0], [-2.0]]

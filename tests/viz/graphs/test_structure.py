@@ -7,21 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import engine
-from engine import Value, dot, toposort
+from engine import Value, toposort
 from nn import MLP, binary_cross_entropy
-from viz.graphs.structure import Structure, roles
+from viz.graphs.structure import Structure
 
 
 def structure_of(output: Value) -> Structure:
     order = toposort(output)
     return Structure([output], order, [node.label for node in order])
-
-
-def test_the_operands_of_a_weighted_input_have_roles():
-    """Weights, inputs and the bias, where there is one."""
-    w, x, b = [Value(1.0), Value(2.0)], [Value(3.0), Value(4.0)], Value(5.0)
-    assert roles(dot(w, x, b)) == (tuple(w), tuple(x), (b,))
-    assert roles(dot(w, x)) == (tuple(w), tuple(x), ())
 
 
 def test_neurons_and_layers_come_in_their_order():
@@ -87,3 +80,11 @@ def test_derivatives_on_collapsed_edges_chain_up_to_the_gradient(output):
             adjoint[p] = adjoint.get(p, 0.0) + adjoint.get(head, 0.0) * d
     for p in groups.inputs:
         assert adjoint.get(p, 0.0) == pytest.approx(order[p].grad, rel=1e-9, abs=1e-12)
+
+
+def test_a_branch_not_taken_gives_a_box_no_derivative():
+    """where(x > 0, log x, x) at 0 has the derivative 1, in the pictures as in the engine, and not nan."""
+    x = Value(0.0, label="x")
+    y = engine.where(x.gt(0), x.log(), x)
+    found = structure_of(y * x)
+    assert all(d == d for head in found.heads for d in found.sources(head).values())
