@@ -61,11 +61,12 @@ def page(raw: str) -> str:
     )
 
 
-# In a page the title of an element is its tooltip; in an image nothing can be pointed at.
+# In a page the title of an element is its tooltip; in an image nothing can be pointed at. Several notebooks may be open
+# in one page with the same names in them, so that the script asks for its own place first.
 _EXCHANGE = (
-    'for (const place of [document.getElementById("{0}")]) if (place) {{'
+    'for (const place of [document.currentScript?.parentElement || document.getElementById("{0}")]) {{'
     'const drawn = place.querySelector("script[type]"), holder = document.createElement("div");'
-    "holder.innerHTML = drawn.textContent; place.replaceChildren(holder.firstElementChild); }}"
+    "if (drawn) {{ holder.innerHTML = drawn.textContent; place.replaceChildren(holder.firstElementChild); }} }}"
 )
 
 
