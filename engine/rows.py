@@ -83,7 +83,10 @@ def read_rows(
         expected = width if width is not None else len(table[0])
         try:
             if set(map(len, table)) == {expected} and all(map(is_real, set(map(type, chain.from_iterable(table))))):
-                found = Rows(array("d", chain.from_iterable(table)), expected, len(table))
+                numbers = array("d")
+                for row in table:  # twice as fast as array of a chain
+                    numbers.fromlist(row if type(row) is list else list(row))
+                found = Rows(numbers, expected, len(table))
         except OverflowError:
             pass
         if found is None:

@@ -11,6 +11,7 @@ everywhere.
 
 from __future__ import annotations
 
+from functools import cache
 from random import Random
 
 from engine import Value, collector_paused, dot, logsumexp
@@ -59,7 +60,7 @@ class Neuron(Module):
         prefix = name + "." if name else ""
         random, bound = checked_seed("seed", seed).random, initial_bound(activation, nin, fan_out)
         low, span = -bound, bound + bound
-        self.weights = tuple([Value(low + span * random(), f"{prefix}w{j}") for j in range(1, nin + 1)])
+        self.weights = tuple([Value(low + span * random(), prefix + name) for name in _weight_names(nin)])
         self.bias = Value(0.0, f"{prefix}b")
         self._z_label, self._a_label = f"{prefix}z", f"{prefix}a"
 
@@ -81,7 +82,7 @@ class Neuron(Module):
 
     def named_parameters(self) -> list[tuple[str, Value]]:
         """The weights "w1", "w2", ... and the bias "b"."""
-        return [*((f"w{j}", w) for j, w in enumerate(self.weights, 1)), ("b", self.bias)]
+        return [*zip(_weight_names(self.nin), self.weights), ("b", self.bias)]
 
     def parameters(self) -> list[Value]:
         """The weights and the bias."""
@@ -300,6 +301,11 @@ class MLP(Module):
             if getattr(self, name) != "sigmoid":
                 text += f", {name}={getattr(self, name)!r}"
         return f"MLP({text})"
+
+
+@cache
+def _weight_names(nin: int) -> tuple[str, ...]:
+    return tuple([f"w{j}" for j in range(1, nin + 1)])
 
 
 def as_values(x: Any, nin: int, who: str) -> list[Value]:

@@ -132,6 +132,8 @@ def _checked_parameters(params: Iterable[Value], name: str) -> list[Value]:
     listed = list(params)
     if not listed:
         raise ValueError(f"{name} got no parameters: pass model.parameters()")
+    if set(map(type, listed)) == {Value} and len(set(listed)) == len(listed) and all(p.op is None for p in listed):
+        return listed
     seen: set[Value] = set()
     for k, parameter in enumerate(listed):
         if not isinstance(parameter, Value):

@@ -8,6 +8,8 @@ the time differs.
 from __future__ import annotations
 
 from array import array
+from collections import deque
+from itertools import repeat
 
 from nn.optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
 
@@ -105,8 +107,7 @@ class CompiledEpochs:
         state["step"] = [float(trainer.steps)] * len(optimizer.params)
         state.update((key, numbers) for key, numbers in zip(lists, trainer.state()) if key)
         data = trainer.parameters()
-        for parameter, g in zip(optimizer.params, trainer.gradient() or ()):
-            parameter.grad = g
+        deque(map(setattr, optimizer.params, repeat("grad"), trainer.gradient() or ()), maxlen=0)
         optimizer.commit(data, state)
 
 

@@ -81,9 +81,9 @@ class Job:
         weights = row_weights(sample_weight, class_weight, targets)
         self.nin, self.outputs, self.weighted = rows.width, targets.width, weights is not None
         self.optimizer = Adam(model.parameters(), lr=0.01) if optimizer is None else optimizer
+        self.parameters = model.parameters()
         self._check_optimizer()
         self.params, self._state = self.optimizer.params, self.optimizer.state.keys()
-        self.parameters = model.parameters()
         self.epochs = positive_int("fit: epochs", epochs)
         self.rng = checked_seed("fit: seed", seed)
         self.early_stopping = None if early_stopping is None else positive_int("fit: early_stopping", early_stopping)
@@ -236,7 +236,7 @@ class Job:
             raise TypeError(
                 f"fit: optimizer must be one such as SGD(model.parameters(), lr=0.1), got {self.optimizer!r:.60}"
             )
-        strangers = set(self.optimizer.params).difference(self.model.parameters())
+        strangers = set(self.optimizer.params).difference(self.parameters)
         if strangers:
             raise ValueError(
                 f"fit: {len(strangers)} of the optimizer's {len(self.optimizer.params)} parameters do not belong to "
