@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import warnings
 from itertools import chain
 
 from engine import Value, collector_paused, grad, mean
 from engine import sum as sum_of
+from engine.recording import recording
 from nn.layers import MLP, one_or_all
 
 from .job import name_of
@@ -27,17 +29,28 @@ def choose_gradient(job: Job, backend: str) -> tuple[EagerGradient | LoweredGrad
     """The gradient by that backend, and why by this one."""
     if backend == "eager":
         return EagerGradient(job), "it was asked for"
-    lowered = LoweredGradient(job, backend)
-    row = None if job.built_in else lowered.first_difference()
-    if row is None:
-        return lowered, lowered.kernel.backend_reason
+    frozen = "" if job.built_in else _number_taken(job)
+    if not frozen:
+        lowered = LoweredGradient(job, backend)
+        row = None if job.built_in else lowered.first_difference()
+        if row is None:
+            return lowered, lowered.kernel.backend_reason
+        frozen = f"the graph of row {row} of X is not that of row 0"
     reason = (
-        f"the graph of row {row} of X is not that of row 0: {name_of(job.loss)} or {type(job.model).__name__} decides "
-        "in Python what it computes, and a lowered graph would freeze that decision"
+        f"{name_of(job.loss)} or {type(job.model).__name__} decides in Python what it computes ({frozen}), and a "
+        "lowered graph would freeze that: use engine.where for a decision, engine.exp and the like for a function"
     )
     if backend != "auto":
-        raise ValueError(f'fit: {reason}. Use backend="eager", or engine.where for the decision')
+        raise ValueError(f'fit: {reason}; or backend="eager"')
+    warnings.warn(f"fit runs on the eager backend: {reason}", stacklevel=5)
     return EagerGradient(job), reason
+
+
+def _number_taken(job: Job) -> str:
+    """Where the loss of a sample takes a number out of its graph; empty where it does not."""
+    with collector_paused(), recording() as record:
+        job.loss_of_row(0)
+    return str(record.taken[0]) if record.taken else ""
 
 
 class EagerGradient:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine import Value, exp, log, where
+from engine import Value, exp, log
 from engine.lowering import native
 from nn import (
     MLP,
@@ -567,31 +567,6 @@ def test_own_loss_on_several_outputs_gets_lists():
 
     fit(MLP(1, [2], output="linear"), [[1], [2]], [[1, 2, 3], [4, 5, 6]], loss=loss, epochs=1, backend="eager")
     assert seen[0] == ([Value, Value], [Value, Value, Value])
-
-
-def test_decision_in_python_is_not_frozen():
-    """A loss that decides with a Python `if` runs eagerly under "auto", with the reason; "source" refuses it."""
-
-    def loss(p, t):
-        return (p - t) ** 2 if t > 0 else abs(p - t)
-
-    data = [[0.3], [1.0], [2.0]], [1.0, -1.0, 1.0]
-    losses = []
-    for backend in ("eager", "auto"):
-        history = fit(Line(), *data, loss=loss, epochs=5, backend=backend)
-        losses.append(history.loss)
-        assert history.backend == "eager"
-    assert "decides in Python" in history.backend_reason
-    assert losses[0] == losses[1]
-    with pytest.raises(
-        ValueError, match=r"row 1 of X is not that of row 0: loss or Line decides in Python.*engine.where"
-    ):
-        fit(Line(), *data, loss=loss, epochs=5, backend="source")
-
-    def in_the_graph(p, t):
-        return where(t.gt(0.0), (p - t) ** 2, abs(p - t))
-
-    assert fit(Line(), *data, loss=in_the_graph, epochs=5, backend="source").loss == pytest.approx(losses[0], rel=1e-12)
 
 
 def test_loss_that_returns_no_value():
