@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import contextmanager
 from random import Random
 from time import perf_counter
 
@@ -18,7 +19,7 @@ from .training import NonFiniteError, fit
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from typing import Any
 
     from .training import History
@@ -41,6 +42,8 @@ def train(options: Namespace) -> int:
     if options.json and options.out == "-":
         raise UsageError("--json and --out - would both write to standard output: give --out a file")
     picture = _picture_path(options)
+    for path in (options.out, picture):
+        _check_folder(path)
     table = read(options.data, options.encoding, options.delimiter)
     table.known(options.target, "--target")
     unknown = {k for k, cell in enumerate(table.column(options.target)) if is_missing(cell)}
@@ -60,7 +63,9 @@ def train(options: Namespace) -> int:
     report.table(options.data, len(table), len(held), encoding, labels, notes)
 
     model = _network(options, encoding)
-    report.line(f"{model!r}, {len(model.parameters()):,} parameters, {options.epochs} epochs of Adam")
+    report.line(
+        f"{model!r}, {_counted(len(model.parameters()), 'parameter')}, {_counted(options.epochs, 'epoch')} of Adam"
+    )
     started = perf_counter()
     history, interrupted = _trained(model, X, y, encoding, options)
     seconds = perf_counter() - started
@@ -82,7 +87,8 @@ def train(options: Namespace) -> int:
         _write_model(model, options.out)
         written.append(options.out)
     if picture and history.loss:
-        _draw_loss(history, picture, f"{os.path.basename(options.data)}: {options.target}")
+        with _writing(picture):
+            _draw_loss(history, picture, f"{os.path.basename(options.data)}: {options.target}")
         written.append(picture)
     report.written([name for name in written if name != "-"])
     report.finish(
@@ -209,17 +215,39 @@ def _draw_loss(history: History, path: str, title: str) -> None:
 
 def _write_model(model: MLP, path: str) -> None:
     if path != "-":
-        save(model, path)
+        with _writing(path):
+            save(model, path)
         return
     from .saving import to_text
 
     _print_whole(to_text(model))
 
 
+def _check_folder(path: str | None) -> None:
+    """Find out before the training that a file could not be written after it."""
+    folder = os.path.dirname(path) or "." if path and path != "-" else "."
+    if not os.path.isdir(folder) or not os.access(folder, os.W_OK):
+        what = "is not writable" if os.path.isdir(folder) else "is not there"
+        raise Failure(f"{path} could not be written: the folder {folder} {what}")
+
+
+@contextmanager
+def _writing(path: str) -> Iterator[None]:
+    """What goes wrong inside is said of this file."""
+    try:
+        yield
+    except OSError as error:
+        raise Failure(f"{path}: {error.strerror or error}") from None
+
+
 def _print_whole(text: str) -> None:
     """Write a long text in pieces: where Python does not buffer, one whose reader went away halfway raises nothing."""
     for start in range(0, len(text), 8192):
         sys.stdout.write(text[start : start + 8192])
+
+
+def _counted(n: int, what: str) -> str:
+    return f"{n:,} {what}" + "s" * (n != 1)
 
 
 class _Report:
@@ -233,7 +261,10 @@ class _Report:
             print(text, file=self.stream, flush=True)
 
     def table(self, path: str, rows: int, held: int, encoding: Encoding, labels: list[float], notes: list[str]) -> None:
-        self.line(f"{path}: {rows} rows to train on, {held} to test on, {len(encoding.features)} inputs")
+        self.line(
+            f"{path}: {_counted(rows, 'row')} to train on, {held} to test on, "
+            f"{_counted(len(encoding.features), 'input')}"
+        )
         for note in notes:
             self.line(f"  {note}")
         kind = "number"
@@ -244,8 +275,8 @@ class _Report:
 
     def training(self, history: History, seconds: float) -> None:
         if history.loss:
-            self.line(f"{history.epochs} epochs in {seconds:.1f} s ({history.backend}): loss {history.loss[0]:.4g} at "
-                      f"the start, {history.loss[-1]:.4g} at the end")  # fmt: skip
+            self.line(f"{_counted(history.epochs, 'epoch')} in {seconds:.1f} s ({history.backend}): loss "
+                      f"{history.loss[0]:.4g} at the start, {history.loss[-1]:.4g} at the end")  # fmt: skip
 
     def scores(self, rows: str, found: dict[str, Any], encoding: Encoding) -> None:
         if encoding.classes is None:
@@ -298,7 +329,8 @@ def predict(options: Namespace) -> int:
     else:
         from engine.files import write_whole
 
-        write_whole(options.out, text)
+        with _writing(options.out):
+            write_whole(options.out, text)
     if encoding.target in table.header:
         known = table.without({k for k, cell in enumerate(table.column(encoding.target)) if is_missing(cell)})
         if len(known):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none", "nil", "?", "-"})  # in any case
 MOST_TEXTS = 50  # different texts in a column that is taken for a category, and no name or number of each row
+LARGEST = 1e100  # what a number must stay below
 MOST_CLASSES = 10  # different whole numbers in a target that is taken for classes
 _BOMS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _DELIMITERS = ",;\t|"
@@ -52,8 +53,18 @@ class Table:
         """file:line:column of a cell."""
         return f"{self.name}:{self.lines[row]}:{self.header.index(name) + 1}"
 
+    def complaint(self, row: int, name: str) -> str:
+        """That a cell holds no number, with its place and what it holds."""
+        cell = self.rows[row][self.header.index(name)]
+        try:
+            large = math.isfinite(float(cell)) and "_" not in cell
+        except ValueError:
+            large = False
+        why = f"is too large a number (the limit is {LARGEST:g})" if large else "is no finite number"
+        return f"{self.place(row, name)}: {cell!r:.60} {why}"
+
     def number(self, cell: str) -> float | None:
-        """The finite number that a cell holds, or None."""
+        """The number that a cell holds, or None where it holds none, or one whose square would not be finite."""
         try:
             number = float(cell)
         except ValueError:
@@ -63,7 +74,7 @@ class Table:
                 number = float(cell.replace(",", ".", 1))
             except ValueError:
                 return None
-        return number if math.isfinite(number) and "_" not in cell else None
+        return number if abs(number) < LARGEST and "_" not in cell else None
 
     def without(self, rows: Collection[int]) -> Table:
         """The table without some rows."""
@@ -213,7 +224,8 @@ class Encoding:
             if column is not None:
                 columns.append(column)
         if not columns:
-            raise TableError(f"{table.name}: no column is left to predict {target!r} from")
+            raise TableError(f"{table.name}: no column is left to predict {target!r} from: a column that is the "
+                             "same in every row tells nothing")  # fmt: skip
         return cls(columns, target, classes)
 
     @property
@@ -246,7 +258,7 @@ class Encoding:
             else:
                 number = table.number(cell)
                 if number is None:
-                    raise TableError(f"{table.place(k, column.name)}: {cell!r:.60} is no finite number, and column "
+                    raise TableError(f"{table.complaint(k, column.name)}, and column "
                                      f"{column.name!r} holds numbers: correct it, or leave it empty")  # fmt: skip
                 found.append([number])
         if missing:
@@ -264,11 +276,11 @@ class Encoding:
             number = table.number(cell)
             if self.classes is None:
                 if number is None:
-                    raise TableError(f"{table.place(k, self.target)}: {cell!r:.60} is no finite number, and the target "
+                    raise TableError(f"{table.complaint(k, self.target)}, and the target "
                                      f"{self.target!r} holds numbers: correct it, or remove the row")  # fmt: skip
                 found.append(number)
             else:
-                name = cell if cell in self.classes else "" if number is None else f"{number:.17g}"
+                name = cell if cell in self.classes else "" if number is None else _name(number)
                 if name not in self.classes:
                     raise TableError(f"{table.place(k, self.target)}: {cell!r:.60} is none of the classes: "
                                      f"{', '.join(self.classes):.200}")  # fmt: skip
@@ -305,6 +317,11 @@ def _texts(items: Sequence[object]) -> list[str]:
     return [str(item) for item in items]
 
 
+def _name(number: float) -> str:
+    """The name of a class that is a number: 1 and not 1.0."""
+    return repr(int(number)) if number.is_integer() and abs(number) < 1e16 else repr(number)
+
+
 def target_classes(table: Table, target: str, as_text: bool = False, task: str = "auto") -> list[str] | None:
     """The classes of the target in order, or None where it is a number to predict.
 
@@ -319,13 +336,13 @@ def target_classes(table: Table, target: str, as_text: bool = False, task: str =
     )):  # fmt: skip
         if texts:
             k = texts[0]
-            raise TableError(f"{table.place(k, target)}: {cells[k]!r:.60} is no finite number, and the target "
+            raise TableError(f"{table.complaint(k, target)}, and the target "
                              f"{target!r} holds numbers: correct it, or remove the row")  # fmt: skip
         return None
     if texts or as_text:
         classes = sorted(set(cells))
     else:
-        classes = [f"{x:.17g}" for x in sorted({x for x in numbers if x is not None})]
+        classes = [_name(x) for x in sorted({x for x in numbers if x is not None})]
     if len(classes) < 2:
         raise TableError(f"{table.name}: the target {target!r} is {classes[0]!r:.40} in every row: nothing to learn")
     if len(classes) > MOST_TEXTS or 2 * len(classes) > len(cells) > 10:
@@ -355,7 +372,7 @@ def _column(table: Table, name: str, as_text: bool, say: Callable[[str], object]
     if len(good) < len(known):
         k = known[numbers.index(None)]
         raise TableError(
-            f"{table.place(k, name)}: {cells[k]!r:.60} is no finite number, and {len(good)} of {len(known)} cells of "
+            f"{table.complaint(k, name)}, and {len(good)} of {len(known)} cells of "
             f"column {name!r} are: correct it, leave it empty, or pass --text or --drop with the name of the column"
         )
     mean = math.fsum(good) / len(good)

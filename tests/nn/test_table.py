@@ -127,6 +127,7 @@ def test_new_rows(tmp_path):
         ("1 2 1 2", "regress", None),
         ("0.5 1.5 0.5 1.5", "classify", ["0.5", "1.5"]),
         ("true false true false", "auto", ["false", "true"]),
+        ("0.1 1e17 0.1 1e17", "classify", ["0.1", "1e+17"]),
     ],
 )
 def test_what_the_target_is(tmp_path, cells, task, classes):
@@ -140,6 +141,7 @@ def test_what_the_target_is(tmp_path, cells, task, classes):
     [
         ("x,y\n1,a\n2,b\nfoo,a\n", {}, r":4:1: 'foo' is no finite number, and 2 of 3 cells of column 'x' are"),
         ("x,y\n1,a\n2,b\ninf,a\n", {}, r":4:1: 'inf' is no finite number"),
+        ("x,y\n1,a\n2,b\n1e200,a\n", {}, r":4:1: '1e200' is too large a number"),
         ("x,y\n1,a\n2,a\n", {}, r"the target 'y' is 'a' in every row"),
         ("x,y\n1,2\n2,3\n3,b\n", {"task": "regress"}, r":4:2: 'b' is no finite number, and the target"),
         ("x,y\n" + "".join(f"name{k},{k % 2}\n" for k in range(60)), {}, r":2:1: column 'x' holds 60 different texts"),
