@@ -6,7 +6,20 @@ import math
 import re
 
 import pytest
-from opening import agree, caption_of, exact, fan_out, index_of, loop, network, neuron, set_leaf, squeezed, title_of
+from opening import (
+    agree,
+    caption_of,
+    exact,
+    fan_out,
+    index_of,
+    loop,
+    network,
+    neuron,
+    passes,
+    set_leaf,
+    squeezed,
+    title_of,
+)
 
 from engine import Value, grad, toposort
 from nn import MLP
@@ -95,6 +108,9 @@ def test_a_nudge_settles_on_the_gradient(opened):
     assert [row[0] for row in rows[:3]] == ["1", "0.1", "0.01"]
     gradient = grad(output, toposort(output)[index_of(output, "w1")])
     errors = [abs(float(row[1].replace("−", "-")) - gradient) for row in rows]
+    k = index_of(output, "w1")
+    further = passes(output, {k: toposort(output)[k].data + 1.0})[0][-1] - output.data
+    assert float(rows[0][1].replace("−", "-")) == pytest.approx(further, rel=1e-6)
     assert errors[0] > errors[2] > errors[4]
     assert errors[5] < 1e-5
     page.fill("#nudge", "3")

@@ -69,6 +69,15 @@ def test_a_sigmoid_neuron_says_what_the_lecture_says(opened):
     assert "smaller" in captions[-1]
 
 
+def test_negative_numbers_in_formulas_stand_in_brackets(opened):
+    """1 − (−0.9640)² is not 1 − −0.9640²; alone, at the start or as an argument a negative number has no brackets."""
+    page = opened(Value(-2.0, label="a").tanh(), hash="#step=3")
+    assert "=1−(−0.9640)2=0.0707" in caption_of(page)
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowRight")
+    assert "=tanh(−2.0000)=−0.9640" in caption_of(page)
+
+
 def test_formulas_are_mathml_with_fractions(opened):
     """Derivatives are fractions of MathML, and each formula is one that a screen reader can read."""
     page = opened(fan_out(), hash="#step=8")
