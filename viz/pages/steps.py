@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .units import Item
 
 GROUPED = 60  # more steps than this are grouped
+READ = 8  # operations; with more, what is repeated and what stands side by side can be folded
 FEW = 5  # leaves of single rounds; as many stay outside of them
 
 
@@ -78,7 +79,7 @@ class StepGraph:
         for side, order in enumerate(graphs):
             start = len(self.order) - len(order) if side else 0
             own = self.called[start : start + len(order)]
-            items = units(outputs[side], order, own, count > GROUPED)
+            items = units(outputs[side], order, own, sum(1 for node in order if node.op) > READ)
             self.items.append([_shifted(item, start) for item in items])
 
     def _recomputed(self) -> list[Value]:
@@ -191,6 +192,7 @@ class StepGraph:
                     add(item, None)
         self.owners = self._owners(found, used)
         self._titles = [record["title"] for record in found]
+        self._kinds = [record["kind"] for record in found]
         for k, owner in self.owners.items():
             at: int | None = owner
             while at is not None:
@@ -242,7 +244,7 @@ class StepGraph:
                     neurons.append({"title": unit.title, "leaves": weights})
         for k, node in enumerate(self.order):
             if node.is_leaf and k not in placed:
-                if k in self.owners:
+                if k in self.owners and self._kinds[self.owners[k]] != "band":
                     rounds.setdefault(self.owners[k], []).append(k)
                 else:
                     (constants if node.is_constant and k not in self.targets else free).append(k)

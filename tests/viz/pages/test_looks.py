@@ -16,11 +16,31 @@ def wide_labels() -> Value:
     return z.logsigmoid().leaky_relu()
 
 
+def chain(n: int) -> Value:
+    """A function of a function, n deep."""
+    y = Value(0.5, label="x")
+    for k in range(n):
+        y = (y.tanh(), y.exp(), y.sin(), y.sigmoid(), y.log1p())[k % 5]
+    return y
+
+
+def expression() -> Value:
+    """Twenty-five operations of two leaves, each of which is used again and again."""
+    a, b = Value(-4.0, label="a"), Value(2.0, label="b")
+    c, d = a + b, a * b + b**3
+    c = c + c + 1
+    c = c + 1 + c - a
+    d = d + d * 2 + (b + a).relu()
+    d = d + 3 * d + (b - a).relu()
+    f = (c - d) ** 2
+    return f / 2.0 + 10.0 / f
+
+
 PICTURES = {
     "fan-out": (fan_out, "0"), "neuron": (neuron, "0"), "neuron folded": (neuron, "1"), "wide": (wide_labels, None),
     "2-3-1": (lambda: network(2, 3, 1), "0"), "neurons": (lambda: network(2, 8, 6, 1), "1"),
     "layers": (lambda: network(2, 8, 6, 1), "2"), "all": (lambda: network(2, 8, 6, 1), "0"), "loop": (loop, None),
-    "hostile": (hostile, None),
+    "hostile": (hostile, None), "chain": (lambda: chain(14), "0"), "expression": (expression, "0"),
 }  # fmt: skip
 
 TROUBLES = """() => {
@@ -186,6 +206,18 @@ def test_neurons_fold_before_type_gets_smaller(opened):
     page = opened(network(2, 3, 1), viewport={"width": 390, "height": 844})
     assert page.locator("#picture .box.closed").count() == 4
     assert page.evaluate("document.querySelector('#picture svg').getScreenCTM().a") * 12 >= 10
+
+
+def test_a_long_chain_is_wrapped(opened):
+    """Fourteen operations one after the other stand in lines, all open and at 10 px or more, on a laptop."""
+    page = opened(chain(14), viewport={"width": 1280, "height": 720})
+    assert page.locator("#picture .box.closed").count() == 0
+    assert page.evaluate("document.querySelector('#picture svg').getScreenCTM().a") * 12 >= 10
+    places = page.evaluate(
+        "[...document.querySelectorAll('#picture .box')].map((b) => Math.round(b.getBoundingClientRect().y))"
+    )
+    assert len(set(places)) >= 3
+    assert places == sorted(places)
 
 
 def test_neurons_and_operands_stand_in_their_order(opened):

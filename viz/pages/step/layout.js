@@ -6,11 +6,13 @@
 // edges   [{ from, to, out, into, label }]: indices of boxes; where the edge leaves and enters, measured across the ranks
 //         from the centre of the box; the label's { w, h } or null
 // Each box gets x and y, its upper left corner; each edge d, its path, and at, the lower centre of its label (null where
-// there is no room for it). `above` is left free at the top. Returns { x, y, width, height }.
+// there is no room for it). `above` is left free at the top; with `lines`, ranks
+// are wrapped into so many lines one below the other, as words are. Returns { x, y, width, height, turning }, the
+// last of which is the largest number of edges that turn from one line into the next.
 
-const LAYOUT = { between: 14, beside: 7, least: 44, most: 210, margin: 10, apart: 34 };
+const LAYOUT = { between: 14, beside: 7, least: 44, most: 210, margin: 10, apart: 34, lane: 6 };
 
-function layout(boxes, edges, vertical, above = 0) {
+function layout(boxes, edges, vertical, above = 0, lines = 1) {
   const along = (box) => (vertical ? box.h : box.w);
   const across = (box) => (vertical ? box.w : box.h);
   const rank = ranksOf(boxes, edges);
@@ -30,17 +32,31 @@ function layout(boxes, edges, vertical, above = 0) {
   }
   const thick = ranks.map((cells) => Math.max(0, ...cells.filter((c) => c.box).map((c) => along(c.box))));
   const begins = [];
+  const breaks = broken(ranks, thick, gaps, lines); // the first rank of each line
   let place = LAYOUT.margin + (vertical ? above : 0);
-  for (let r = 0; r < ranks.length; r++) {
-    begins.push(place);
-    place += thick[r] + gaps[r];
+  let length = 0;
+  let breadth = LAYOUT.margin;
+  const turns = new Map(); // by the first rank of a line: where edges turn into it
+  for (const [l, first] of breaks.entries()) {
+    const own = ranks.slice(first, breaks[l + 1]).flat();
+    const low = Math.min(...own.map((cell) => cell.at - cell.size / 2));
+    if (l) {
+      const lanes = ranks[first].reduce((sum, cell) => sum + cell.up.length, 0);
+      turns.set(first, { right: length + 8, down: breadth + 4, used: 0 });
+      breadth += LAYOUT.lane * (lanes + 1) + 12;
+      place = LAYOUT.margin + Math.max(gaps[first - 1], LAYOUT.lane * (lanes + 4));
+    }
+    const shift = breadth + (vertical ? 0 : above) - low;
+    for (const cell of own) cell.at += shift;
+    breadth = Math.max(...own.map((cell) => cell.at + cell.size / 2)) + LAYOUT.margin;
+    for (let r = first; r < (breaks[l + 1] ?? ranks.length); r++) {
+      begins.push(place);
+      length = Math.max(length, place + thick[r]);
+      place += thick[r] + gaps[r];
+    }
   }
-  const length = begins.at(-1) + thick.at(-1) + LAYOUT.margin;
-  const high = Math.max(...ranks.flat().map((cell) => cell.at + cell.size / 2));
-  const low = Math.min(...ranks.flat().map((cell) => cell.at - cell.size / 2));
-  const shift = LAYOUT.margin + (vertical ? 0 : above) - low;
-  for (const cell of ranks.flat()) cell.at += shift;
-  const breadth = high + shift + LAYOUT.margin;
+  for (const turn of turns.values()) turn.right = length + 8;
+  length += LAYOUT.margin + Math.max(0, ...[...turns.keys()].map((r) => LAYOUT.lane * ranks[r].reduce((sum, cell) => sum + cell.up.length, 0) + 8));
   for (const cell of cells) {
     const begin = begins[cell.rank] + (thick[cell.rank] - along(cell.box)) / 2;
     const side = cell.at - cell.size / 2;
@@ -49,7 +65,7 @@ function layout(boxes, edges, vertical, above = 0) {
   const point = (p, s) => (vertical ? [s, p] : [p, s]);
   const taken = [];
   for (const [k, edge] of edges.entries()) {
-    route(edge, chains[k], { begins, thick, point, along, vertical });
+    route(edge, chains[k], { begins, thick, point, along, vertical, turns });
   }
   for (const edge of edges) edge.at = edge.label ? free(edge, taken, vertical) : null;
   const size = vertical ? { width: breadth, height: length } : { width: length, height: breadth };
@@ -58,7 +74,26 @@ function layout(boxes, edges, vertical, above = 0) {
   const y = Math.min(0, ...taken.map((area) => area.top - 4));
   const right = Math.max(size.width, ...taken.map((area) => area.right + 4));
   const bottom = Math.max(size.height, ...taken.map((area) => area.bottom + 4));
-  return { x, y, width: right - x, height: bottom - y };
+  const turning = Math.max(0, ...[...turns.keys()].map((r) => ranks[r].reduce((sum, cell) => sum + cell.up.length, 0)));
+  return { x, y, width: right - x, height: bottom - y, turning };
+}
+
+// Where lines begin: of about the same length, and where few edges have to turn.
+function broken(ranks, thick, gaps, lines) {
+  const ends = [];
+  let sum = 0;
+  for (let r = 0; r < ranks.length; r++) ends.push((sum += thick[r] + gaps[r]));
+  const breaks = [0];
+  for (let l = 1; l < lines; l++) {
+    const wanted = (sum * l) / lines;
+    let best = null;
+    for (let r = breaks.at(-1) + 2; r < ranks.length; r++) {
+      const cost = Math.abs(ends[r - 1] - wanted) + 40 * ranks[r].reduce((turning, cell) => turning + cell.up.length, 0);
+      if (best === null || cost < best.cost) best = { r, cost };
+    }
+    if (best) breaks.push(best.r);
+  }
+  return breaks;
 }
 
 const siblings = (edges, edge) => edges.filter((other) => other.to === edge.to).length;
@@ -208,7 +243,7 @@ function pooled(list, wanted) {
 }
 
 // A curve in each gap, and straight lines across ranks. In `last` the curve of the last gap is kept, for the label.
-function route(edge, chain, { begins, thick, point, along, vertical }) {
+function route(edge, chain, { begins, thick, point, along, vertical, turns }) {
   const show = (p, s) => point(p, s).map((x) => x.toFixed(1)).join(",");
   const edgeOf = (cell) => begins[cell.rank] + (thick[cell.rank] - along(cell.box)) / 2;
   let p = edgeOf(chain[0]) + along(chain[0].box);
@@ -227,7 +262,23 @@ function route(edge, chain, { begins, thick, point, along, vertical }) {
       p = leaves;
       d += `L${show(p, s)}`;
     }
-    to(begins[cell.rank], cell.at + (cell.box ? edge.into : 0));
+    const across = cell.at + (cell.box ? edge.into : 0);
+    const turn = cell.rank === before.rank + 1 ? turns.get(cell.rank) : null;
+    if (turn) {
+      // to the right, down between the lines, back to the left, and into the next line
+      const lane = LAYOUT.lane * turn.used++;
+      const left = begins[cell.rank] - 22 - lane;
+      const corners = [[turn.right + lane, s], [turn.right + lane, turn.down + lane], [left, turn.down + lane], [left, across]];
+      for (const [i, corner] of corners.entries()) {
+        const next = corners[i + 1] || [begins[cell.rank], across];
+        const near = (a, b) => [0, 1].map((c) => b[c] + Math.max(-6, Math.min(6, a[c] - b[c])));
+        d += `L${show(...near([p, s], corner))}Q${show(...corner)} ${show(...near(next, corner))}`;
+        [p, s] = corner;
+      }
+      [p, s] = [begins[cell.rank], across];
+      d += `L${show(p, s)}`;
+      edge.last = { from: [left, across], to: [p, s], vertical, turned: true };
+    } else to(begins[cell.rank], across);
     const near = cell.box ? edgeOf(cell) : begins[cell.rank] + thick[cell.rank];
     if (near > p + 0.05) {
       p = near;

@@ -26,12 +26,12 @@ function fitted(text, room) {
 
 const kindOf = (k) => (nodes[k].constant ? "constant" : !nodes[k].op ? "leaf" : outputs.includes(k) ? "output" : "inner");
 
-function plan(vertical) {
+function plan(vertical, lines = 1) {
   const shape = boxesOf();
   const edges = edgesOf(shape, vertical);
   const boxes = [...shape.boxes.values()];
   const framed = units.some((unit) => unit.kind !== "neuron" && unit.chain.every((u) => opened.has(u)));
-  return { ...shape, list: boxes, edges, vertical, ...layout(boxes, edges, vertical, framed && !vertical ? 22 : 0) };
+  return { ...shape, list: boxes, edges, vertical, ...layout(boxes, edges, vertical, framed && !vertical ? 22 : 0, lines) };
 }
 
 function drawPicture(planned) {
@@ -58,10 +58,12 @@ const add = (map, key, element) => map.set(key, [...(map.get(key) || []), elemen
 function frames({ list, home }) {
   const outlines = [];
   const titles = [];
+  const level = foldLevel();
   // The title stands where few labels of edges are: above the boxes of a column, below those of a row.
   const [over, under] = drawing.vertical ? [7, 24] : [22, 7];
   units.forEach((unit, u) => {
     if (unit.kind === "neuron" || !unit.chain.every((outer) => opened.has(outer))) return;
+    if (unit.kind === "band" && level === 0) return; // it has no meaning but to be folded
     const keys = new Set(unit.nodes.map((k) => home[k]));
     const own = list.filter((box) => keys.has(box.key));
     if (!own.length) return;

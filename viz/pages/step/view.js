@@ -14,12 +14,22 @@ function foldTo(level) {
   });
 }
 
+// The level at which everything is folded alike; undefined where the reader has folded or opened single units.
+const foldLevel = () => [...Array(depth + 1).keys()].find((f) => units.every((unit, u) => opened.has(u) === unit.level >= f));
+
 const roomFor = ({ width, height }) => Math.min((picture.clientWidth - 2) / width, (picture.clientHeight - 2) / height);
 
-// From left to right, or from top to bottom where that is clearly larger.
+// From left to right, in several lines where the graph is long, or from top to bottom where that is clearly larger.
 function planned() {
-  const across = plan(false);
+  let across = plan(false);
   if (roomFor(across) >= READABLE * 1.1 || nodes.length > 600) return across;
+  if (across.list.length <= 60) {
+    const most = picture.clientWidth > picture.clientHeight ? 5 : 2; // edges that turn and can still be followed
+    for (let lines = 2; lines <= 4; lines++) {
+      const wrapped = plan(false, lines);
+      if (wrapped.turning <= most && roomFor(wrapped) > roomFor(across) * 1.15) across = wrapped;
+    }
+  }
   const down = plan(true);
   return roomFor(down) > roomFor(across) * 1.12 ? down : across;
 }
@@ -29,7 +39,8 @@ function chooseView() {
   for (let level = 0; level <= depth; level++) {
     foldTo(level);
     best = planned();
-    if (roomFor(best) >= READABLE) break;
+    const isBands = level < depth && units.every((unit) => unit.level !== level || unit.kind === "band");
+    if (roomFor(best) >= (isBands ? READABLE * 0.84 : READABLE)) break; // bands mean nothing, and are the last resort
   }
   apply(best);
 }
@@ -38,7 +49,7 @@ function apply(what) {
   drawPicture(what);
   if (isFitted) fit();
   else zoom(scale, true);
-  const level = [...Array(depth + 1).keys()].find((f) => units.every((unit, u) => opened.has(u) === unit.level >= f));
+  const level = foldLevel();
   find("detail").value = level === undefined ? "" : String(level);
 }
 
