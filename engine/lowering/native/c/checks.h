@@ -85,8 +85,12 @@ static int valid_lanes(const Layout *t, const int32_t *c, int64_t n) {
             int64_t places = c[3] < 0 ? (int64_t)c[1] * c[2] : 0;
             size = 6 + (int64_t)c[1] + c[2] + places;
             NEED(n >= size && all_inside(c + 6, (int64_t)c[1] + c[2], 0, R));
-            if (places) NEED(all_inside(c + size - places, places, 0, t->n_results));
-            else NEED(c[4] >= 0 && c[5] >= 0 && c[3] + (c[1] - 1) * (int64_t)c[4] + (c[2] - 1) * (int64_t)c[5] < t->n_results);
+            if (places) {
+                NEED(all_inside(c + size - places, places, 0, t->n_results));
+            } else {
+                int64_t last = c[3] + (c[1] - 1) * (int64_t)c[4] + (c[2] - 1) * (int64_t)c[5];
+                NEED(c[4] >= 0 && c[5] >= 0 && last < t->n_results);
+            }
             break;
         }
         case LANES_SUM:
