@@ -9,15 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .expression import ExpressionError, evaluate, number
+from .formulas import latex
 from .graphs.layout import RenderError
 from .graphs.render import FORMATS, render, svg
+from .terminal import tree
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from engine import Value
 
-_USAGE = "python -m viz EXPRESSION [NAME=NUMBER ...] [--out FILE ...] [--detail LEVEL] [--open] [--quiz]"
+_USAGE = (
+    "python -m viz EXPRESSION [NAME=NUMBER ...] [--out FILE ...] [--detail LEVEL] [--open] [--quiz] [--tree] [--latex]"
+)
 
 _EPILOG = """examples:
   python -m viz "a*b + tanh(c)" a=2 b=-3 c=0.5 --out graph.svg
@@ -65,6 +69,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     width = max(map(len, leaves), default=0)
     for name, leaf in leaves.items():
         print(f"  {name:{width}} = {leaf.data:<16.10g}  grad = {leaf.grad:.10g}", file=report)
+    if options.tree:
+        print(tree(output), file=report)
+    if options.latex:
+        print(*(latex(output, wrt=wrt) for wrt in (None, *leaves.values())), sep="\n", file=report)
     names = options.out or ([_temporary()] if options.open else [])
     for name in names:
         try:
@@ -128,6 +136,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--quiz", action="store_true",
                         help="ask for the gradient after each backward step, before the gradients are shown; in a page "
                              "that is written too")  # fmt: skip
+    parser.add_argument(
+        "--tree", action="store_true", help="show the graph as text, with data, grad and local derivatives"
+    )
+    parser.add_argument("--latex", action="store_true", help="show the expression and its derivatives as LaTeX")
     return parser
 
 

@@ -186,8 +186,9 @@ def test_a_number_too_large_is_not_quietly_infinite(capsys):
 def test_the_usage_line_is_exact(capsys):
     """It shows how the words may be ordered, and nothing that does not work."""
     usage = run(capsys, "--help")[1].splitlines()[0]
-    assert (
-        usage == "usage: python -m viz EXPRESSION [NAME=NUMBER ...] [--out FILE ...] [--detail LEVEL] [--open] [--quiz]"
+    assert usage == (
+        "usage: python -m viz EXPRESSION [NAME=NUMBER ...] [--out FILE ...] [--detail LEVEL] [--open] [--quiz] "
+        "[--tree] [--latex]"
     )
 
 
@@ -224,3 +225,14 @@ def test_a_terminal_that_lacks_a_character_shows_its_escape():
     done = module("ŷ*2", "ŷ=2", encoding="latin-1", stdout=subprocess.PIPE)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("\\u0177*2 = 4")
+
+
+def test_the_tree_and_the_formulas_are_printed(capsys):
+    """--tree shows the graph as text, --latex the expression and a derivative for each leaf."""
+    status, out, err = run(capsys, "a*b + tanh(a)", "a=2", "b=-3", "--tree", "--latex")
+    assert (status, err) == (0, "")
+    assert "├─ a*b  ×" in out
+    assert "−2.9293" in out
+    assert r"a \, b + \tanh\left(a\right)" in out
+    assert r"&= b + 1 - \tanh^{2}\left(a\right)" in out
+    assert out.count(r"\begin{aligned}") == 2
