@@ -51,6 +51,11 @@ def test_its_names_are_there():
     for _ in range(5000):
         deep = deep + 1.0
     deep.backward()
+    with pytest.raises(TypeError, match=r"engine\.eq"):
+        a == 2.0  # noqa: B015
+    for old, new in (("_prev", "parents"), ("_op", "op"), ("_backward", "local_derivatives")):
+        with pytest.raises(AttributeError, match=new):
+            getattr(a, old)
     neuron = MLP(2, [3, 1]).layers[0].neurons[0]
     assert (len(neuron.weights), neuron.bias.data, neuron.activation) == (2, 0.0, "sigmoid")
     with pytest.raises(ValueError, match="2 inputs"):
