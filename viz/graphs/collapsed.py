@@ -126,6 +126,8 @@ class Layers:
         columns = self._columns(links)
         grid = Grid(columns, in_rows(len(columns), max(2, int(wide // 245))))
         graph.columns = grid.columns
+        if len(grid.columns) < len(columns):  # room for the numbers on the edges from row to row
+            graph.attr(nodesep="0.4")
         kinds: list[str] = []
         for b, bundle in enumerate(self.inputs):
             title = names[bundle[0]] if len(bundle) == 1 else "inputs"
@@ -145,7 +147,8 @@ class Layers:
                        **{"class": f"layer {kind}"}, margin="0", **KINDS[kind])  # fmt: skip
         for (tail, end), count in sorted(links.items()):
             left, right, attributes = grid.edge(tail, end)
-            graph.edge(left, right, label=f" ×{count:,} " if count > 1 else "", penwidth="1.5" if count > 1 else "1",
+            room = " " * (6 if grid.below(tail, end) else 1)  # beside an edge that runs down
+            graph.edge(left, right, label=f" ×{count:,}{room}" if count > 1 else "", penwidth="1.5" if count > 1 else "1",
                        **attributes)  # fmt: skip
         if legend:
             graph.attr(label=_legend(kinds, True, _collapsed(structure, self.boxes, "layer")), labelloc="b")

@@ -109,6 +109,10 @@ class Grid:
             self.columns[place[1]] += names
             self._place.update(dict.fromkeys(names, place))
 
+    def below(self, tail: str, head: str) -> bool:
+        """Whether both stand in one column."""
+        return self._place[tail][1] == self._place[head][1]
+
     def edge(self, tail: str, head: str) -> tuple[str, str, dict[str, str]]:
         """How Graphviz is told of an edge from ``tail`` to ``head``: its ends from left to right, and attributes."""
         (row, at), (other, to) = self._place[tail], self._place[head]

@@ -193,9 +193,9 @@ class Structure:
         return ", ".join([*told, "…"] if len(counts) > 4 else told)
 
     def is_neuron(self, head: int) -> bool:
-        """Whether a box is a weighted input, or a tree with parameters that ends in an activation."""
+        """Whether a box is a weighted input, or a tree with several parameters that ends in an activation."""
         return any(self.weighted[k] for k in self.members[head]) or (
-            len(self.members[head]) > 1 and bool(self.folded[head]) and _is_activation(self.order[head])
+            len(self.folded[head]) > 1 and _is_activation(self.order[head])
         )
 
     def folds(self, head: int) -> str:
