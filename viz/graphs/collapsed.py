@@ -148,8 +148,8 @@ class Layers:
         for (tail, end), count in sorted(links.items()):
             left, right, attributes = grid.edge(tail, end)
             room = " " * (6 if grid.below(tail, end) else 1)  # beside an edge that runs down
-            graph.edge(left, right, label=f" ×{count:,}{room}" if count > 1 else "", penwidth="1.5" if count > 1 else "1",
-                       **attributes)  # fmt: skip
+            many = {"label": f" ×{count:,}{room}", "penwidth": "1.5"} if count > 1 else {}
+            graph.edge(left, right, **many, **attributes)
         if legend:
             graph.attr(label=_legend(kinds, True, _collapsed(structure, self.boxes, "layer")), labelloc="b")
         return graph
