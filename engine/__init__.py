@@ -27,6 +27,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from .definition import define
     from .lowering import Kernel as Kernel
     from .lowering import lower
     from .lowering.jax_kernel import to_jax
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 # sum, abs and pow are left out of the star import only: there they would hide Python's own.
 __all__ = [
     "GradcheckError", "GradcheckReport", "OPS", "Op", "Value", "collector_paused", "first_nonfinite", "grad",
-    "gradcheck", "hessian", "hvp", "jacobian", "jvp", "vjp", "dot", "lower",
+    "gradcheck", "hessian", "hvp", "jacobian", "jvp", "vjp", "define", "dot", "lower",
     "to_jax", "toposort",
     *(name for name in FUNCTIONS if name not in ("sum", "abs", "pow") and not OPS[name].helper),
 ]  # fmt: skip
@@ -45,6 +46,12 @@ def __getattr__(name: str) -> Any:
         from . import lowering
 
         return getattr(lowering, name)
+    if name == "define":
+        from .definition import define
+
+        return define
+    if name in FUNCTIONS:  # defined by a user
+        return FUNCTIONS[name]
     if name == "to_jax":
         from .lowering.jax_kernel import to_jax
 

@@ -46,10 +46,10 @@ class Algebra(Generic[T]):
     operations  the functions of the table on elements; numbers may stand among their operands
     """
 
-    operations: Mapping[str, Callable[..., Any]]
+    operations: dict[str, Callable[..., Any]]
 
     def __init__(self, operations: Mapping[str, Callable[..., Any]]) -> None:
-        self.operations = operations
+        self.operations = dict(operations)
         self._functions: dict[tuple[str, tuple[str, ...]], Callable[..., Any]] = {}
 
     def number(self, x: float) -> T:

@@ -6,6 +6,7 @@ says when it is older than the table.
 
 from __future__ import annotations
 
+import linecache
 import sys
 import textwrap
 from pathlib import Path
@@ -121,7 +122,7 @@ def source() -> str:
     rows = _wrapped(f'"{name}": {name}' for name in names)
     exported = _wrapped(f'"{name}"' for name in names if not OPS[name].helper)
     parts.append("\n".join(["__all__ = [", *exported, "]"]))
-    parts.append("# All of them by name. weighted.py adds dot, and define.py what users define.")
+    parts.append("# All of them by name. weighted.py adds dot, and definition.py what users define.")
     parts.append("\n".join(["FUNCTIONS: dict[str, Callable[..., Value]] = {", *rows, "}"]))
     parts += _functions_on_floats()
     return "\n\n\n".join(part.strip("\n") for part in parts) + "\n"
@@ -370,13 +371,23 @@ def load(op: Op) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., 
     """The method, the free function and the function on floats of a row that is not in operations.py."""
     from . import operations
 
-    names: dict[str, Any] = {**vars(operations), _constant(op): op}
+    names: dict[str, Any] = {f"_{name}": function for name, function in ieee.scalar.items()}
+    names |= {**vars(operations), _constant(op): op}
     float_function = "" if op.name in ieee.BY_HAND else _function_on_floats(op)
-    exec("\n".join([_method(op, op.name).replace("applied(Value.", "applied(_method_of_"), float_function]), names)
+    text = _method(op, op.name).replace("applied(Value.", "applied(_method_of_")
+    _run(f"<method of {op.name}>", text.replace(f'scalar["{op.name}"]', f"_{op.name}"), names)
     method = names[f"_method_of_{op.name}"] = names[op.name]
-    exec(_free_function(op).replace("applied(Value.", "applied(_method_of_"), names)
+    _run(f"<function {op.name}>", _free_function(op).replace("applied(Value.", "applied(_method_of_"), names)
+    _run(f"<{op.name} on floats>", float_function, names)
     method.__qualname__ = f"Value.{op.name}"
     return method, names[op.name], names[f"_{op.name}"]
+
+
+def _run(title: str, text: str, names: dict[str, Any]) -> None:
+    """Execute generated source, which tracebacks and inspect then show."""
+    text = f"from __future__ import annotations\n{text}"
+    linecache.cache[title] = (len(text), None, text.splitlines(keepends=True), title)
+    exec(compile(text, title, "exec"), names)
 
 
 def main() -> int:

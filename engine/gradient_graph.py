@@ -48,7 +48,7 @@ def _check_unchanged(node: Value) -> None:
         )
 
 
-def _folding(name: str) -> Callable[..., Value]:
+def folding(name: str) -> Callable[..., Value]:
     """A function of the table that gives a constant for constants, so that conditions can be decided."""
     function = FUNCTIONS[name]
 
@@ -72,7 +72,12 @@ class OnValues(Algebra[Value]):
     """Elements are Values; what is constant is computed, so that conditions on it are decided at once."""
 
     def __init__(self) -> None:
-        super().__init__({name: _folding(name) for name in OPS} | {"where": _where})
+        super().__init__({name: folding(name) for name in OPS} | {"where": _where})
+
+    def add(self, name: str, operation: Callable[..., Value]) -> None:
+        """An operation that was defined, or defined anew."""
+        self.operations[name] = operation
+        self._functions.clear()
 
     def number(self, x: float) -> Value:
         return constant(x)

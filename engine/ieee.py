@@ -46,6 +46,15 @@ def _power(a: float, b: float) -> float:
     return math.copysign(inf, a) if odd else inf
 
 
+def _whole(rounded: Callable[[float], int]) -> Callable[[float], float]:
+    """A rounding of math's, which gives an int, on floats; zeros, infinities and nan are as they were."""
+
+    def whole(a: float) -> float:
+        return a if a - a != 0 else math.copysign(float(rounded(a)), a)
+
+    return whole
+
+
 def _nan(*arguments: float) -> float:
     return nan
 
@@ -121,6 +130,10 @@ scalar: dict[str, Callable[..., Any]] = {
     "atanh": _ieee(math.atanh, lambda a: math.copysign(inf, a) if math.fabs(a) == 1 else nan),
     "erf": math.erf,
     "erfc": math.erfc,
+    "floor": _whole(math.floor),
+    "ceil": _whole(math.ceil),
+    "round": _whole(round),
+    "mod": _ieee(lambda a, b: a % b, _nan),
     "hypot": math.hypot,
     "sum": _sum,
     "mean": _mean,
@@ -131,7 +144,8 @@ scalar: dict[str, Callable[..., Any]] = {
 
 BY_HAND = tuple(scalar)  # the functions of all other rows are in operations.py, which adds them to ``scalar``
 MATH = {name: {"abs": "fabs"}.get(name, name) for name in scalar if hasattr(math, {"abs": "fabs"}.get(name, name))}
-del MATH["cbrt"]
+for _name in ("cbrt", "floor", "ceil"):  # made of them, with other results
+    del MATH[_name]
 NEVER_RAISE = frozenset({"abs", "atan", "atan2", "tanh", "asinh", "erf", "erfc", "hypot"})  # of math's functions
 RAISED = (ValueError, OverflowError, ZeroDivisionError)  # by the others, and by Python's division
 

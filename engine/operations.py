@@ -36,6 +36,10 @@ new = object.__new__
 _div = scalar["div"]
 _reciprocal = scalar["reciprocal"]
 _cbrt = scalar["cbrt"]
+_floor = scalar["floor"]
+_ceil = scalar["ceil"]
+_round = scalar["round"]
+_mod = scalar["mod"]
 _sum = scalar["sum"]
 _mean = scalar["mean"]
 _logsumexp = scalar["logsumexp"]
@@ -88,6 +92,11 @@ CLIP = OPS["clip"]
 HYPOT = OPS["hypot"]
 LOGADDEXP = OPS["logaddexp"]
 WHERE = OPS["where"]
+FLOOR = OPS["floor"]
+CEIL = OPS["ceil"]
+ROUND = OPS["round"]
+SIGN = OPS["sign"]
+MOD = OPS["mod"]
 GT = OPS["gt"]
 GE = OPS["ge"]
 LT = OPS["lt"]
@@ -1181,6 +1190,104 @@ class Operations:
         node._da = ((da, db, dc), ())
         return node
 
+    def floor(self) -> Value:
+        """The largest integer that is at most a. The derivative is 0."""
+        a = self.data
+        y = _floor(a)
+        node = new(Value)
+        node.data = y
+        node.grad = UNSET
+        node.label = ""
+        node.op = FLOOR
+        node._mark = None
+        node._a = self
+        node._b = None
+        node._da = NOTHING
+        return node
+
+    def ceil(self) -> Value:
+        """The smallest integer that is at least a. The derivative is 0."""
+        a = self.data
+        y = _ceil(a)
+        node = new(Value)
+        node.data = y
+        node.grad = UNSET
+        node.label = ""
+        node.op = CEIL
+        node._mark = None
+        node._a = self
+        node._b = None
+        node._da = NOTHING
+        return node
+
+    def round(self) -> Value:
+        """The nearest integer; of two, the even one. The derivative is 0."""
+        a = self.data
+        y = _round(a)
+        node = new(Value)
+        node.data = y
+        node.grad = UNSET
+        node.label = ""
+        node.op = ROUND
+        node._mark = None
+        node._a = self
+        node._b = None
+        node._da = NOTHING
+        return node
+
+    def sign(self) -> Value:
+        """1.0 above 0, -1.0 below, 0.0 at 0 and for nan. The derivative is 0."""
+        a = self.data
+        y = 1.0 if a > 0.0 else -1.0 if a < 0.0 else 0.0
+        node = new(Value)
+        node.data = y
+        node.grad = UNSET
+        node.label = ""
+        node.op = SIGN
+        node._mark = None
+        node._a = self
+        node._b = None
+        node._da = NOTHING
+        return node
+
+    def __mod__(self, other: Operand) -> Value:
+        if not isinstance(other, Value):
+            number = operand(other)
+            if number is None:
+                return elementwise("__mod__", self, other)
+            other = number
+        a, b = self.data, other.data
+        y = _mod(a, b)
+        node = new(Value)
+        node.data = y
+        node.grad = UNSET
+        node.label = ""
+        node.op = MOD
+        node._mark = None
+        node._a = self
+        node._b = other
+        node._da = 1.0
+        try:
+            node._db = _round((y - a) / b)
+        except RAISED:
+            node._db = by_ieee(MOD.rules[1], ("a", "b", "y"), a, b, y)
+        return node
+
+    def __rmod__(self, other: Operand) -> Value:
+        number = operand(other)
+        if number is None:
+            return elementwise("__rmod__", self, other)
+        return number.__mod__(self)
+
+    def mod(self, other: Operand) -> Value:
+        """What is left of a after division by b, with the sign of b.
+
+        The derivatives with respect to
+            a: 1
+            other: -floor(a/other)
+        """
+        return self % other
+
     def gt(self, other: Operand) -> Value:
         """1.0 where a > b, else 0.0. The derivative is 0."""
         if not isinstance(other, Value):
@@ -1833,6 +1940,46 @@ def where(condition: Operand, then: Operand, otherwise: Operand) -> Value:
     return applied(Value.where, condition, then, otherwise)
 
 
+def floor(a: Operand) -> Value:
+    """The largest integer that is at most a. The derivative is 0."""
+    if isinstance(a, Value):
+        return a.floor()
+    return applied(Value.floor, a)
+
+
+def ceil(a: Operand) -> Value:
+    """The smallest integer that is at least a. The derivative is 0."""
+    if isinstance(a, Value):
+        return a.ceil()
+    return applied(Value.ceil, a)
+
+
+def round(a: Operand) -> Value:
+    """The nearest integer; of two, the even one. The derivative is 0."""
+    if isinstance(a, Value):
+        return a.round()
+    return applied(Value.round, a)
+
+
+def sign(a: Operand) -> Value:
+    """1.0 above 0, -1.0 below, 0.0 at 0 and for nan. The derivative is 0."""
+    if isinstance(a, Value):
+        return a.sign()
+    return applied(Value.sign, a)
+
+
+def mod(a: Operand, b: Operand) -> Value:
+    """What is left of a after division by b, with the sign of b.
+
+    The derivatives with respect to
+        a: 1
+        b: -floor(a/b)
+    """
+    if isinstance(a, Value):
+        return a.mod(b)
+    return applied(Value.mod, a, b)
+
+
 def gt(a: Operand, b: Operand) -> Value:
     """1.0 where a > b, else 0.0. The derivative is 0."""
     if isinstance(a, Value):
@@ -1962,12 +2109,12 @@ __all__ = [
     "add", "sub", "mul", "div", "neg", "pow", "abs", "exp", "expm1", "exp2", "log", "log1p", "log2", "log10", "sqrt",
     "cbrt", "reciprocal", "sin", "cos", "tan", "asin", "acos", "atan", "atan2", "sinh", "cosh", "tanh", "asinh",
     "acosh", "atanh", "sigmoid", "logsigmoid", "softplus", "relu", "leaky_relu", "elu", "silu", "gelu", "erf", "erfc",
-    "maximum", "minimum", "clip", "hypot", "logaddexp", "where", "gt", "ge", "lt", "le", "eq", "ne", "bce",
-    "bce_with_logits", "sum", "mean", "logsumexp",
+    "maximum", "minimum", "clip", "hypot", "logaddexp", "where", "floor", "ceil", "round", "sign", "mod", "gt", "ge",
+    "lt", "le", "eq", "ne", "bce", "bce_with_logits", "sum", "mean", "logsumexp",
 ]
 
 
-# All of them by name. weighted.py adds dot, and define.py what users define.
+# All of them by name. weighted.py adds dot, and definition.py what users define.
 
 
 FUNCTIONS: dict[str, Callable[..., Value]] = {
@@ -1977,9 +2124,10 @@ FUNCTIONS: dict[str, Callable[..., Value]] = {
     sinh, "cosh": cosh, "tanh": tanh, "asinh": asinh, "acosh": acosh, "atanh": atanh, "sigmoid": sigmoid, "logsigmoid":
     logsigmoid, "softplus": softplus, "relu": relu, "leaky_relu": leaky_relu, "elu": elu, "silu": silu, "gelu": gelu,
     "erf": erf, "erfc": erfc, "maximum": maximum, "minimum": minimum, "clip": clip, "hypot": hypot, "logaddexp":
-    logaddexp, "where": where, "gt": gt, "ge": ge, "lt": lt, "le": le, "eq": eq, "ne": ne, "bce": bce,
-    "bce_with_logits": bce_with_logits, "sigmoid_slope": sigmoid_slope, "tanh_slope": tanh_slope, "hypot_slope":
-    hypot_slope, "sum": sum, "mean": mean, "logsumexp": logsumexp,
+    logaddexp, "where": where, "floor": floor, "ceil": ceil, "round": round, "sign": sign, "mod": mod, "gt": gt, "ge":
+    ge, "lt": lt, "le": le, "eq": eq, "ne": ne, "bce": bce, "bce_with_logits": bce_with_logits, "sigmoid_slope":
+    sigmoid_slope, "tanh_slope": tanh_slope, "hypot_slope": hypot_slope, "sum": sum, "mean": mean, "logsumexp":
+    logsumexp,
 }
 
 
@@ -2076,6 +2224,10 @@ def _where(a: float, b: float, c: float) -> float:
     return b if a != 0.0 else c
 
 
+def _sign(a: float) -> float:
+    return 1.0 if a > 0.0 else -1.0 if a < 0.0 else 0.0
+
+
 def _gt(a: float, b: float) -> float:
     return 1.0 if a > b else 0.0
 
@@ -2140,7 +2292,7 @@ def _hypot_slope(a: float, b: float) -> float:
 scalar.update({
     "add": _add, "sub": _sub, "mul": _mul, "neg": _neg, "sigmoid": _sigmoid, "logsigmoid": _logsigmoid, "softplus":
     _softplus, "relu": _relu, "leaky_relu": _leaky_relu, "elu": _elu, "silu": _silu, "gelu": _gelu, "maximum": _maximum,
-    "minimum": _minimum, "clip": _clip, "logaddexp": _logaddexp, "where": _where, "gt": _gt, "ge": _ge, "lt": _lt, "le":
-    _le, "eq": _eq, "ne": _ne, "bce": _bce, "bce_with_logits": _bce_with_logits, "sigmoid_slope": _sigmoid_slope,
-    "tanh_slope": _tanh_slope, "hypot_slope": _hypot_slope,
+    "minimum": _minimum, "clip": _clip, "logaddexp": _logaddexp, "where": _where, "sign": _sign, "gt": _gt, "ge": _ge,
+    "lt": _lt, "le": _le, "eq": _eq, "ne": _ne, "bce": _bce, "bce_with_logits": _bce_with_logits, "sigmoid_slope":
+    _sigmoid_slope, "tanh_slope": _tanh_slope, "hypot_slope": _hypot_slope,
 })

@@ -42,10 +42,11 @@ class Op:
     textbook    the rules as a textbook writes them, where those that keep all digits are longer; for readers, not to
                 compute with
     helper      whether only rules call it: an operation like any other, but not of the public face
+    defined     whether a user defined it (definition.py): backends compute its forward expression
     """
 
     __slots__ = ("name", "symbol", "arguments", "forward", "rules", "domains", "defaults", "doc", "chooses", "names",
-                 "textbook", "helper")  # fmt: skip
+                 "textbook", "helper", "defined")  # fmt: skip
 
     def __init__(
         self,
@@ -66,7 +67,7 @@ class Op:
         self.arguments = () if arguments == "*" else tuple(arguments.split())
         self.domains, self.doc, self.defaults, self.chooses = domains, doc, defaults, chooses
         self.names = tuple(names.split()) or self.arguments
-        self.textbook, self.helper = textbook or rules, helper
+        self.textbook, self.helper, self.defined = textbook or rules, helper, False
 
     @property
     def arity(self) -> int | None:
@@ -99,6 +100,7 @@ _LOW, _HIGH = (-3.0, -0.5), (0.5, 3.0)
 _UNIT = (-0.9, 0.9)
 _SIDES: tuple[Box, ...] = ((_BELOW,), (_ABOVE,))
 _ORDERED: tuple[Box, ...] = ((_LOW, _HIGH), (_HIGH, _LOW))
+_STEPS: tuple[Box, ...] = (((-1.4, -1.1),), ((0.1, 0.4),), ((1.6, 1.9),))
 _MANY: tuple[Box, ...] = ((_ANY, _ANY, _ANY, _ANY),)
 
 # fmt: off
@@ -201,6 +203,15 @@ _ROWS = [
        ("0", "1.0 if a != 0 else 0.0", "0.0 if a != 0 else 1.0"),
        ((_ABOVE, _ANY, _ANY), ((0.0, 0.0), _ANY, _ANY)), "then where the condition is true (not 0), else otherwise", (),
        True, "condition then otherwise"),
+    # Steps: the derivative is 0 wherever there is one, and nothing is reached through them.
+    Op("floor", "floor", "a", "floor(a)", ("0",), _STEPS, "the largest integer that is at most a"),
+    Op("ceil", "ceil", "a", "ceil(a)", ("0",), _STEPS, "the smallest integer that is at least a"),
+    Op("round", "round", "a", "round(a)", ("0",), _STEPS, "the nearest integer; of two, the even one"),
+    Op("sign", "sign", "a", "1.0 if a > 0 else -1.0 if a < 0 else 0.0", ("0",), _SIDES,
+       "1.0 above 0, -1.0 below, 0.0 at 0 and for nan"),
+    Op("mod", "%", "a b", "a % b", ("1", "round((y - a) / b)"),
+       (((3.1, 3.9), (1.1, 1.4)), ((-1.9, -1.1), (2.0, 3.0)), ((0.1, 0.9), (-2.0, -1.0))),
+       "what is left of a after division by b, with the sign of b", textbook=("1", "-floor(a / b)")),
     # Comparisons give 1.0 or 0.0, so that a branch can stand in the graph: where(gt(a, b), a, b). Derivative 0.
     Op("gt", ">", "a b", "1.0 if a > b else 0.0", ("0", "0"), _ORDERED, "1.0 where a > b, else 0.0"),
     Op("ge", "≥", "a b", "1.0 if a >= b else 0.0", ("0", "0"), _ORDERED, "1.0 where a >= b, else 0.0"),

@@ -18,6 +18,7 @@ from itertools import accumulate
 from math import isfinite
 
 from engine.chain import Algebra, sweep
+from engine.expressions import evaluate, rule
 from engine.graph import toposort
 from engine.ieee import scalar
 from engine.ops import OPS, Op
@@ -131,7 +132,7 @@ def trace(
         if node in ids:
             continue
         if node.op is not None:
-            ids[node] = i = writer.emit(node.op.name, tuple([ids[parent] for parent in node.parents]))
+            ids[node] = i = writer.computed(node.op, tuple([ids[parent] for parent in node.parents]))
             if node.label and not writer.names[i]:
                 writer.names[i] = node.label
         elif node.is_constant:
@@ -265,10 +266,16 @@ class _Writer:
             self._known[key] = i
         return i
 
+    def computed(self, op: Op, args: Args) -> int:
+        """The id of ``op`` of ``args``; an operation that a user defined is computed by its forward expression."""
+        if not op.defined:
+            return self.emit(op.name, args)
+        result: Any = evaluate(rule(op.forward), self.algebra, dict(zip(op.arguments, args)))
+        return self.number(result) if type(result) is float else result
+
     def _operation(self, op: str, *arguments: Any) -> int:
-        if isinstance(arguments[0], list):  # of an n-ary operation
-            [arguments] = arguments
-        return self.emit(op, tuple([self.number(x) if type(x) is float else x for x in arguments]))
+        arguments = tuple([x for part in arguments for x in (part if isinstance(part, list) else [part])])
+        return self.computed(OPS[op], tuple([self.number(x) if type(x) is float else x for x in arguments]))
 
     def _append(self, op: str, args: Args, varying: bool, name: str) -> int:
         self.op.append(op)

@@ -49,6 +49,8 @@ MEANING = {
     "relu": lambda a: a if mp.re(a) > 0 else 0 * a, "leaky_relu": lambda a, b: a if mp.re(a) > 0 else a * b,
     "elu": lambda a, b: a if mp.re(a) > 0 else b * (mp.exp(a) - 1), "silu": lambda a: a * _mp_sigmoid(a),
     "gelu": lambda a: a * mp.ncdf(a) if not isinstance(a, mp.mpc) else a * (1 + mp.erf(a / mp.sqrt(2))) / 2,
+    "floor": mp.floor, "ceil": mp.ceil, "round": mp.nint, "sign": lambda a: mp.mpf(a > 0) - (a < 0),
+    "mod": lambda a, b: a - b * mp.floor(a / b),
     "erf": mp.erf, "erfc": lambda a: 1 - mp.erf(a),
     "sigmoid_slope": lambda a: 1 / (mp.exp(a / 2) + mp.exp(-a / 2)) ** 2, "tanh_slope": lambda a: mp.sech(a) ** 2,
     "hypot_slope": lambda a, b: a / mp.sqrt(a * a + b * b),
@@ -61,7 +63,24 @@ MEANING = {
     "sum": lambda *v: sum(v), "mean": lambda *v: sum(v) / len(v), "logsumexp": _mp_logsumexp,
     "dot": lambda w, v, x, u: w * x + v * u,
 }  # fmt: skip
-STEPS = {"maximum", "minimum", "clip", "where", "gt", "ge", "lt", "le", "eq", "ne", "atan2"}  # not for complex numbers
+STEPS = {
+    "floor",
+    "ceil",
+    "round",
+    "sign",
+    "mod",
+    "maximum",
+    "minimum",
+    "clip",
+    "where",
+    "gt",
+    "ge",
+    "lt",
+    "le",
+    "eq",
+    "ne",
+    "atan2",
+}  # not for complex numbers
 
 
 def call(name):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # Functions of JavaScript's Math that give the results of C's for every argument, nan, infinities and zeros included.
 _MATH = frozenset({
     "abs", "exp", "expm1", "log", "log1p", "log2", "log10", "sqrt", "cbrt", "hypot", "sin", "cos", "tan", "asin",
-    "acos", "atan", "atan2", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh",
+    "acos", "atan", "atan2", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "floor", "ceil",
 })  # fmt: skip
 
 _PRINTER = JavaScript()

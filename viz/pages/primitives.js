@@ -40,6 +40,20 @@ function op_erfc(a) {
   return (0.5641895835477563 * Math.exp(-a * a)) / tail;
 }
 
+// The nearest integer, of two the even one; Math.round takes the upper one.
+function op_round(a) {
+  const below = Math.floor(a);
+  if (a - below !== 0.5) return Math.round(a);
+  return below % 2 === 0 ? (below === 0 && a < 0 ? -0 : below) : Math.ceil(a);
+}
+
+// What is left after division, with the sign of b; % has that of a.
+function op_mod(a, b) {
+  const left = a % b;
+  if (left === 0) return b < 0 ? -0 : 0;
+  return left < 0 !== b < 0 ? left + b : left;
+}
+
 // Sums go from left to right and start from the first value, so that a sum of -0 is -0 and all roundings agree.
 function op_sum(v) {
   return v.length ? v.reduce((total, a) => total + a) : 0;

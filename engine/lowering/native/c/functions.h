@@ -15,6 +15,13 @@
         for (int l = 0; l < W; l++) y[l] = FUNCTION(a[l], b[l]); \
         return y;                                              \
     }
+/* What is left after division, with the sign of b, as Python computes it: fmod is exact. */
+static inline double modulo(double a, double b) {
+    double left = fmod(a, b);
+    if (left == 0.0) return copysign(0.0, b);
+    return (left < 0.0) != (b < 0.0) ? left + b : left;
+}
+
 /* The C library's cube root is off by up to 4 ulp; a step of Newton's brings it to 1. */
 static inline double cube_root(double a) {
     double y = cbrt(a), step = (y - a / (y * y)) / 3.0;
@@ -31,6 +38,7 @@ BY_LANE(lanes_sin, sin) BY_LANE(lanes_cos, cos) BY_LANE(lanes_tan, tan) BY_LANE(
 BY_LANE(lanes_acos, acos) BY_LANE(lanes_atan, atan) BY_LANE(lanes_sinh, sinh) BY_LANE(lanes_cosh, cosh)
 BY_LANE(lanes_tanh, tanh) BY_LANE(lanes_asinh, asinh) BY_LANE(lanes_acosh, acosh) BY_LANE(lanes_atanh, atanh)
 BY_LANE(lanes_erf, erf) BY_LANE(lanes_erfc, erfc) BY_LANE2(lanes_pow, pow) BY_LANE2(lanes_atan2, atan2) BY_LANE2(lanes_hypot, hypot)
+BY_LANE(lanes_floor, floor) BY_LANE(lanes_ceil, ceil) BY_LANE(lanes_rint, rint) BY_LANE2(lanes_mod, modulo)
 BY_LANE2(lanes_hypot_slope, hypot_slope)
 
 #define LOG2E 1.4426950408889634

@@ -22,6 +22,8 @@
     X(bce, 2, -(b * max_(log_(a), splat(-100.0)) + (1.0 - b) * max_(log1p_(-a), splat(-100.0))))                     \
     X(bce_with_logits, 2, bce_with_logits_(a, b))                                                                    \
     X(sigmoid_slope, 1, sigmoid_slope_(a)) X(tanh_slope, 1, tanh_slope_(a)) X(hypot_slope, 2, lanes_hypot_slope(a, b))\
+    X(floor, 1, lanes_floor(a)) X(ceil, 1, lanes_ceil(a)) X(round, 1, lanes_rint(a))                                 \
+    X(sign, 1, truth(a > 0.0) - truth(a < 0.0)) X(mod, 2, lanes_mod(a, b))                                           \
     X(copy, 1, a) X(sigmoid_adjoint, 2, a *(b * (1.0 - b))) X(tanh_adjoint, 2, a *(1.0 - b * b))
 
 #define ENUM(NAME, ARITY, EXPR) OP_##NAME,
