@@ -57,6 +57,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("file", nargs="?", type=Path, help="a Python file with your functions")
     parser.add_argument("--hint", type=int, metavar="NUMBER", help="a hint for that exercise, and no more")
     options = parser.parse_args(arguments)
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")  # σ and ∂ on a terminal that has neither
     if options.hint is not None:
         if options.hint not in EXERCISES:
             parser.error(f"there are exercises 1 to {len(EXERCISES)}")

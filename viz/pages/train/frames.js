@@ -59,7 +59,7 @@ function play(on) {
   }
   if (on === state.playing) return;
   state.playing = on;
-  $("play").textContent = on ? "⏸ Pause" : "▶ Play";
+  $("playing").textContent = on ? "Pause" : "Play";
   $("play").setAttribute("aria-pressed", String(on));
   if (on) {
     say("");
