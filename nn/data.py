@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import operator
 from array import array
+from math import isfinite
 from random import Random
 
-from engine.rows import Rows, is_row, items, real, shown
+from engine.rows import Rows, is_real, is_row, items, real, shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
 _SUM_OF_PROBABILITIES = 1e-6  # how far the probabilities of a row may be from 1
 
@@ -28,6 +30,9 @@ def read_targets(y: object, n: int, outputs: int | None, kind: str, name: str = 
         raise ValueError(f"{name} has {len(listed)} labels and X has {n} rows: there must be one for each row")
     if not listed:
         raise ValueError(f"{name} is empty: give at least one label")
+    plain = _plain_numbers(listed, outputs, kind)
+    if plain is not None:
+        return plain
     targets = array("d")
     width = outputs
     one_hot = kind == "class" and outputs
@@ -49,6 +54,31 @@ def read_targets(y: object, n: int, outputs: int | None, kind: str, name: str = 
             _check_probabilities(target, kind, where, i)
         targets.extend(target)
     return Rows(targets, width or 1)
+
+
+def _plain_numbers(listed: list[Any], outputs: int | None, kind: str) -> Rows | None:
+    """The same at once, for bare numbers with which nothing is wrong; None leaves it to the slow way to say what is."""
+    if not all(map(is_real, set(map(type, listed)))):
+        return None
+    try:
+        numbers = array("d", listed)
+    except OverflowError:
+        return None
+    if not isfinite(sum(numbers)):
+        return None
+    if kind == "class" and outputs:
+        if not set(numbers) <= set(range(outputs)):
+            return None
+        one_hot = array("d", bytes(8 * outputs * len(numbers)))
+        for i, label in enumerate(numbers):
+            one_hot[i * outputs + int(label)] = 1.0
+        return Rows(one_hot, outputs)
+    right = {
+        "probability": min(numbers) >= 0 and max(numbers) <= 1,
+        "sign": set(numbers) <= {-1.0, 1.0},
+        "real": True,
+    }
+    return Rows(numbers, 1) if outputs in (None, 1) and right.get(kind) else None
 
 
 def _check_signs(target: Sequence[float], where: str, i: int) -> None:

@@ -224,6 +224,7 @@ class MLP(Module):
         self.mean: list[float] | None = None
         self.scale: list[float] | None = None
         self.extra: Any = None
+        self._kernels: dict[str, Any] = {}  # what prediction.py keeps; no part of a copy or a pickle
         rng, activations = checked_seed("seed", seed), [activation] * (len(self.sizes) - 1) + [OUTPUTS[output]]
         with collector_paused():
             self.layers = [
@@ -257,6 +258,9 @@ class MLP(Module):
             total = logsumexp(z)
             return [(z_k - total).exp() for z_k in z]
         return [neuron._activated(z_k) for neuron, z_k in zip(self.layers[-1].neurons, z)]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_kernels": {}}
 
     def named_parameters(self) -> list[tuple[str, Value]]:
         """The parameters of each layer in turn, counted from 1: "layer1.neuron1.w1", ..., "layer2.neuron1.b", ..."""

@@ -194,16 +194,43 @@ def test_building_a_model_leaves_the_global_generator_alone():
     assert random.getstate() == before
 
 
-def test_predictions_are_the_bits_of_the_graph():
-    """predict_proba gives exactly the numbers of model(x), for each output and activation."""
+def test_predictions_are_the_numbers_of_the_graph():
+    """predict_proba gives the numbers of model(x), to 1e-13, for each output and activation."""
     rows = [[0.5, -1.0], [3.0, 2.0], [-40.0, 7.0]]
     for activation in ACTIVATIONS:
         for output, size in (("sigmoid", 1), ("sigmoid", 3), ("softmax", 3)):
             model = MLP(2, [4, size], activation, output, seed=2)
             graph = [[v.data for v in (o if isinstance(o, list) else [o])] for o in map(model, rows)]
-            assert model.predict_proba(rows) == ([row[0] for row in graph] if size == 1 else graph)
+            found = model.predict_proba(rows)
+            for row, expected in zip([[p] for p in found] if size == 1 else found, graph, strict=True):
+                assert row == pytest.approx(expected, rel=1e-13, abs=1e-300)
     model = MLP(2, [4, 1], output="linear")
-    assert model.predict(rows) == [model(row).data for row in rows]
+    assert model.predict(rows) == pytest.approx([model(row).data for row in rows], rel=1e-13)
+
+
+def test_predictions_follow_the_model():
+    """What was kept from an earlier prediction is not used where parameters, neurons or activations are others."""
+    model, row = MLP(2, [3, 1], output="linear", seed=1), [0.5, -1.0]
+
+    def right():
+        return model.predict([row]) == pytest.approx([model(row).data], rel=1e-13)
+
+    assert right()
+    model.parameters()[0].data += 1.0
+    assert right()
+    model.layers[0].neurons[1] = Neuron(2, seed=5)
+    assert right()
+    model.layers[0].activation = "tanh"
+    for neuron in model.layers[0].neurons:
+        neuron.activation = "tanh"
+    assert right()
+    model.mean, model.scale = [1.0, 2.0], [3.0, 4.0]
+    assert right()
+    twin = copy.deepcopy(model)
+    twin.parameters()[0].data += 1.0
+    assert twin.predict([row]) == pytest.approx([twin(row).data], rel=1e-13)
+    assert twin.predict([row]) != model.predict([row])
+    assert pickle.loads(pickle.dumps(model)).predict([row]) == model.predict([row])
 
 
 def test_predict_and_accuracy():
