@@ -39,15 +39,3 @@ def opened(browser, tmp_path):
     for context in contexts:
         context.close()
     assert troubles == []
-
-
-@pytest.fixture(scope="module")
-def shared(browser):
-    """One browser page for many files, as a new one for each takes its time."""
-    page = browser.new_page()
-    page.set_default_timeout(5000)
-    page.troubles = []
-    page.on("console", lambda message: page.troubles.append(message.text))
-    page.on("pageerror", lambda error: page.troubles.append(str(error)))
-    yield page
-    page.close()

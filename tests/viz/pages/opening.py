@@ -88,11 +88,17 @@ def eventually(page, condition) -> None:
 
 
 def set_leaf(page, k: int, text: str) -> None:
-    page.evaluate("""([k, text]) => {
-        const field = document.getElementById(`leaf${k}`);
-        field.value = text;
-        field.dispatchEvent(new Event("input", { bubbles: true }));
-    }""", [k, text])  # fmt: skip
+    set_leaves(page, {k: text})
+
+
+def set_leaves(page, texts: dict[int, str]) -> None:
+    page.evaluate("""(texts) => {
+        for (const [k, text] of texts) {
+            const field = document.getElementById(`leaf${k}`);
+            field.value = text;
+            field.dispatchEvent(new Event("input", { bubbles: true }));
+        }
+    }""", [[k, text] for k, text in texts.items()])  # fmt: skip
 
 
 def walk(page):
