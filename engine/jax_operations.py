@@ -2,7 +2,8 @@
 
 What jax.numpy has is taken from there, all else is made from the forward expressions. The rules are handed to JAX as
 they stand in the table: its grad, jvp, jit, vmap and hessian then give what backward, grad and hessian give here, the
-conventions at kinks included (relu'(0) = 0, half each for a tie of maximum).
+conventions at kinks included (relu'(0) = 0, half each for a tie of maximum). One thing is JAX's own: a branch that
+``where`` did not take still multiplies its derivative by 0, which gives nan where that derivative is infinite.
 """
 
 from __future__ import annotations

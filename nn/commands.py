@@ -262,7 +262,7 @@ class _Report:
 
     def table(self, path: str, rows: int, held: int, encoding: Encoding, labels: list[float], notes: list[str]) -> None:
         self.line(
-            f"{path}: {_counted(rows, 'row')} to train on, {held} to test on, "
+            f"{path}: {_counted(rows, 'row')} to train on, {held:,} to test on, "
             f"{_counted(len(encoding.features), 'input')}"
         )
         for note in notes:
@@ -281,10 +281,10 @@ class _Report:
     def scores(self, rows: str, found: dict[str, Any], encoding: Encoding) -> None:
         if encoding.classes is None:
             r2 = "" if found["r2"] is None else f"R² {found['r2']:.4f}, "
-            self.line(f"{rows} rows ({found['rows']}): {r2}root mean square error {found['rms_error']:.4g}")
+            self.line(f"{rows} rows ({found['rows']:,}): {r2}root mean square error {found['rms_error']:.4g}")
             return
         area = f", ROC area {found['roc_auc']:.3f}" if "roc_auc" in found else ""
-        self.line(f"{rows} rows ({found['rows']}): accuracy {found['accuracy']:.1%} (always the most frequent class: "
+        self.line(f"{rows} rows ({found['rows']:,}): accuracy {found['accuracy']:.1%} (always the most frequent class: "
                   f"{found['most_frequent_class']:.1%}), precision {found['precision']:.3f}, recall "
                   f"{found['recall']:.3f}, F1 {found['f1']:.3f}{area}")  # fmt: skip
         if rows == "test":

@@ -223,6 +223,10 @@ class Encoding:
             column = _column(table, name, name in text, say)
             if column is not None:
                 columns.append(column)
+        numbers = [listed(column.name) for column in columns if column.categories is None]
+        if numbers:
+            more = f", ... ({len(numbers)} in all)" if len(numbers) > 10 else ""
+            say(f"numbers: {', '.join(numbers[:10])}{more}")
         if not columns:
             raise TableError(f"{table.name}: no column is left to predict {target!r} from: a column that is the "
                              "same in every row tells nothing")  # fmt: skip
@@ -380,7 +384,8 @@ def _column(table: Table, name: str, as_text: bool, say: Callable[[str], object]
     if min(good) == max(good):
         say(f"{name}: left out, it is {good[0]:g} in every row")
         return None
-    say(f"{name}: number" + (f", {missing} missing, replaced by the mean, {mean:.6g}" if missing else ""))
+    if missing:
+        say(f"{name}: number, {missing} missing, replaced by the mean, {mean:.6g}")
     return Column(name, mean)
 
 

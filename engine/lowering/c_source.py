@@ -64,7 +64,7 @@ _HELPERS = {
     return top + log(total);
 }
 """,
-    "max": """static double max(int n, const double *a)
+    "amax": """static double amax(int n, const double *a)
 {
     double top = a[0];
     for (int i = 1; i < n; i++)
@@ -72,7 +72,7 @@ _HELPERS = {
     return top;
 }
 """,
-    "min": """static double min(int n, const double *a)
+    "amin": """static double amin(int n, const double *a)
 {
     double least = a[0];
     for (int i = 1; i < n; i++)

@@ -161,7 +161,7 @@ class _Plan:
 def _many(np: Any, jax: Any, op: str, rows: Any) -> Any:
     """An operation of any number of operands, applied to each row."""
     functions: dict[str, Callable[..., Any]] = {
-        "sum": np.sum, "mean": np.mean, "logsumexp": jax.scipy.special.logsumexp, "max": np.max, "min": np.min,
+        "sum": np.sum, "mean": np.mean, "logsumexp": jax.scipy.special.logsumexp, "amax": np.max, "amin": np.min,
     }  # fmt: skip
     if op not in functions:
         raise ValueError(f"to_jax: the operation {op!r} has no counterpart in JAX")

@@ -96,6 +96,7 @@ def test_numbers_and_texts(tmp_path):
         "n: number, 2 missing, replaced by the mean, 3",
         "place: text, one-hot in 3 columns: (missing), A, B",
         "const: left out, it is 'k' in every row",
+        "numbers: n",
     ]
 
 
