@@ -16,7 +16,7 @@ from viz.files import write
 from viz.pages.document import as_json, filled
 from viz.plots.plane import checked, class_names
 from viz.plots.plane import extent as extent_of
-from viz.text import clean
+from viz.text import shorten
 
 from .chart import MARKED, axes, legend, loss_curve, points, scale
 from .frames import HEIGHT, WIDTH, frame_of
@@ -75,7 +75,8 @@ def film(
     # A point of the grid is the middle of a pixel, so half a pixel of the image lies outside the frame on each side.
     over_x, over_y = WIDTH / (resolution - 1) / 2, HEIGHT / (resolution - 1) / 2
     parts = {
-        "title": html.escape(clean(title)), "width": f"{WIDTH}", "height": f"{HEIGHT}", "view_width": f"{WIDTH + 130}",
+        "title": html.escape(shorten(title, 200)),
+        "width": f"{WIDTH}", "height": f"{HEIGHT}", "view_width": f"{WIDTH + 130}",
         "view_height": f"{HEIGHT + 52}", "over_x": f"{-over_x:.2f}", "over_y": f"{-over_y:.2f}",
         "image_width": f"{WIDTH + 2 * over_x:.2f}", "image_height": f"{HEIGHT + 2 * over_y:.2f}",
         "image": last["image"], "border": last["border"], "caption": html.escape(last["caption"]),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from viz.plots.looks import LOOKS
 from viz.plots.plane import shade, ticks
-from viz.text import brief, clean, number
+from viz.text import brief, number, shorten
 
 from .frames import HEIGHT, WIDTH
 
@@ -49,7 +49,7 @@ def axes(extent: Frame, labels: tuple[str, str]) -> str:
         y = (top - tick) / (top - bottom) * HEIGHT
         drawn.append(f'<path d="M0 {y:.1f}h-5" stroke="currentColor"/>')
         drawn.append(f'<text x="-8" y="{y + 4:.1f}" text-anchor="end">{brief(tick)}</text>')
-    x_name, y_name = (html.escape(clean(label)) for label in labels)
+    x_name, y_name = (html.escape(shorten(label, 60)) for label in labels)
     drawn.append(f'<text x="{WIDTH / 2}" y="{HEIGHT + 36}" text-anchor="middle">{x_name}</text>')
     drawn.append(f'<text transform="translate(-42 {HEIGHT / 2}) rotate(-90)" text-anchor="middle">{y_name}</text>')
     return "".join(drawn)
@@ -74,14 +74,14 @@ def scale(count: int, names: Sequence[str]) -> str:
         cells.append(f'<text x="{width + 4:g}" y="{y + 4:.1f}">{brief(tick)}</text>')
     what = f"probability of {names[1]}" if count == 2 else "probability of the likeliest class"
     cells.append(f'<text transform="translate({width + 42:g} {HEIGHT / 2}) rotate(-90)" text-anchor="middle">'
-                 f"{html.escape(clean(what))}</text>")  # fmt: skip
+                 f"{html.escape(shorten(what, 60))}</text>")  # fmt: skip
     return f'<g id="scale" transform="translate({WIDTH + 16} 0)">{"".join(cells)}</g>'
 
 
 def legend(names: Sequence[str]) -> str:
     entries = [
         f'<span><svg viewBox="-7 -7 14 14" aria-hidden="true"><g fill="{color}">{marker.format(x=0.0, y=0.0)}</g></svg>'
-        f"{html.escape(clean(name))}</span>"
+        f"{html.escape(shorten(name, 60))}</span>"
         for name, (color, marker) in zip(names, MARKED)
     ]
     line = '<path d="M-7 0H7" stroke="currentColor" stroke-width="2"/>'

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from viz.colors import FREE, FREE_ON_DARK, GROUND, GROUND_ON_DARK
 from viz.files import write
-from viz.text import clean
+from viz.text import TOLD, clean, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +37,9 @@ _STYLE: Any = {
     "svg.fonttype": "none",      # text stays text: it can be searched, and read aloud
     "svg.hashsalt": "viz.plots",  # the ids in the file depend on its content alone
 }  # fmt: skip
+
+
+LONGEST = 80  # characters of a line of text
 
 
 def styled(function: Callable[P, Figure]) -> Callable[P, Figure]:
@@ -85,11 +88,11 @@ def save(figure: Figure, path: str | os.PathLike[str], *, transparent: bool = Fa
     kind = path.suffix.lower()
     if kind not in (".svg", ".png"):
         raise ValueError(f"a plot is saved as .svg or .png, by the suffix of the path; got {path.name!r}")
-    title, description = clean(figure.get_suptitle()), clean(str(figure.get_label()))
+    title, description = shorten(figure.get_suptitle(), LONGEST), shorten(str(figure.get_label()), TOLD)
     content = BytesIO()
     with _style():
         for text in figure.findobj(Text):  # control characters would make an SVG that is not XML
-            text.set_text(clean(text.get_text(), "\n"))
+            text.set_text("\n".join([shorten(line, LONGEST) for line in text.get_text()[:TOLD].split("\n")]))
         for axes in figure.axes:
             for image in axes.images:
                 # The viewer of an SVG smooths the shading; smoothed here it takes three times the space.

@@ -92,6 +92,13 @@ def test_labels_in_the_film_are_harmless(tmp_path):
     assert "\x07" not in text
 
 
+def test_labels_of_any_length_are_shown_in_part(tmp_path):
+    """A title and a name of a million characters are cut in the middle."""
+    path = tmp_path / "f.html"
+    trained(path, title="t" * 1_000_000, classes=["c" * 1_000_000, "b"])
+    assert path.stat().st_size < 100_000
+
+
 def test_labels_that_are_no_class_are_refused(tmp_path):
     """A fifth class and a soft label have no marker: the error names the label, and no file is left."""
     snapshots = Snapshots(MLP(2, [1]))

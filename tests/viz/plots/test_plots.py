@@ -275,3 +275,12 @@ def test_the_epochs_of_a_history_agree():
     loss, accuracy = plots.history(found).axes
     assert [list(line.get_xdata()) for line in loss.lines] == [[0, 1, 2], [1, 2, 3]]
     assert [list(line.get_xdata()) for line in accuracy.lines] == [[1, 2, 3]]
+
+
+def test_names_of_any_length_are_shown_in_part(tmp_path):
+    """A name of a million characters is cut in the middle, and takes no time."""
+    name = "a" * 500_000 + "z" * 500_000
+    path = plots.save(plots.curves({name: [1.0, 0.5], "b": [1.0, 0.4]}, title=name), tmp_path / "p.svg")
+    text = path.read_text(encoding="utf-8")
+    assert "a…z" in text
+    assert len(text) < 100_000
