@@ -68,6 +68,10 @@ class Algebra(Generic[T]):
         """Whether x, a local derivative of ``op``, is surely a finite number."""
         raise NotImplementedError
 
+    def shares(self, elements: Sequence[T], y: T) -> Sequence[T] | None:
+        """All local derivatives of a logsumexp at once, or None: by its rule, each looks at all the others."""
+        return None
+
     def evaluate(self, expression: str, names: tuple[str, ...], *arguments: Any) -> T:
         """An expression of the table applied to elements and numbers."""
         made = self._functions.get((expression, names))
@@ -180,6 +184,7 @@ def _passed_on(node: Value, adjoint: T, condition: T | None, wanted: set[Value],
     parents = node.parents
     elements = [algebra.element(parent) for parent in parents]
     y = algebra.element(node)
+    shares = algebra.shares(elements, y) if op.name == "logsumexp" else None
     for k, parent in enumerate(parents):
         if parent not in wanted:
             continue
@@ -198,7 +203,7 @@ def _passed_on(node: Value, adjoint: T, condition: T | None, wanted: set[Value],
             names, operands = ("a", "y", "n", "rest"), [elements[k], y, float(len(elements)), rest]
         choice = choosing(op, k)
         if choice is None:
-            derivative = algebra.evaluate(text, names, *operands)
+            derivative = shares[k] if shares else algebra.evaluate(text, names, *operands)
             if condition is not None and not algebra.is_finite(derivative, op):
                 derivative = where(condition, derivative, 0.0)
             found.append((parent, adjoint, derivative, condition))

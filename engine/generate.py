@@ -40,7 +40,7 @@ from __future__ import annotations
 
 from math import inf
 
-from .ieee import RAISED, by_ieee, scalar
+from .ieee import RAISED, by_ieee, scalar, shares
 from .operands import CONSTANT, NOTHING, UNSET, applied, elementwise, gathered, many, operand
 from .ops import OPS
 
@@ -357,6 +357,11 @@ def _free_function(op: Op) -> str:
 def _n_ary_function(op: Op) -> str:
     tree = rule(op.rules[0])
     text = _Code().text(tree)
+    if "rest" in expressions.names(tree):
+        lines = [f'parents, data = gathered("{op.name}", values)', f"y = _{op.name}(data)",
+                 f"return many({_constant(op)}, y, parents, shares(data, y))"]  # fmt: skip
+        body = textwrap.indent("\n".join([_docstring(op), *lines]), "    ")
+        return f"def {op.name}(values: Iterable[Operand]) -> Value:\n{body}\n"
     each = f"({text},) * n" if "a" not in expressions.names(tree) else f"tuple([{text} for a in data])"
     lines = [f'parents, data = gathered("{op.name}", values)', "n = len(data)", f"y = _{op.name}(data)"]
     by_ieee = f'by_ieee({_constant(op)}.rules[0], ("a", "y", "n"), a, y, n)'

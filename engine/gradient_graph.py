@@ -7,7 +7,7 @@ from .graph import toposort
 from .ieee import scalar
 from .operands import constant
 from .operations import FUNCTIONS
-from .ops import OPS, Op
+from .ops import Op
 from .value import Value
 from .weighted import roles
 
@@ -52,7 +52,9 @@ def folding(name: str) -> Callable[..., Value]:
     """A function of the table that gives a constant for constants, so that conditions can be decided."""
     function = FUNCTIONS[name]
 
-    def folding(*arguments: Value | float) -> Value:
+    def folding(*arguments: Value | float | list[Value]) -> Value:
+        if arguments == ([],):
+            return constant(scalar[name]([]))
         node = function(*arguments)
         return constant(node.data) if all(parent.is_constant for parent in node.parents) else node
 
@@ -72,7 +74,7 @@ class OnValues(Algebra[Value]):
     """Elements are Values; what is constant is computed, so that conditions on it are decided at once."""
 
     def __init__(self) -> None:
-        super().__init__({name: folding(name) for name in OPS} | {"where": _where})
+        super().__init__({name: folding(name) for name in FUNCTIONS} | {"where": _where})
 
     def add(self, name: str, operation: Callable[..., Value]) -> None:
         """An operation that was defined, or defined anew."""

@@ -85,11 +85,25 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _logsumexp(values: Sequence[float]) -> float:
+    if not values:
+        return -inf
     top = max(values)
     if top - top != 0:  # inf, -inf or nan: values less top would be nan, where the sum of the exponentials need not
         return nan if any(a != a for a in values) else top
     at = values.index(top)  # apart from the others: log1p keeps what they add to it
     return top + math.log1p(_sum([math.exp(a - top) for k, a in enumerate(values) if k != at]))
+
+
+def shares(values: Sequence[float], y: float) -> tuple[float, ...]:
+    """All the derivatives of logsumexp, each one's share of the sum of the exponentials; its rule would cost n².
+
+    The rounding of y is in all the exponentials, and not in the quotients.
+    """
+    exponentials = [math.exp(a - y) for a in values]
+    total = _sum(exponentials)
+    if total != total:  # y is infinite: those that are finite have no share
+        total = 1.0
+    return tuple([x / total for x in exponentials])
 
 
 def _dot(weights: Sequence[float], inputs: Sequence[float], bias: float | None = None) -> float:

@@ -19,7 +19,7 @@ from math import (
     _sinh, sqrt as _sqrt, tan as _tan, tanh as _tanh,
 )
 
-from .ieee import RAISED, by_ieee, scalar
+from .ieee import RAISED, by_ieee, scalar, shares
 from .operands import CONSTANT, NOTHING, UNSET, applied, elementwise, gathered, many, operand
 from .ops import OPS
 
@@ -2096,13 +2096,8 @@ def mean(values: Iterable[Operand]) -> Value:
 def logsumexp(values: Iterable[Operand]) -> Value:
     """log(sum(exp(values))) without overflow, as one node. The derivative with respect to the value a is exp(a - y)."""
     parents, data = gathered("logsumexp", values)
-    n = len(data)
     y = _logsumexp(data)
-    try:
-        derivatives = tuple([_exp(a - y) for a in data])
-    except RAISED:
-        derivatives = tuple([by_ieee(LOGSUMEXP.rules[0], ("a", "y", "n"), a, y, n) for a in data])
-    return many(LOGSUMEXP, y, parents, derivatives)
+    return many(LOGSUMEXP, y, parents, shares(data, y))
 
 
 __all__ = [

@@ -8,7 +8,7 @@ their source (lowering/), the page's JavaScript and formulas (viz), and the test
 Forward and rules are expressions over the arguments ``a``, ``b``, ``c`` and the result ``y`` in the small language of
 expressions.py: numbers, ``+ - * /``, one comparison, ``x if condition else y``, and calls of operations of this table.
 A rule may use ``y``, because the derivative of many functions is cheapest in terms of its own value (tanh' = 1 - y*y).
-The rule of an n-ary operation is for the argument ``a`` among ``n``; ``*rest`` in a list stands for the others.
+The rule of an n-ary operation is for the argument ``a`` among ``n``; ``rest`` is the list of the others.
 
 Arithmetic is IEEE 754's, as in C, NumPy and PyTorch: log(0) = -inf, 1/0 = inf, log(-1) = nan, exp(710) = inf (ieee.py).
 """
@@ -244,8 +244,8 @@ _ROWS = [
        ((_ABOVE, _ANY), (_ANY, _BELOW)), "the derivative of hypot with respect to a, with all digits", helper=True),
     Op("sum", "Σ", "*", "sum(a)", ("1",), _MANY, "the sum of the values, added from left to right"),
     Op("mean", "mean", "*", "mean(a)", ("1 / n",), _MANY, "the arithmetic mean of the values"),
-    Op("logsumexp", "logsumexp", "*", "logsumexp(a)", ("exp(a - y)",), _MANY,
-       "log(sum(exp(values))) without overflow"),
+    Op("logsumexp", "logsumexp", "*", "logsumexp(a)", ("sigmoid(a - logsumexp(rest))",), _MANY,
+       "log(sum(exp(values))) without overflow", textbook=("exp(a - y)",)),
     # dot has a rule for each of its three groups of arguments: weights w, inputs x, bias.
     Op("dot", "w·x", "*", "dot(w, x, b)", ("x", "w", "1"), _MANY,
        "the weighted input z = w·x + b of a neuron, as one node"),

@@ -7,7 +7,7 @@ logits, which is what ``fit`` uses: past z = 37 the probability rounds to 1 and 
 
 from __future__ import annotations
 
-from engine import Value, bce, bce_with_logits, dot, logsumexp, mean
+from engine import Value, bce, bce_with_logits, dot, logsumexp, mean, softplus
 from engine.operands import real_number
 
 TYPE_CHECKING = False
@@ -81,8 +81,10 @@ def cross_entropy(logits: Sequence[Any], target: Any) -> Value:
     """The cross-entropy of softmax(logits) for several classes, -Σ t_k log p_k; in nats.
 
     target: the index of the class, counted from 0, or a probability for each class. Computed as logsumexp(z) - Σ t_k
-    z_k, which neither overflows nor takes the logarithm of 0. A list of rows of logits with a list of targets gives the
-    mean. Raises ValueError for a class that is not there, and for probabilities outside [0, 1] or whose sum is not 1.
+    z_k, which neither overflows nor takes the logarithm of 0; for an index as log(1 + exp(logsumexp of the others -
+    z)), which keeps its digits, and those of its gradient, however sure the network is. A list of rows of logits with a
+    list of targets gives the mean. Raises ValueError for a class that is not there, and for probabilities outside
+    [0, 1] or whose sum is not 1.
     """
     if isinstance(logits, Value) or not hasattr(logits, "__len__") or len(logits) == 0:
         raise TypeError(f"cross_entropy takes a list of logits, one a class, got {logits!r:.60}")
@@ -91,18 +93,17 @@ def cross_entropy(logits: Sequence[Any], target: Any) -> Value:
         return _mean([cross_entropy(row, t) for row, t in rows])
     _refuse_probabilities(logits)
     classes = len(logits)
-    total: Value = logsumexp(logits)
     if isinstance(target, Value) or not hasattr(target, "__len__"):
-        logit: Value = logits[_class_index(target, classes)]
-        return total - logit
+        k = _class_index(target, classes)
+        others = [*logits[:k], *logits[k + 1 :]]
+        return softplus(logsumexp(others) - logits[k]) if others else logsumexp(logits) - logits[k]
     if len(target) != classes:
         raise ValueError(f"cross_entropy: the target has {len(target)} probabilities for {classes} logits")
     targets = [_label(t, "cross_entropy") for t in target]
     weight = sum(float(t) for t in targets)
     if abs(weight - 1) > 1e-6:
         raise ValueError(f"cross_entropy: the target's probabilities must sum to 1, they sum to {weight!r}")
-    expected: Value = dot(targets, logits)
-    return total - expected
+    return logsumexp(logits) - dot(targets, logits)
 
 
 def _refuse_probabilities(logits: Sequence[Value]) -> None:

@@ -130,7 +130,7 @@ class Formulas:
             n = len(parents) // 2
             return number(1.0) if j == 2 * n else self.known[parents[j + n if j < n else j - n]]
         if op.arity is None:
-            found = compile_rule(op.rules[0], ("a", "y", "n"), self.algebra)(
+            found = compile_rule(op.textbook[0], ("a", "y", "n"), self.algebra)(
                 self.known[parents[j]], y, number(float(len(parents)))
             )
         else:

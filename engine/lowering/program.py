@@ -217,6 +217,14 @@ class _OnProgram(Algebra[int]):
             return isfinite(number)
         return op.name == "dot" and self.writer.op[x] == "parameter"
 
+    def shares(self, elements: Sequence[int], y: int) -> list[int]:
+        """exp(a - y) over their sum: the rounding of y, which is in all of them, is not in the quotients."""
+        emit = self.writer.emit
+        exponentials = [emit("exp", (emit("sub", (a, y)),)) for a in elements]
+        total = emit("sum", tuple(exponentials))
+        total = emit("where", (emit("eq", (total, total)), total, self.number(1.0)))  # nan where y is infinite
+        return [emit("div", (x, total)) for x in exponentials]
+
     def weighted_sum(self, terms: Sequence[tuple[int, int | None]]) -> int:
         """One product, or one dot."""
         if len(terms) == 1:

@@ -234,3 +234,12 @@ def test_hinge_trains_a_margin():
         assert [p > 0 for p in model.predict(X)] == [False, False, True, True]
     with pytest.raises(ValueError, match=r"y\[1\] \(row 1\) is 0.0: labels must be -1 or 1"):
         fit(MLP(1, [1], output="linear"), X, [-1, 0, 1, 1], loss=hinge)
+
+
+def test_cross_entropy_keeps_its_digits_when_the_network_is_sure():
+    """At logits 40 above the others the loss and its gradient are right to the last digits, not 0."""
+    logits = [Value(1.0), Value(41.0), Value(-2.0)]
+    loss = cross_entropy(logits, 1)
+    others = math.exp(-40.0) + math.exp(-43.0)
+    assert loss.data == pytest.approx(math.log1p(others), rel=1e-14)
+    assert grad(loss, logits) == pytest.approx([math.exp(-40.0), -others, math.exp(-43.0)], rel=1e-14)

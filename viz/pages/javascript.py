@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.expressions import JavaScript, Name, Number, rule
+from engine.expressions import JavaScript, Name, Number, names, rule
 from engine.ops import OPS
 
 if TYPE_CHECKING:
@@ -129,5 +129,8 @@ def _rules(op: Op) -> list[str]:
     if op.name == "dot":  # its rules name groups of operands
         return ["op_dot_rule"]
     if not op.arguments:
-        return [f"(v, y) => {{ const n = v.length; return v.map((a) => {_rule(op, op.rules[0])}); }}"]
+        text = _rule(op, op.rules[0])
+        if "rest" in names(rule(op.rules[0])):
+            text = f"{{ const rest = v.filter((_, j) => j !== k); return {text}; }}"
+        return [f"(v, y) => {{ const n = v.length; return v.map((a, k) => {text}); }}"]
     return [f"({', '.join(op.arguments)}, y) => {_rule(op, text)}" for text in op.rules]

@@ -65,6 +65,7 @@ function op_mean(v) {
 
 // The largest value is taken apart, so that log1p keeps what the others add to it.
 function op_logsumexp(v) {
+  if (!v.length) return -Infinity;
   if (v.some((a) => a !== a)) return NaN;
   const top = v.indexOf(v.reduce((most, a) => (a > most ? a : most)));
   if (Math.abs(v[top]) === Infinity) return v[top];

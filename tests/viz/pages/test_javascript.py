@@ -66,8 +66,8 @@ def in_python(op: Op, point: tuple[float, ...]) -> list[float]:
         return [y, *point[n : 2 * n], *point[:n], *[1.0] * (len(point) % 2)]
     if not op.arity:
         y = scalar[op.name](point)
-        rule = compile_rule(op.rules[0], ("a", "y", "n"), scalar)
-        return [y, *(float(rule(a, y, float(len(point)))) for a in point)]
+        rule = compile_rule(op.rules[0], ("a", "y", "n", "rest"), scalar)
+        return [y, *(float(rule(a, y, float(len(point)), [*point[:k], *point[k + 1 :]])) for k, a in enumerate(point))]
     y = scalar[op.name](*point)
     return [y, *(float(compile_rule(rule, (*op.arguments, "y"), scalar)(*point, y)) for rule in op.rules)]
 

@@ -5,7 +5,7 @@
 
 static double nary_scalar(int32_t op, const int32_t *index, int32_t n, const double *U) {
     double s = 0.0;
-    if (op == NARY_LOGSUMEXP || op == NARY_SOFTMAX) {
+    if (op == NARY_LOGSUMEXP) {
         double top = U[index[0]];
         int is_nan = 0;
         int32_t at = 0;
@@ -15,10 +15,10 @@ static double nary_scalar(int32_t op, const int32_t *index, int32_t n, const dou
             if (x > top) top = x, at = i;
         }
         if (is_nan) return NAN;
-        if (top - top != 0) return op == NARY_SOFTMAX ? exp(U[index[0]] - top) : top;
+        if (top - top != 0) return top;
         for (int32_t i = 0; i < n; i++) /* the largest, whose exponential is 1, apart: log1p keeps what the others add */
             if (i != at) s += exp(U[index[i]] - top);
-        return op == NARY_SOFTMAX ? exp(U[index[0]] - top) / (1.0 + s) : top + log1p(s);
+        return top + log1p(s);
     }
     if (n) s = U[index[0]];
     for (int32_t i = 1; i < n; i++) s += U[index[i]];

@@ -53,7 +53,7 @@ INLINE void lanes_nary_at(const int32_t *c, const double *U, double *L, int64_t 
     int32_t op = c[1], n = c[2];
     const int32_t *x = c + 4;
     V s[4];
-    if (op == NARY_SUM || op == NARY_MEAN) {
+    if (op != NARY_LOGSUMEXP) {
         for (int t = 0; t < T; t++) s[t] = n ? value_at(x[0], U, L, ld, v + t) : zero_();
         for (int32_t i = 1; i < n; i++)
             for (int t = 0; t < T; t++) s[t] = s[t] + value_at(x[i], U, L, ld, v + t);
@@ -75,11 +75,7 @@ INLINE void lanes_nary_at(const int32_t *c, const double *U, double *L, int64_t 
                 found |= largest;
                 sum = sum + select_(largest, zero_(), exp_(y - top));
             }
-            if (op == NARY_SOFTMAX) {
-                V e = exp_(value_at(x[0], U, L, ld, v + t) - top);
-                s[t] = select_(top - top == 0.0, e / (1.0 + sum), e);
-            } else
-                s[t] = select_(top - top == 0.0, top + log1p_(sum), top);
+            s[t] = select_(top - top == 0.0, top + log1p_(sum), top);
             s[t] = select_(is_nan, splat(NAN), s[t]);
         }
     for (int t = 0; t < T; t++) store(L + c[3] * ld + (v + t) * W, s[t]);
