@@ -311,3 +311,21 @@ def test_wrong_arguments_are_named():
         y = y + 1
     with pytest.raises(ValueError, match="1001 values, and the limit is 400"):
         latex(y)
+
+
+@pytest.fixture
+def own():
+    """An operation of the user's own, gone after the test."""
+    import engine
+
+    yield engine.define("bend", "a / (1 + abs(a))", "1 / ((1 + abs(a)) * (1 + abs(a)))")
+    del OPS["bend"], FUNCTIONS["bend"], engine.ieee.scalar["bend"]
+    delattr(Value, "bend")
+
+
+def test_an_operation_of_ones_own_is_written_by_its_name(own):
+    """An operation made by define has its name, and its derivative is written from the rule it was given."""
+    a = Value(0.5, label="a")
+    assert latex(own(a) * a) == r"\operatorname{bend}\left(a\right) \, a"
+    right = latex(own(a), wrt=a).partition(" = ")[2]
+    assert read(right, {"a": 0.5}) == pytest.approx(1 / 1.5**2)
