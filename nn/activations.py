@@ -21,18 +21,21 @@ _USUAL = ("sigmoid", "tanh", "relu", "linear")
 
 def activation_names() -> tuple[str, ...]:
     """The names of all activations, the usual ones first; "linear" is none at all."""
-    ones = [name for name, op in OPS.items() if op.arity and op.arity - len(op.defaults) == 1]
-    return (*_USUAL, *(name for name in ones if name not in _USUAL))
+    return (*_USUAL, *(name for name in OPS if _is_activation(name) and name not in _USUAL))
+
+
+def _is_activation(name: str) -> bool:
+    op = OPS.get(name)
+    return name == "linear" if op is None else bool(op.arity and op.arity - len(op.defaults) == 1)
 
 
 def checked_activation(name: object) -> str:
     """The name, where it is that of an activation. Raises ValueError that lists the usual ones and the nearest."""
-    names = activation_names()
-    if isinstance(name, str) and name in names:
+    if isinstance(name, str) and _is_activation(name):  # asked for each neuron: without listing them all
         return name
     import difflib
 
-    near = difflib.get_close_matches(str(name), names, 1)
+    near = difflib.get_close_matches(str(name), activation_names(), 1)
     raise ValueError(
         f"activation must be one of {', '.join(_USUAL)} or another operation of one argument; got {name!r:.60}"
         + (f": did you mean {near[0]!r}?" if near else "")
