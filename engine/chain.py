@@ -104,7 +104,7 @@ def sweep(
     for node in inner:
         if node not in wanted and not wanted.isdisjoint(node.parents):
             wanted.add(node)
-    doubt = _doubtful(inner)
+    doubt = doubtful(inner)
     adjoints: dict[Value, T] = {}
     terms: dict[Value, list[tuple[T, T | None]]] = {}
     conditions: dict[
@@ -135,7 +135,7 @@ def sweep(
     return adjoints
 
 
-def _doubtful(inner: Sequence[Value]) -> set[Value]:
+def doubtful(inner: Sequence[Value]) -> set[Value]:
     """The nodes that may be infinite or nan, or have such derivatives, although the leaves are finite.
 
     What a weighted input gives is trusted all the same: so the layers of a network stay free of masks, and fast.

@@ -14,10 +14,10 @@ not 0 (x may be nan or infinite), and ``x + 0`` is not x (it is 0.0 where x is -
 from __future__ import annotations
 
 from functools import partial
-from itertools import accumulate
+from itertools import accumulate, chain, repeat
 from math import isfinite
 
-from engine.chain import Algebra, sweep
+from engine.chain import Algebra, doubtful, sweep
 from engine.expressions import evaluate, rule
 from engine.graph import toposort
 from engine.ieee import scalar
@@ -56,10 +56,12 @@ class Program:
     names             the label, or ""
     adjoints          id -> (k, i) where that value is the derivative of output k by value i, between outputs and wrt
     backward          the id from which on values are computed for the gradient alone
+    products          (adjoint, inputs, first): the values from ``first`` on are the adjoint times each of the inputs:
+                      the derivatives by the weights of a neuron, which are results and nothing else
     """
 
     __slots__ = ("op", "args", "constant", "inputs", "parameters", "parameter_values", "outputs", "gradients", "wrt",
-                 "varying", "names", "adjoints", "backward")  # fmt: skip
+                 "varying", "names", "adjoints", "backward", "products")  # fmt: skip
 
     def __init__(self) -> None:
         self.op: list[str] = []
@@ -75,6 +77,7 @@ class Program:
         self.names: list[str] = []
         self.adjoints: dict[int, tuple[int, int]] = {}
         self.backward = 0
+        self.products: list[tuple[int, Args, int]] = []
 
     def __len__(self) -> int:
         """The number of values that are computed: leaves are not."""
@@ -126,8 +129,7 @@ def trace(
     else:
         wrt = _values(wrt, "wrt")
     parameters = {node: None for node in wrt if node.op is None and node not in ids}
-    for node in parameters:
-        ids[node] = writer.leaf("parameter", node.label)
+    ids.update(zip(parameters, writer.parameters([node.label for node in parameters])))
     for node in order:
         if node in ids:
             continue
@@ -193,8 +195,67 @@ def _differentiate(
     def seen(node: Value, adjoint: int) -> None:
         writer.adjoints.setdefault(adjoint, (k, ids[node]))
 
-    adjoints = sweep(order, order[-1], wrt, _OnProgram(writer, ids), cut=cut, seen=seen)
-    return [adjoints[node] if node in adjoints else writer.number(0.0) for node in wrt]
+    neurons = _lone_neurons(order, cut, wrt)
+    weights = set().union(*[neuron._a[0] for neuron in neurons])
+    rest = [node for node in wrt if node not in weights]
+    adjoints = sweep(order, order[-1], [*neurons, *rest], _OnProgram(writer, ids), cut=cut, seen=seen)
+    found = {node: adjoints[node] for node in rest if node in adjoints}
+    for neuron in neurons:
+        group, inputs = neuron._a
+        if neuron in adjoints:
+            found.update(zip(group, writer.products(adjoints[neuron], tuple([ids[x] for x in inputs]))))
+    return [found[node] if node in found else writer.number(0.0) for node in wrt]
+
+
+def _lone_neurons(order: list[Value], cut: set[Value], wrt: list[Value]) -> list[Value]:
+    """The dots whose weights are leaves of ``wrt`` that nothing else uses.
+
+    The derivatives by such weights are the adjoint of the dot times each of its inputs, and are written in one go: most
+    of the derivatives of a network. None where a choice may mask them.
+    """
+    inner = [node for node in order if node.op is not None and node not in cut]
+    doubt = doubtful(inner)
+    for node in inner:
+        op = node.op
+        assert op is not None
+        if op.name == "where" or (op.chooses and not doubt.isdisjoint(node.parents)):
+            return []
+    wanted = set(wrt)
+    if len(wanted) < len(wrt):
+        return []
+    neurons = [
+        node
+        for node in inner
+        if node.op.name == "dot"  # type: ignore[union-attr]
+        and wanted.issuperset(node._a[0])
+        and node not in wanted
+    ]
+    chosen = set(neurons)
+    others: set[Value] = set()
+    groups: set[int] = set()
+    for node in inner:
+        if node in chosen:
+            inputs, bias = node._a[1], node._b
+            if id(inputs) not in groups:
+                groups.add(id(inputs))
+                others.update(inputs)
+            if bias is not None:
+                others.add(bias)
+        else:
+            others.update(node.parents)
+    alone: list[Value] = []
+    for node in neurons:
+        group = node._a[0]
+        if len(group) > 7 and others.isdisjoint(group) and not any(w.op for w in group):
+            alone.append(node)
+        others.update(group)
+    used: set[Value] = set()  # by a neuron after it
+    for node in reversed(alone):
+        group = node._a[0]
+        if not used.isdisjoint(group) or len(set(group)) < len(group):
+            return []
+        used.update(group)
+    return alone
 
 
 class _OnProgram(Algebra[int]):
@@ -244,12 +305,35 @@ class _Writer:
         self.names: list[str] = []
         self.constant: dict[int, float] = {}
         self.adjoints: dict[int, tuple[int, int]] = {}
+        self.blocks: list[tuple[int, Args, int]] = []  # what products() wrote
         self._numbers: dict[str, int] = {}
         self._known: dict[tuple[str, Args], int] = {}
         self.algebra: dict[str, Callable[..., int]] = {name: partial(self._operation, name) for name in OPS}
 
     def leaf(self, kind: str, name: str) -> int:
         return self._append(kind, (), kind == "input", name)
+
+    def parameters(self, names: list[str]) -> range:
+        """The ids of parameters of these names."""
+        first, n = len(self.op), len(names)
+        self.op += ["parameter"] * n
+        self.args += [()] * n
+        self.varying += [False] * n
+        self.names += names
+        return range(first, first + n)
+
+    def products(self, adjoint: int, inputs: Args) -> Sequence[int]:
+        """The ids of the adjoint times each of the inputs, which nothing but the result will need."""
+        plain = adjoint not in self.constant and self.op[adjoint] != "neg" and self.constant.keys().isdisjoint(inputs)
+        if not plain or "neg" in map(self.op.__getitem__, inputs):
+            return [self.emit("mul", (adjoint, x)) for x in inputs]
+        first, n = len(self.op), len(inputs)
+        self.op += ["mul"] * n
+        self.args += zip(repeat(adjoint), inputs)
+        self.varying += [True] * n if self.varying[adjoint] else map(self.varying.__getitem__, inputs)
+        self.names += [""] * n
+        self.blocks.append((adjoint, inputs, first))
+        return range(first, first + n)
 
     def number(self, x: float) -> int:
         """The id of a constant. Numbers are told apart by their repr, which 0.0 and -0.0 do not share."""
@@ -309,22 +393,35 @@ class _Writer:
     ) -> Program:  # fmt: skip
         """What has been written, without the instructions that nothing needs, and numbered anew."""
         live = bytearray(len(self.op))
-        for root in (*inputs, *outputs, *wrt, *(i for row in gradients for i in row)):
-            if root is not None:
-                live[root] = True
-        for k in range(len(live) - 1, -1, -1):
-            if live[k]:
-                for a in self.args[k]:
+        for root in {*inputs, *outputs, *wrt, *chain.from_iterable(gradients)} - {None}:
+            live[root] = True  # type: ignore[index]
+        stop = len(live)
+        for adjoint, factors, first in [*reversed(self.blocks), (0, (), -1)]:
+            for k in range(stop - 1, first + len(factors) - 1, -1):
+                if live[k]:
+                    for a in self.args[k]:
+                        live[a] = True
+            stop = first
+            if first >= 0:
+                live[adjoint] = True
+                for a in factors:
                     live[a] = True
         program = Program()
         kept = [k for k, needed in enumerate(live) if needed]
         new = list(accumulate(live, initial=0))
         unmoved = live.find(0) if len(kept) < len(live) else len(live)  # ids below it stay
+        if len(kept) == len(live):  # nothing is left out: nothing moves
+            new = kept
         program.op = [self.op[i] for i in kept]
-        program.args = [
-            args if not args or max(args) < unmoved else tuple([new[a] for a in args])
-            for args in map(self.args.__getitem__, kept)
-        ]
+        program.products = [(new[a], tuple([new[x] for x in factors]), new[i]) for a, factors, i in self.blocks]
+        program.args, start = [], 0
+        for (_, factors, first), block in zip([*self.blocks, (0, (), len(live))], [*program.products, (0, (), 0)]):
+            program.args += [
+                args if not args or max(args) < unmoved else tuple([new[a] for a in args])
+                for k, args in enumerate(self.args[start:first], start) if live[k]
+            ]  # fmt: skip
+            program.args += zip(repeat(block[0]), block[1])
+            start = first + len(factors)
         program.varying = [self.varying[i] for i in kept]
         program.names = [self.names[i] for i in kept]
         program.constant = {new[i]: x for i, x in self.constant.items() if live[i]}

@@ -65,9 +65,21 @@ class Plan:
 
     def _find_outer_products(self, uses: Counter[int]) -> None:
         op, args, varying = self.op, self.args, self.program.varying
+        place = {i: r for r, i in enumerate(self.results)}
+        layers: dict[Args, tuple[list[int], list[list[int]]]] = {}
+        for d, inputs, first in self.program.products:
+            start, n = place[first], len(inputs)
+            if self.results[start : start + n] != list(range(first, first + n)) or not varying[d]:
+                continue
+            if all(map(varying.__getitem__, inputs)):
+                ds, rows = layers.setdefault(inputs, ([], []))
+                ds.append(d)
+                rows.append(list(range(start, start + n)))
+                self.hidden.update(range(first, first + n))
+        self.outer = [(list(a), ds, [list(column) for column in zip(*rows)]) for a, (ds, rows) in layers.items()]
         products = [
             (args[i][0], args[i][1], r) for r, i in enumerate(self.results)
-            if op[i] == "mul" and uses[i] == 1 and varying[args[i][0]] and varying[args[i][1]]
+            if op[i] == "mul" and uses[i] == 1 and i not in self.hidden and varying[args[i][0]] and varying[args[i][1]]
         ]  # fmt: skip
         self.hidden.update([self.results[r] for _, _, r in products])
         if not products:
@@ -77,7 +89,7 @@ class Plan:
             turned = _blocks([(b, a, r) for a, b, r in products])
             if len(turned) < len(blocks):
                 blocks = turned
-        self.outer = blocks
+        self.outer += blocks
 
     def _find_dots(self) -> None:
         """Groups of dots with the same inputs, whose weights and bias do not vary where the inputs do."""
