@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from engine import OPS
-from nn import MLP
+from engine import OPS, define
+from nn import MLP, fit
 from nn.activations import activation_names, checked_activation, initial_bound
 
 
@@ -46,3 +46,19 @@ def test_a_misspelt_name_is_told_the_nearest(wrong, near):
     """The error lists the usual names and the one that was probably meant."""
     with pytest.raises(ValueError, match=f"one of sigmoid, tanh, relu, linear .*got '{wrong}': did you mean '{near}'"):
         checked_activation(wrong)
+
+
+def test_an_operation_of_ones_own_is_an_activation():
+    """define() is the one place: its network trains alike on every backend, and is saved by name."""
+    name = "softsign_of_a_test"
+    if name not in OPS:
+        define(name, "a / (1 + abs(a))", "1 / ((1 + abs(a)) * (1 + abs(a)))")
+    assert initial_bound(name, 3, 3) == 1.0
+    losses = []
+    for backend in ("eager", "source", "auto"):
+        model = MLP(2, [3, 1], activation=name, seed=1)
+        X, y = [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0]
+        losses.append(fit(model, X, y, epochs=5, backend=backend).loss)
+        assert model.predict_proba(X) == pytest.approx([model(x).data for x in X], rel=1e-12)
+    assert losses[1] == pytest.approx(losses[0], rel=1e-12)
+    assert losses[2] == pytest.approx(losses[0], rel=1e-12)
