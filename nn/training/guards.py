@@ -80,4 +80,4 @@ def _warn_about_scales(job: Job, model: MLP) -> None:
 
 
 def _warn(message: str) -> None:
-    warnings.warn(f"fit: {message}", stacklevel=4)
+    warnings.warn(f"fit: {message}", stacklevel=7)  # where fit is called

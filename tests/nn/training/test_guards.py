@@ -60,8 +60,10 @@ def test_unscaled_inputs():
     """One warning names the columns and standardize=True; none with it, and none for columns of like size."""
     wide = [[a, 1000 * b] for a, b in X]
     y = [int(a > 0) for a, _ in X]
-    with pytest.warns(UserWarning, match=r"column 1 of X spreads over .* and column 0 over .*: pass standardize=True"):
+    told = r"column 1 of X spreads over .* and column 0 over .*: pass standardize=True"
+    with pytest.warns(UserWarning, match=told) as caught:
         fit(MLP(2, [1]), wide, y, epochs=1)
+    assert [warning.filename for warning in caught] == [__file__]
     fit(MLP(2, [1]), wide, y, epochs=1, standardize=True)
     fit(MLP(2, [1]), X, y, epochs=1)
     fit(MLP(2, [1]), [[a, 5.0] for a, _ in X], y, epochs=1)  # a column that does not vary
