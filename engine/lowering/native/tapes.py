@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 # The instructions, in the order of the enumerations in kernels.h.
 FLAT_MAP, FLAT_NARY, FLAT_DOT, FLAT_GEMV, FLAT_OUTER, FLAT_GATHER = range(6)
-LANES_MAP, LANES_NARY, LANES_DOT, LANES_GEMM, LANES_OUTER, LANES_SUM, LANES_OUT = range(7)
+LANES_MAP, LANES_NARY, LANES_DOT, LANES_GEMM, LANES_OUTER, LANES_SUM, LANES_OUT, LANES_PAIR, LANES_SOFTMAX = range(9)
+PAIRS = {"sigmoid": 0, "tanh": 1}  # what is computed together with its slope
 
 
 class Layout(ctypes.Structure):
@@ -282,7 +283,7 @@ def _gathered(steps: list[Step]) -> list[Step]:
             d = 1 + max([depth.get(i, 0) for i in step.uses], default=0)
             for i in step.defines:
                 depth[i] = d
-            keys.append((d, step.kind, step.data if step.kind == LANES_MAP else -1))
+            keys.append((d, step.kind, step.data if step.kind in (LANES_MAP, LANES_PAIR) else -1))
         ordered += [window[k] for k in sorted(range(len(window)), key=keys.__getitem__)]
     return ordered
 
@@ -310,8 +311,23 @@ class Lanes:
         op, args, varying = plan.op, plan.args, plan.program.varying
         steps: list[Step] = []
         made: dict[int, int] = dict.fromkeys(plan.program.inputs, -1)
+        slopes = {(op[i], args[i]): i for i in plan.needed if op[i] in ("sigmoid_slope", "tanh_slope")}
+        softmax: dict[Args, list[int]] = {}
+        for i in plan.needed:
+            if op[i] == "softmax":
+                softmax.setdefault(tuple(sorted(args[i])), []).append(i)
         for i in plan.needed:
             if not varying[i] or i in made:
+                continue
+            slope = slopes.get((f"{op[i]}_slope", args[i])) if op[i] in PAIRS else None
+            if slope is not None and slope not in made:
+                made[i] = made[slope] = len(steps)
+                steps.append(Step(LANES_PAIR, (i, slope), args[i], PAIRS[op[i]]))
+                continue
+            if op[i] == "softmax":
+                alike = softmax[tuple(sorted(args[i]))]
+                made.update(dict.fromkeys(alike, len(steps)))
+                steps.append(Step(LANES_SOFTMAX, alike, [a for a in args[i] if varying[a]], args[i]))
                 continue
             members = plan.dots.get(i)
             if members is not None:
@@ -406,6 +422,14 @@ class Lanes:
             code.extend((step.kind, len(step.data)))
             for i, r in step.data:
                 code.extend((row[i], r))
+        elif step.kind == LANES_PAIR:
+            code.extend((LANES_PAIR, step.data, 1, *map(row.__getitem__, (*step.defines, *step.uses))))
+        elif step.kind == LANES_SOFTMAX:
+            varying = self.plan.program.varying
+            target = {args[i][0]: row[i] for i in step.defines}
+            code.extend((LANES_SOFTMAX, len(step.data)))
+            code.extend(row[a] if varying[a] else ~at[a] for a in step.data)
+            code.extend(target.pop(a, -1) for a in step.data)
         elif step.kind == LANES_NARY:
             (i,) = step.defines
             code.extend((LANES_NARY, step.data, len(args[i]), row[i], *self._operands(i)))

@@ -93,6 +93,19 @@ static int valid_lanes(const Layout *t, const int32_t *c, int64_t n) {
             }
             break;
         }
+        case LANES_PAIR:
+            NEED(n >= 3 && c[1] >= 0 && c[1] < PAIR_CODES && c[2] >= 1);
+            size = 3 + 3 * (int64_t)c[2];
+            NEED(n >= size);
+            for (const int32_t *x = c + 3; x < c + size; x += 3)
+                NEED(inside(x[0], 1, first, R) && inside(x[1], 1, first, R) && inside(x[2], 1, 0, R));
+            break;
+        case LANES_SOFTMAX:
+            NEED(n >= 2 && c[1] >= 1);
+            size = 2 + 2 * (int64_t)c[1];
+            NEED(n >= size && all_inside(c + 2, c[1], -N, R));
+            for (const int32_t *x = c + 2 + c[1]; x < c + size; x++) NEED(*x == -1 || inside(*x, 1, first, R));
+            break;
         case LANES_SUM:
         case LANES_OUT:
             NEED(n >= 2 && c[1] >= 0);

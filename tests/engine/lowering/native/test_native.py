@@ -516,3 +516,39 @@ def test_buffers_need_no_conversion():
     strided = table.repeat(2, 1)[:, ::2]
     for rows in (table, read_only, np.asfortranarray(table), table.astype("f4"), table.astype(int), strided):
         assert kernel(rows) == expected
+
+
+@pytest.mark.parametrize("instruction_set", SETS)
+def test_a_softmax_group_is_that_of_each_alone(instruction_set):
+    """All softmax of the same logits are one instruction; at infinities, nan and ties they are eager's, row by row."""
+    rows = [[0.5, -1.0, 2.0], [1.0, 1.0, 1.0], [math.inf, 0.0, 1.0], [-math.inf, 0.0, 1.0], [math.nan, 0.0, 1.0],
+            [710.0, -710.0, 0.0], [-math.inf, -math.inf, -math.inf], [1e-300, 0.0, -1e-300]]  # fmt: skip
+    x = [Value(0.1 * k) for k in range(3)]
+    program = trace([logsumexp(x)], x, x)
+    kernel = native.NativeKernel(program, instruction_set, 1)
+    found = kernel.rows(array("d", [v for row in rows for v in row]), len(rows), [])
+    for k, row in enumerate(rows):
+        leaves = [Value(v) for v in row]
+        expected = grad(logsumexp(leaves), leaves)
+        for j, e in enumerate(expected):
+            assert ulps(found[(1 + j) * len(rows) + k], e) <= 4, (row, j)
+
+
+@pytest.mark.parametrize("instruction_set", SETS)
+@pytest.mark.parametrize("activation", ["sigmoid", "tanh"])
+def test_an_activation_and_its_slope_are_computed_together(activation, instruction_set):
+    """Where both are wanted they share an exponential, and both are within 4 ulp of mpmath, in the tails as well."""
+    mpmath = pytest.importorskip("mpmath")
+    points = [0.0, 1e-310, 1e-9, -0.3, 0.49, 0.51, -3.0, 18.0, -30.0, 37.5, 100.0, -299.0, 301.0, -700.0]
+    x = Value(0.3)
+    program = trace([getattr(x, activation)()], [x], [x])
+    kernel = native.NativeKernel(program, instruction_set, 1)
+    found = kernel.rows(array("d", points), len(points), [])
+    assert tapes.LANES_PAIR in kernel._lanes[False].code
+    with mpmath.workdps(400):
+        for k, a in enumerate(map(mpmath.mpf, points)):
+            s = 1 / (1 + mpmath.exp(-a))
+            y, slope = (s, s * (1 - s)) if activation == "sigmoid" else (mpmath.tanh(a), mpmath.sech(a) ** 2)
+            assert ulps(found[k], float(y)) <= 4, (points[k], "value")
+            if float(slope) > 1e-300:
+                assert ulps(found[len(points) + k], float(slope)) <= 4, (points[k], "slope")
