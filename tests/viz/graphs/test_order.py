@@ -83,6 +83,12 @@ def test_the_parameters_of_a_neuron_stand_in_their_order(embedded):
     assert [at[name][1] for name in wanted] == sorted(at[name][1] for name in wanted)
 
 
+def test_what_is_written_first_stands_above_also_further_back():
+    """exp(a*b) + exp(c*d): the products are operands of different operations, and stand as they are written."""
+    takes = {5: [[0, 1]], 6: [[2, 3]], 7: [[5]], 8: [[6]], 9: [[7, 8]]}
+    assert columns(takes, [9]) == [[0, 1, 2, 3], [5, 6], [7, 8], [9]]
+
+
 @st.composite
 def graphs(choose):
     """What each of up to thirty computed nodes takes: earlier nodes, in order; leaves are 0 to 3."""
