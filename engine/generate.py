@@ -357,7 +357,7 @@ def _free_function(op: Op) -> str:
 def _n_ary_function(op: Op) -> str:
     tree = rule(op.rules[0])
     text = _Code().text(tree)
-    if "rest" in expressions.names(tree):
+    if op.name == "logsumexp":  # all at once: by the rule each would look at all the others
         lines = [f'parents, data = gathered("{op.name}", values)', f"y = _{op.name}(data)",
                  f"return many({_constant(op)}, y, parents, shares(data, y))"]  # fmt: skip
         body = textwrap.indent("\n".join([_docstring(op), *lines]), "    ")

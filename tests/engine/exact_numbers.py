@@ -290,7 +290,8 @@ EXACT: dict[str, Callable[..., Jet]] = {
     "le": _compared(lambda a, b: a <= b), "eq": _compared(lambda a, b: a == b), "ne": _compared(lambda a, b: a != b),
     "mod": _modulo,
     "bce_with_logits": _bce_with_logits,
-    "sum": _sum, "mean": lambda *v: _sum(*v) / len(v), "max": _extreme(max), "min": _extreme(min),
+    "sum": _sum, "mean": lambda *v: _sum(*v) / len(v), "amax": _extreme(max), "amin": _extreme(min),
+    "ties": lambda a, *v: _constant(mpf([b.v for b in v].count(a.v)), 1 + len(v)),
     "dot": lambda w, v, x, u, b: w * x + v * u + b,
 }  # fmt: skip
 

@@ -112,6 +112,8 @@ CASES = [
     Case("the other branch", lambda m, x: m.where(x > 0, m.stop(x * x) + x - m.stop(x), -x), [2.0], W),
     Case("a wrong one of many", _of_twelve, [0.1 * k for k in range(1, 13)], W),
     Case("clipped in its gradient", lambda m, x: m.stop(5 * x) + x - m.stop(x), [0.3], W),
+    Case("wrong by 0.1 % beside a kink", lambda m, x: off(m, m.relu(x), 1e-3), [1e-3], W),
+    Case("wrong by 0.1 % close beside a kink", lambda m, x: off(m, abs(x - 1), 1e-3), [1 + 1e-6], W),
     # No derivative.
     Case("a kink", lambda m, x: m.relu(x), [0.0], "kink"),
     Case("a kink whose slopes cancel", lambda m, x: abs(x), [0.0], "kink"),

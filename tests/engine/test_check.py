@@ -122,7 +122,7 @@ def test_the_error_carries_the_report():
 
 @pytest.mark.parametrize("case", CASES, ids=repr)
 def test_the_verdict_is_right(case):
-    """Of 85 functions, right and wrong, each is called what it is: ok, wrong, kink, jump, not finite, random."""
+    """Of 87 functions, right and wrong, each is called what it is: ok, wrong, kink, jump, not finite, random."""
     assert check_engine(case) == case.status
 
 
@@ -190,3 +190,17 @@ def test_three_steps_do_for_an_ordinary_function():
 
     assert gradcheck(counted, [0.5, -0.25]).passed
     assert len([x for x in calls if x[0] != 0.5]) == len([x for x in calls if x[1] != -0.25]) == 6
+
+
+def test_a_slope_without_bound_is_not_finite():
+    """The difference of a cube root at 0 grows as the step shrinks: no finite gradient can be right there."""
+    hidden = lambda x: Value(x.cbrt().data) + 2.0 * x - 2.0 * Value(x.data)  # noqa: E731  its gradient says 2
+    (line,) = gradcheck(hidden, [0.0], raise_exception=False).failures
+    assert (line.analytic, line.status) == (2.0, "not finite")
+
+
+def test_a_kink_tells_its_slopes():
+    """The slopes reported are those beside the point, to the digits that rounding leaves."""
+    m = of_engine()
+    (line,) = gradcheck(lambda x: m.exp(x) + 3.0 * abs(x - 1), [1.0], raise_exception=False).failures
+    assert (line.left, line.right) == pytest.approx((math.e - 3, math.e + 3), abs=1e-3)
