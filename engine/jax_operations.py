@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _SAME = ("exp expm1 exp2 log log1p log2 log10 sqrt cbrt sin cos tan sinh cosh tanh hypot maximum minimum floor ceil "
-         "sign mod abs")  # fmt: skip
+         "mod abs")  # fmt: skip
 
 
 def import_jax(who: str) -> Any:

@@ -27,6 +27,15 @@ _MATH = {
                                "atanh", "erf", "erfc", "hypot", "pow", "floor", "ceil")},
     "abs": "fabs", "round": "nearbyint",
 }  # fmt: skip
+# What neither the language nor a formula of the table gives.
+_WRITTEN = {
+    "mod": """static double op_mod(double a, double b)
+{
+    double rest = fmod(a, b);
+    return rest != 0.0 ? ((rest < 0.0) != (b < 0.0) ? rest + b : rest) : copysign(rest, b);
+}
+""",
+}
 _SYNTAX = ("add", "sub", "mul", "div", "neg", "where", "gt", "ge", "lt", "le", "eq", "ne")
 _KEYWORDS = (
     "auto break case char const continue default do double else enum extern float for goto if inline int long register "
@@ -36,6 +45,14 @@ _WRITTEN_OUT = 4  # terms of a dot or a sum that stand in the text; more are a c
 _WIDTH = 110
 
 _HELPERS = {
+    "ties": """static double ties(int n, const double *a)
+{
+    double count = 0.0;
+    for (int i = 1; i < n; i++)
+        count += a[i] == a[0];
+    return count;
+}
+""",
     "dot": """static double dot(int n, const double *w, int dw, const double *x, int dx)
 {
     double sum = w[0] * x[0];
@@ -94,9 +111,13 @@ def c_functions(names: Iterable[str], who: str) -> str:
     """Definitions in C of the operations that <math.h> does not have, and of those that these use."""
     printer = CPrinter()
     text = ""
-    for name in closure(names, [*_MATH, *_SYNTAX], who):
+    names = list(names)
+    for name in closure(names, [*_MATH, *_SYNTAX, *_WRITTEN], who):
         arguments = ", ".join(f"double {a}" for a in OPS[name].arguments)
         text += f"static double op_{name}({arguments})\n{{\n    return {printer.text(forward(name, who))};\n}}\n\n"
+    for name, definition in _WRITTEN.items():
+        if name in names or f"op_{name}(" in text:
+            text = f"{definition}\n{text}"
     return text
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nn.layers import MLP
 
 _SAME = ("exp", "expm1", "exp2", "log", "log1p", "log2", "log10", "sqrt", "cbrt", "sin", "cos", "tan", "sinh", "cosh",
-         "tanh", "hypot", "maximum", "minimum", "floor", "ceil", "sign", "mod", "abs")  # fmt: skip
+         "tanh", "hypot", "maximum", "minimum", "floor", "ceil", "mod", "abs")  # fmt: skip
 _NUMPY = {
     **{name: f"np.{name}" for name in _SAME},
     **{name: f"np.arc{name[1:]}" for name in ("asin", "acos", "atan", "atan2", "asinh", "acosh", "atanh")},

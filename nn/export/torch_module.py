@@ -205,7 +205,7 @@ def torch_operations(torch: Any) -> Derived:
         return applied
 
     same = ("exp expm1 exp2 log log1p log2 log10 sqrt sin cos tan asin acos atan atan2 sinh cosh tanh asinh acosh "
-            "atanh erf erfc hypot pow floor ceil round sign abs maximum minimum sigmoid")  # fmt: skip
+            "atanh erf erfc hypot pow floor ceil round abs maximum minimum sigmoid")  # fmt: skip
     given: dict[str, Callable[..., Any]] = {name: on_tensors(getattr(torch, name)) for name in same.split()}
     given |= {"add": operator.add, "sub": operator.sub, "mul": operator.mul, "neg": operator.neg,
               "div": on_tensors(torch.div), "mod": on_tensors(torch.remainder), "where": where,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import shutil
 import subprocess
 
@@ -11,6 +10,7 @@ from conftest_export import every_model, model_of, outputs_of, rows
 
 from nn import to_c
 
+ctypes = pytest.importorskip("ctypes")
 CC = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
 needs_compiler = pytest.mark.skipif(CC is None, reason="no C compiler")
 
