@@ -100,8 +100,8 @@ class Job:
         self.batch_size = n if batch_size is None else min(n, positive_int("fit: batch_size", batch_size))
         self.shuffle = bool(shuffle) and self.batch_size < n
         self.l2 = _penalty(l2)
-        number = {parameter: i for i, parameter in enumerate(self.params)}
-        self.regularised = [number[w] for w in model.regularised() if w in number] if self.l2 else []
+        penalised = set(model.regularised()) if self.l2 else set()
+        self.regularised = [i for i, parameter in enumerate(self.params) if parameter in penalised] if self.l2 else []
         self.samples = self._as_the_first_layer_gets_them(samples, standardize)
 
     @property

@@ -78,3 +78,15 @@ def test_ragged_rows_without_a_given_width():
         read_rows([[1, 2], [3, 4], [5]])
     with pytest.raises(ValueError, match="a row needs at least one"):
         read_rows([[]])
+
+
+@pytest.mark.parametrize("width", [1, 2, 31, 32, 100])
+def test_rows_beside_and_taken(width):
+    """Rows beside others are each row followed by the other's; taken rows come in the order asked for."""
+    left = read_rows([[100.0 * i + j for j in range(width)] for i in range(4)])
+    right = read_rows([[-i - 1.0, 0.5] for i in range(4)])
+    joined = left.beside(right)
+    assert (len(joined), joined.width) == (4, width + 2)
+    assert list(joined) == [left[i] + right[i] for i in range(4)]
+    assert list(left) == [[100.0 * i + j for j in range(width)] for i in range(4)]
+    assert list(joined.take([2, 0, 2])) == [joined[2], joined[0], joined[2]]
