@@ -11,13 +11,17 @@ function redraw(now = false) {
   }
 }
 
+let pace = 2; // the boundary is drawn anew in every second frame, or more rarely where that takes long
+
 // While it trains, each frame takes a step and redraws a part: the boundary in one, the edges in the next.
 function draw(whole) {
   if (!training) return;
   if (!colors) readColors();
-  if (whole || frames % 2) {
+  if (whole || frames % pace === 1) {
+    const started = performance.now();
     evaluate();
     drawMap();
+    pace = Math.max(2, Math.min(8, Math.ceil((performance.now() - started) / 3)));
   }
   if (whole || frames % 4 === 0) drawEdges();
   if (whole || frames % 6 === 3) drawThumbs();
