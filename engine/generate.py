@@ -64,6 +64,9 @@ class _Code(Python):
     def function(self, op: str) -> str:
         return f"_{op}"
 
+    def spread(self, name: str) -> str:
+        return "*data[:k], *data[k + 1 :]" if name == "rest" else f"*{name}"
+
     def bound(self, node: Node) -> tuple[str, int]:
         known = self.shared.get(_key(node)) if isinstance(node, Call) else None
         return (known, expressions.ATOM) if known else super().bound(node)
@@ -335,6 +338,8 @@ def _docstring(op: Op) -> str:
 def _free_function(op: Op) -> str:
     if not op.arity:
         return _n_ary_function(op)
+    if op.name in _OF_MANY:
+        return _two_or_many(op)
     public = op.names
     defaults = dict(zip(reversed(public), reversed(op.defaults)))
     signature = ", ".join(f"{x}: Operand = {defaults[x]!r}" if x in defaults else f"{x}: Operand" for x in public)
@@ -354,19 +359,44 @@ def _free_function(op: Op) -> str:
 '''.replace(f"Value.{method}", f"Value.{op.name}")  # fmt: skip
 
 
+_OF_MANY = {"maximum": "amax", "minimum": "amin"}  # what these functions are of a list, or of more than two values
+
+
+def _two_or_many(op: Op) -> str:
+    many = _OF_MANY[op.name]
+    doc = f"{op.doc[0].upper()}{op.doc[1:]}."
+    return f'''def {op.name}(a: Operand | Iterable[Operand], *others: Operand) -> Value:
+    """{doc} The derivative is that of the one chosen.
+
+    Of a list, or of more than two values, it is ``{many}`` of them.
+    """
+    if len(others) != 1:
+        return {many}([a, *others] if others else a)  # type: ignore[arg-type, list-item]
+    if isinstance(a, Value):
+        return a.{op.name}(*others)
+    return applied(Value.{op.name}, a, *others)
+'''
+
+
 def _n_ary_function(op: Op) -> str:
     tree = rule(op.rules[0])
-    text = _Code().text(tree)
-    if op.name == "logsumexp":  # all at once: by the rule each would look at all the others
+    if op.name == "logsumexp":  # all shares at once: one at a time would cost a walk over all values for each
         lines = [f'parents, data = gathered("{op.name}", values)', f"y = _{op.name}(data)",
                  f"return many({_constant(op)}, y, parents, shares(data, y))"]  # fmt: skip
         body = textwrap.indent("\n".join([_docstring(op), *lines]), "    ")
         return f"def {op.name}(values: Iterable[Operand]) -> Value:\n{body}\n"
-    each = f"({text},) * n" if "a" not in expressions.names(tree) else f"tuple([{text} for a in data])"
-    lines = [f'parents, data = gathered("{op.name}", values)', "n = len(data)", f"y = _{op.name}(data)"]
-    by_ieee = f'by_ieee({_constant(op)}.rules[0], ("a", "y", "n"), a, y, n)'
-    computed = _computed("derivatives", each, f"tuple([{by_ieee} for a in data])")
-    lines += computed if op.name != "sum" else [f"derivatives = {each}"]
+    text = _Code(op.chooses).text(tree)
+    used = expressions.names(tree)
+    items = "k, a in enumerate(data)" if "rest" in used else "a in data"
+    each = f"({text},) * n" if "a" not in used else f"tuple([{text} for {items}])"
+    lines = [f'parents, data = gathered("{op.name}", values)', f"y = _{op.name}(data)"]
+    if "a" not in used or "n" in used or "rest" not in used:
+        lines.insert(1, "n = len(data)")
+    if "rest" not in used and op.name != "sum":
+        by_ieee = f'by_ieee({_constant(op)}.rules[0], ("a", "y", "n"), a, y, n)'
+        lines += _computed("derivatives", each, f"tuple([{by_ieee} for a in data])")
+    else:
+        lines.append(f"derivatives = {each}")
     lines.append(f"return many({_constant(op)}, y, parents, derivatives)")
     body = textwrap.indent("\n".join([_docstring(op), *lines]), "    ")
     return f"def {op.name}(values: Iterable[Operand]) -> Value:\n{body}\n"

@@ -115,6 +115,18 @@ def _dot(weights: Sequence[float], inputs: Sequence[float], bias: float | None =
     return z if bias is None else z + bias
 
 
+def _largest(values: Sequence[float]) -> float:
+    return nan if any(a != a for a in values) else max(values)
+
+
+def _smallest(values: Sequence[float]) -> float:
+    return nan if any(a != a for a in values) else min(values)
+
+
+def _ties(values: Sequence[float]) -> float:
+    return float(sum([a == values[0] for a in values[1:]]))
+
+
 scalar: dict[str, Callable[..., Any]] = {
     "div": _ieee(lambda a, b: a / b, _divide),
     "reciprocal": _ieee(lambda a: 1 / a, lambda a: math.copysign(inf, a)),
@@ -153,6 +165,9 @@ scalar: dict[str, Callable[..., Any]] = {
     "mean": _mean,
     "logsumexp": _logsumexp,
     "dot": _dot,
+    "amax": _largest,
+    "amin": _smallest,
+    "ties": _ties,
 }
 
 

@@ -44,6 +44,9 @@ _sum = scalar["sum"]
 _mean = scalar["mean"]
 _logsumexp = scalar["logsumexp"]
 _dot = scalar["dot"]
+_amax = scalar["amax"]
+_amin = scalar["amin"]
+_ties = scalar["ties"]
 
 
 ADD = OPS["add"]
@@ -111,6 +114,9 @@ HYPOT_SLOPE = OPS["hypot_slope"]
 SUM = OPS["sum"]
 MEAN = OPS["mean"]
 LOGSUMEXP = OPS["logsumexp"]
+AMAX = OPS["amax"]
+AMIN = OPS["amin"]
+TIES = OPS["ties"]
 DOT = OPS["dot"]
 
 
@@ -1866,28 +1872,28 @@ def erfc(a: Operand) -> Value:
     return applied(Value.erfc, a)
 
 
-def maximum(a: Operand, b: Operand) -> Value:
-    """The larger of a and b; a tie gives each half of the gradient.
+def maximum(a: Operand | Iterable[Operand], *others: Operand) -> Value:
+    """The larger of a and b; a tie gives each half of the gradient. The derivative is that of the one chosen.
 
-    The derivatives with respect to
-        a: 1 if a > b else 0 if a < b else 0.5
-        b: 0 if a > b else 1 if a < b else 0.5
+    Of a list, or of more than two values, it is ``amax`` of them.
     """
+    if len(others) != 1:
+        return amax([a, *others] if others else a)  # type: ignore[arg-type, list-item]
     if isinstance(a, Value):
-        return a.maximum(b)
-    return applied(Value.maximum, a, b)
+        return a.maximum(*others)
+    return applied(Value.maximum, a, *others)
 
 
-def minimum(a: Operand, b: Operand) -> Value:
-    """The smaller of a and b; a tie gives each half of the gradient.
+def minimum(a: Operand | Iterable[Operand], *others: Operand) -> Value:
+    """The smaller of a and b; a tie gives each half of the gradient. The derivative is that of the one chosen.
 
-    The derivatives with respect to
-        a: 1 if a < b else 0 if a > b else 0.5
-        b: 0 if a < b else 1 if a > b else 0.5
+    Of a list, or of more than two values, it is ``amin`` of them.
     """
+    if len(others) != 1:
+        return amin([a, *others] if others else a)  # type: ignore[arg-type, list-item]
     if isinstance(a, Value):
-        return a.minimum(b)
-    return applied(Value.minimum, a, b)
+        return a.minimum(*others)
+    return applied(Value.minimum, a, *others)
 
 
 def clip(a: Operand, low: Operand = -inf, high: Operand = inf) -> Value:
@@ -2100,12 +2106,40 @@ def logsumexp(values: Iterable[Operand]) -> Value:
     return many(LOGSUMEXP, y, parents, shares(data, y))
 
 
+def amax(values: Iterable[Operand]) -> Value:
+    """The largest of the values; those that tie share its gradient equally, as one node. The derivative with respect to the value a is 1 if a == y else 0."""
+    parents, data = gathered("amax", values)
+    y = _amax(data)
+    derivatives = tuple([1.0 / (1.0 + _ties([y, *data[:k], *data[k + 1 :]])) if a == y else NOTHING for k, a in enumerate(data)])
+    return many(AMAX, y, parents, derivatives)
+
+
+def amin(values: Iterable[Operand]) -> Value:
+    """The smallest of the values; those that tie share its gradient equally, as one node. The derivative with respect to the value a is 1 if a == y else 0."""
+    parents, data = gathered("amin", values)
+    y = _amin(data)
+    derivatives = tuple([1.0 / (1.0 + _ties([y, *data[:k], *data[k + 1 :]])) if a == y else NOTHING for k, a in enumerate(data)])
+    return many(AMIN, y, parents, derivatives)
+
+
+def ties(values: Iterable[Operand]) -> Value:
+    """How many of the values after the first equal it, as one node. The derivative with respect to the value a is 0."""
+    parents, data = gathered("ties", values)
+    n = len(data)
+    y = _ties(data)
+    try:
+        derivatives = (0.0,) * n
+    except RAISED:
+        derivatives = tuple([by_ieee(TIES.rules[0], ("a", "y", "n"), a, y, n) for a in data])
+    return many(TIES, y, parents, derivatives)
+
+
 __all__ = [
     "add", "sub", "mul", "div", "neg", "pow", "abs", "exp", "expm1", "exp2", "log", "log1p", "log2", "log10", "sqrt",
     "cbrt", "reciprocal", "sin", "cos", "tan", "asin", "acos", "atan", "atan2", "sinh", "cosh", "tanh", "asinh",
     "acosh", "atanh", "sigmoid", "logsigmoid", "softplus", "relu", "leaky_relu", "elu", "silu", "gelu", "erf", "erfc",
     "maximum", "minimum", "clip", "hypot", "logaddexp", "where", "floor", "ceil", "round", "sign", "mod", "gt", "ge",
-    "lt", "le", "eq", "ne", "bce", "bce_with_logits", "sum", "mean", "logsumexp",
+    "lt", "le", "eq", "ne", "bce", "bce_with_logits", "sum", "mean", "logsumexp", "amax", "amin",
 ]
 
 
@@ -2122,7 +2156,7 @@ FUNCTIONS: dict[str, Callable[..., Value]] = {
     logaddexp, "where": where, "floor": floor, "ceil": ceil, "round": round, "sign": sign, "mod": mod, "gt": gt, "ge":
     ge, "lt": lt, "le": le, "eq": eq, "ne": ne, "bce": bce, "bce_with_logits": bce_with_logits, "sigmoid_slope":
     sigmoid_slope, "tanh_slope": tanh_slope, "hypot_slope": hypot_slope, "sum": sum, "mean": mean, "logsumexp":
-    logsumexp,
+    logsumexp, "amax": amax, "amin": amin, "ties": ties,
 }
 
 

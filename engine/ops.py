@@ -246,6 +246,13 @@ _ROWS = [
     Op("mean", "mean", "*", "mean(a)", ("1 / n",), _MANY, "the arithmetic mean of the values"),
     Op("logsumexp", "logsumexp", "*", "logsumexp(a)", ("sigmoid(a - logsumexp(rest))",), _MANY,
        "log(sum(exp(values))) without overflow", textbook=("exp(a - y)",)),
+    Op("amax", "max", "*", "amax(a)", ("1 / (1 + ties([y, *rest])) if a == y else 0.0",), _MANY,
+       "the largest of the values; those that tie share its gradient equally", chooses=True,
+       textbook=("1 if a == y else 0",)),
+    Op("amin", "min", "*", "amin(a)", ("1 / (1 + ties([y, *rest])) if a == y else 0.0",), _MANY,
+       "the smallest of the values; those that tie share its gradient equally", chooses=True,
+       textbook=("1 if a == y else 0",)),
+    Op("ties", "ties", "*", "ties(a)", ("0",), _MANY, "how many of the values after the first equal it", helper=True),
     # dot has a rule for each of its three groups of arguments: weights w, inputs x, bias.
     Op("dot", "w·x", "*", "dot(w, x, b)", ("x", "w", "1"), _MANY,
        "the weighted input z = w·x + b of a neuron, as one node"),

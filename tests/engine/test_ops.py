@@ -60,10 +60,14 @@ MEANING = {
     "gt": lambda a, b: mp.mpf(a > b), "ge": lambda a, b: mp.mpf(a >= b), "lt": lambda a, b: mp.mpf(a < b),
     "le": lambda a, b: mp.mpf(a <= b), "eq": lambda a, b: mp.mpf(a == b), "ne": lambda a, b: mp.mpf(a != b),
     "bce": _mp_bce, "bce_with_logits": lambda a, b: _mp_bce(_mp_sigmoid(a), b),
+    "amax": lambda *v: max(v), "amin": lambda *v: min(v), "ties": lambda *v: mp.mpf(sum(a == v[0] for a in v[1:])),
     "sum": lambda *v: sum(v), "mean": lambda *v: sum(v) / len(v), "logsumexp": _mp_logsumexp,
     "dot": lambda w, v, x, u: w * x + v * u,
 }  # fmt: skip
 STEPS = {
+    "amax",
+    "amin",
+    "ties",
     "floor",
     "ceil",
     "round",
@@ -270,3 +274,61 @@ def test_a_row_is_unique():
     assert copy.deepcopy(tanh) is tanh
     assert pickle.loads(pickle.dumps(tanh)) is tanh
     assert repr(tanh) == "<Op tanh>"
+
+
+@pytest.mark.parametrize("backend", ["eager", "source", "native"])
+def test_the_largest_of_many_shares_its_gradient_among_ties(backend):
+    """amax and amin, and maximum and minimum of a list or of several values, have PyTorch's values and gradients."""
+    torch = pytest.importorskip("torch")
+    from engine.lowering import lower, native
+
+    if backend == "native" and not native.available()[0]:
+        pytest.skip(native.available()[1])
+    cases = [[1.0, 3.0, 2.0, 3.0], [2.0, 2.0, 2.0, 2.0], [-1.0, -5.0, 0.0, -0.0], [math.inf, 1.0, math.inf, -math.inf],
+             [4.0, 1.0, 1.0, 2.0]]  # fmt: skip
+    for many, two, peer in [(engine.amax, engine.maximum, torch.amax), (engine.amin, engine.minimum, torch.amin)]:
+        for case in cases:
+            xs = [Value(x) for x in case]
+            t = torch.tensor(case, dtype=torch.float64, requires_grad=True)
+            expected = peer(t, 0)
+            (slopes,) = torch.autograd.grad(expected, t)
+            for y in (many(xs), two(xs), two(*xs)):
+                assert y.op.name == many.__name__
+                if backend == "eager":
+                    assert (y.data, grad(y, xs)) == (expected.item(), slopes.tolist())
+                    assert [g.data for g in grad(y, xs, create_graph=True)] == slopes.tolist()
+                else:
+                    kernel = lower(y * 1.0, inputs=[], wrt=xs, backend=backend)
+                    assert kernel([[]]) == (expected.item(), slopes.tolist())
+                    w = Value(1.0)
+                    kernel = lower(y * w, inputs=xs, wrt=[*xs, w], backend=backend)
+                    for rows in ([case], [case] * 9):
+                        assert kernel(rows)[1][:4] == slopes.tolist()
+    assert engine.maximum(1.0, 2.0).op.name == "maximum"
+    assert math.isnan(engine.amax([1.0, math.nan, 3.0]).data)
+
+
+def test_steps_are_pythons_and_pytorchs():
+    """floor, ceil, round, sign and mod at every kind of number, zeros with their signs, as PyTorch has them."""
+    torch = pytest.importorskip("torch")
+    special = [0.0, -0.0, 0.5, -0.5, 1.5, 2.5, -2.5, 3.0, 1e300, -1e17, 5e-324, math.inf, -math.inf, math.nan]
+    for name in ("floor", "ceil", "round", "sign"):
+        for x in special:
+            y, expected = (
+                getattr(Value(x), name)().data,
+                getattr(torch, name)(torch.tensor(x, dtype=torch.float64)).item(),
+            )
+            assert agree(y, expected), (name, x)
+            assert y != 0 or name == "sign" or math.copysign(1, y) == math.copysign(1, expected)
+            assert grad(getattr(Value(x), name)(), [Value(x)]) == [0.0]
+    for a in special:
+        for b in special:
+            x, y = Value(a), Value(b)
+            ta, tb = (torch.tensor(v, dtype=torch.float64, requires_grad=True) for v in (a, b))
+            expected = torch.remainder(ta, tb)
+            assert agree((x % y).data, expected.item()), (a, b)
+            if math.isfinite(a) and math.isfinite(b) and b and abs(a / b) < 1e15:
+                slopes = torch.autograd.grad(expected, [ta, tb])
+                assert grad(x % y, [x, y]) == [slope.item() for slope in slopes], (a, b)
+    assert (7 % Value(-3.0)).data == 7 % -3.0
+    assert (Value(-7.5) % 2).data == -7.5 % 2

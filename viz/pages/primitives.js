@@ -63,6 +63,18 @@ function op_mean(v) {
   return op_sum(v) / v.length;
 }
 
+function op_amax(v) {
+  return v.reduce((most, a) => (a !== a || a > most ? a : most));
+}
+
+function op_amin(v) {
+  return v.reduce((least, a) => (a !== a || a < least ? a : least));
+}
+
+function op_ties(v) {
+  return v.slice(1).filter((a) => a === v[0]).length;
+}
+
 // The largest value is taken apart, so that log1p keeps what the others add to it.
 function op_logsumexp(v) {
   if (!v.length) return -Infinity;

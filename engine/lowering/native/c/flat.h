@@ -20,6 +20,19 @@ static double nary_scalar(int32_t op, const int32_t *index, int32_t n, const dou
             if (i != at) s += exp(U[index[i]] - top);
         return top + log1p(s);
     }
+    if (op == NARY_AMAX || op == NARY_AMIN) {
+        double most = U[index[0]];
+        for (int32_t i = 1; i < n; i++) {
+            double x = U[index[i]];
+            if (x != x || (op == NARY_AMAX ? x > most : x < most)) most = x;
+            if (most != most) return most;
+        }
+        return most;
+    }
+    if (op == NARY_TIES) {
+        for (int32_t i = 1; i < n; i++) s += U[index[i]] == U[index[0]];
+        return s;
+    }
     if (n) s = U[index[0]];
     for (int32_t i = 1; i < n; i++) s += U[index[i]];
     return op == NARY_MEAN ? s / n : s;

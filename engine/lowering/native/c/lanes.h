@@ -54,13 +54,25 @@ INLINE void lanes_nary_at(const int32_t *c, const double *U, double *L, int64_t 
     int32_t op = c[1], n = c[2];
     const int32_t *x = c + 4;
     V s[4];
-    if (op != NARY_LOGSUMEXP) {
+    if (op == NARY_SUM || op == NARY_MEAN) {
         for (int t = 0; t < T; t++) s[t] = n ? value_at(x[0], U, L, ld, v + t) : zero_();
         for (int32_t i = 1; i < n; i++)
             for (int t = 0; t < T; t++) s[t] = s[t] + value_at(x[i], U, L, ld, v + t);
         if (op == NARY_MEAN)
             for (int t = 0; t < T; t++) s[t] = s[t] / (double)n;
-    } else
+    } else if (op == NARY_AMAX || op == NARY_AMIN || op == NARY_TIES)
+        for (int t = 0; t < T; t++) {
+            V first = value_at(x[0], U, L, ld, v + t);
+            s[t] = op == NARY_TIES ? zero_() : first;
+            for (int32_t i = 1; i < n; i++) {
+                V y = value_at(x[i], U, L, ld, v + t);
+                if (op == NARY_TIES)
+                    s[t] = s[t] + truth(y == first);
+                else /* a nan stays */
+                    s[t] = select_((s[t] == s[t]) & ((y != y) | (op == NARY_AMAX ? y > s[t] : y < s[t])), y, s[t]);
+            }
+        }
+    else
         for (int t = 0; t < T; t++) {
             V top = value_at(x[0], U, L, ld, v + t), sum = zero_();
             M is_nan = top != top;
