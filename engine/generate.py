@@ -366,9 +366,9 @@ def _two_or_many(op: Op) -> str:
     many = _OF_MANY[op.name]
     doc = f"{op.doc[0].upper()}{op.doc[1:]}."
     return f'''def {op.name}(a: Operand | Iterable[Operand], *others: Operand) -> Value:
-    """{doc} The derivative is that of the one chosen.
+    """{doc}
 
-    Of a list, or of more than two values, it is ``{many}`` of them.
+    The derivative is 1 with respect to the one that is chosen. Of a list, or of more than two values, it is ``{many}``.
     """
     if len(others) != 1:
         return {many}([a, *others] if others else a)  # type: ignore[arg-type, list-item]

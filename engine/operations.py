@@ -1873,9 +1873,9 @@ def erfc(a: Operand) -> Value:
 
 
 def maximum(a: Operand | Iterable[Operand], *others: Operand) -> Value:
-    """The larger of a and b; a tie gives each half of the gradient. The derivative is that of the one chosen.
+    """The larger of a and b; a tie gives each half of the gradient.
 
-    Of a list, or of more than two values, it is ``amax`` of them.
+    The derivative is 1 with respect to the one that is chosen. Of a list, or of more than two values, it is ``amax``.
     """
     if len(others) != 1:
         return amax([a, *others] if others else a)  # type: ignore[arg-type, list-item]
@@ -1885,9 +1885,9 @@ def maximum(a: Operand | Iterable[Operand], *others: Operand) -> Value:
 
 
 def minimum(a: Operand | Iterable[Operand], *others: Operand) -> Value:
-    """The smaller of a and b; a tie gives each half of the gradient. The derivative is that of the one chosen.
+    """The smaller of a and b; a tie gives each half of the gradient.
 
-    Of a list, or of more than two values, it is ``amin`` of them.
+    The derivative is 1 with respect to the one that is chosen. Of a list, or of more than two values, it is ``amin``.
     """
     if len(others) != 1:
         return amin([a, *others] if others else a)  # type: ignore[arg-type, list-item]

@@ -11,6 +11,8 @@ import pytest
 import engine
 import nn
 import viz
+from engine.ieee import scalar
+from engine.operations import FUNCTIONS
 
 MODULES = [
     module.name
@@ -35,6 +37,9 @@ def test_examples_in_docstrings(name):
         if name.startswith(prefix):
             pytest.importorskip(extra)
     assert doctest.testmod(importlib.import_module(name)).failed == 0
+    for defined in [op.name for op in engine.OPS.values() if op.defined]:  # by an example of define
+        del engine.OPS[defined], FUNCTIONS[defined], scalar[defined]
+        delattr(engine.Value, defined)
 
 
 def test_there_are_examples():

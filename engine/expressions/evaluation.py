@@ -32,6 +32,7 @@ def evaluate(
     Raises KeyError where the algebra has no such operation, or ``values`` no such name.
 
     >>> from engine.ieee import scalar
+    >>> from engine.expressions import parse
     >>> evaluate(parse("1 / a + 2"), scalar, {"a": 0.0})
     inf
     """

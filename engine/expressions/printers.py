@@ -103,6 +103,7 @@ class Printer:
 class Python(Printer):
     """Python, as the table is written.
 
+    >>> from engine.expressions import parse
     >>> Python().text(parse("1.0 if a>0 else (-b)*y"))
     '1.0 if a > 0.0 else -b * y'
     """
@@ -116,6 +117,7 @@ class Python(Printer):
 class JavaScript(Printer):
     """JavaScript; an operation that has no sign is a call of op_NAME.
 
+    >>> from engine.expressions import parse
     >>> JavaScript().text(parse("1.0 if a == 0 else tanh(a) / b"))
     'a === 0 ? 1 : op_tanh(a) / b'
     """
@@ -136,6 +138,7 @@ class JavaScript(Printer):
 class C(Printer):
     """C99; functions have the names of <math.h>, where it has them.
 
+    >>> from engine.expressions import parse
     >>> C().text(parse("abs(a) if a != 0 else 1"))
     'a != 0.0 ? fabs(a) : 1.0'
     """
@@ -152,6 +155,7 @@ class C(Printer):
 class LaTeX(Printer):
     """LaTeX, as a textbook writes it: fractions, roots, powers, cases.
 
+    >>> from engine.expressions import parse
     >>> print(LaTeX().text(parse("1 / (1 + exp(-a))")))
     \\frac{1}{1 + e^{-a}}
     """

@@ -37,8 +37,10 @@ def same(x, y):
     return x == y or (math.isnan(x) and math.isnan(y))
 
 
-N_ARY = {"sum", "mean", "logsumexp", "dot"}  # their functions take lists
-RULES = [text for text in TABLE if not ({"n", "w", "x"} & {*names(rule(text))} or N_ARY & {*operations(rule(text))})]
+N_ARY = {name for name, op in OPS.items() if not op.arity}  # their functions take lists
+RULES = [
+    text for text in TABLE if not ({"n", "w", "x", "rest"} & {*names(rule(text))} or N_ARY & {*operations(rule(text))})
+]
 
 
 @pytest.mark.parametrize("text", RULES)
@@ -168,3 +170,12 @@ def test_the_other_languages():
     assert LaTeX().text(parse("a if a > 0 else 0")) == (
         r"\begin{cases} a & \text{if } a > 0 \\ 0 & \text{otherwise} \end{cases}"
     )
+
+
+def test_a_list_takes_the_items_of_another():
+    """[y, *rest] is Python's, in evaluation and in print."""
+    tree = parse("sum([a, *rest, 2])")
+    assert evaluate(tree, scalar, {"a": 1.0, "rest": [3.0, 4.0]}) == 10.0
+    assert Python().text(tree) == "sum([a, *rest, 2.0])"
+    assert JavaScript().text(tree) == "op_sum([a, ...rest, 2])"
+    assert names(tree) == ["a", "rest"]
