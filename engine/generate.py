@@ -410,7 +410,9 @@ def load(op: Op) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., 
     names |= {**vars(operations), _constant(op): op}
     float_function = "" if op.name in ieee.BY_HAND else _function_on_floats(op)
     text = _method(op, op.name).replace("applied(Value.", "applied(_method_of_")
-    _run(f"<method of {op.name}>", text.replace(f'scalar["{op.name}"]', f"_{op.name}"), names)
+    if float_function:
+        text = text.replace(f'scalar["{op.name}"]', f"_{op.name}")
+    _run(f"<method of {op.name}>", text, names)
     method = names[f"_method_of_{op.name}"] = names[op.name]
     _run(f"<function {op.name}>", _free_function(op).replace("applied(Value.", "applied(_method_of_"), names)
     _run(f"<{op.name} on floats>", float_function, names)
