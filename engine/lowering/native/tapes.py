@@ -117,7 +117,7 @@ class Flat:
 
     def _gemv(self, members: list[int], inputs: Args) -> None:
         at, args, n = self.at, self.plan.args, len(inputs)
-        order = sorted(range(n), key=lambda k: at[inputs[k]])
+        order = sorted(range(n), key=lambda k: at[args[members[0]][k]])
         weights = {i: [at[args[i][k]] for k in order] for i in members}
         members = sorted(members, key=lambda i: weights[i][0])
         first = weights[members[0]]
@@ -235,7 +235,8 @@ def _layer_order(plan: Plan) -> list[int]:
 
 def _flat_outer(flat: Flat, a: list[int], d: list[int], places: list[list[int]]) -> None:
     """The products of a[k] and d[j] into places[k][j]."""
-    ks, js = sorted(range(len(a)), key=a.__getitem__), sorted(range(len(d)), key=d.__getitem__)
+    ks = sorted(range(len(a)), key=lambda k: places[k][0])
+    js = sorted(range(len(d)), key=places[0].__getitem__)
     target = places[ks[0]][js[0]]
     dk = places[ks[1]][js[0]] - target if len(ks) > 1 else 1
     dj = places[ks[0]][js[1]] - target if len(js) > 1 else 1

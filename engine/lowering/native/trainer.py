@@ -31,7 +31,7 @@ class _Training(ctypes.Structure):
         ("n_trained", ctypes.c_int64), ("optimizer", _Optimizer),
         ("epoch", ctypes.c_int64), ("position", ctypes.c_int64),
         ("epoch_loss", ctypes.c_double), ("last_batch", ctypes.c_int64), ("sums", ctypes.c_void_p),
-        ("largest", ctypes.c_double), ("largest_l2", ctypes.c_double),
+        ("largest", ctypes.c_double), ("largest_l2", ctypes.c_double), ("stale", ctypes.c_int64),
     ]  # fmt: skip
 
 

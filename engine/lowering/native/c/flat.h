@@ -128,6 +128,18 @@ static void flat_outer(const int32_t *c, double *U) {
         for (; j < J; j++) d[j * dj] = a[k] * b[j];
     }
 }
+/* The outer product of instruction c taken at once from the parameters: p -= rate * product, and not stored. */
+static void flat_descend(const int32_t *c, double *U, int64_t results, double rate) {
+    int64_t K = c[1], J = c[2], dk = c[4], dj = c[5];
+    double *p = U + (c[3] - results - 1);
+    const double *a = U + c[6], *b = U + c[7];
+    for (int64_t k = 0; k < K; k++, p += dk) {
+        int64_t j = 0;
+        if (dj == 1)
+            for (V x = splat(a[k]); j + W <= J; j += W) store(p + j, load(p + j) - rate * (x * load(b + j)));
+        for (; j < J; j++) p[j * dj] -= rate * (a[k] * b[j]);
+    }
+}
 static void run_flat(const int32_t *c, int64_t n, double *U) {
     const int32_t *end = c + n;
     while (c < end) switch (c[0]) {

@@ -16,4 +16,4 @@
 #include "optimizers.h"
 
 extern const Kernels JOIN(tape_kernels_, TAPE_KERNELS);
-const Kernels JOIN(tape_kernels_, TAPE_KERNELS) = {ISA_NAME, W, run_flat, run_lanes, turn_samples, update, update_safely, max_magnitude};
+const Kernels JOIN(tape_kernels_, TAPE_KERNELS) = {ISA_NAME, W, run_flat, run_lanes, turn_samples, update, update_safely, max_magnitude, flat_descend};

@@ -23,6 +23,7 @@ typedef struct {
     int (*update)(Optimizer *o, int64_t n, double *p, const double *g, const double *l2, double scale);
     int (*update_safely)(Optimizer *o, int64_t n, double *p, const double *g, const double *l2, double scale);
     double (*max_magnitude)(const double *p, int64_t n);
+    void (*flat_descend)(const int32_t *c, double *U, int64_t results, double rate);
 } Kernels;
 
 enum { FLAT_MAP, FLAT_NARY, FLAT_DOT, FLAT_GEMV, FLAT_OUTER, FLAT_GATHER, FLAT_CODES };

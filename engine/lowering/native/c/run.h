@@ -19,6 +19,33 @@ static double *doubles(int64_t n) {
     memset(p, 0, sizeof(double) * (n + 8));
     return p;
 }
+static int64_t flat_size(const int32_t *c) {
+    switch (c[0]) {
+    case FLAT_MAP: return 10;
+    case FLAT_NARY: return 4 + (int64_t)c[2];
+    case FLAT_DOT: return 4 + 2 * (int64_t)c[1];
+    case FLAT_GEMV: return 9;
+    case FLAT_OUTER: return 8;
+    default: return 3 + (int64_t)c[1];
+    }
+}
+/* Where the instructions begin that only write results, if they are outer products, copies, and what gathers for them,
+ * and none reads a parameter; else 0. */
+static int64_t find_tail(const Tape *t) {
+    const int32_t *c = t->flat, *end = c + t->n_flat, *tail = NULL;
+    int64_t first = t->is.results, P = t->is.n_parameters;
+    for (; c < end; c += flat_size(c)) {
+        int32_t target = c[0] == FLAT_NARY || c[0] == FLAT_MAP || c[0] == FLAT_GEMV || c[0] == FLAT_OUTER ? c[3] : c[2];
+        if (!tail && target >= first) tail = c;
+        if (!tail) continue;
+        if (c[0] == FLAT_MAP && c[1] == OP_copy && c[4] >= P) continue;
+        if (c[0] == FLAT_OUTER && c[3] > first && c[6] >= P && c[7] >= P) continue;
+        if (c[0] != FLAT_GATHER || c[2] < first + t->is.n_results) return 0;
+        for (int32_t i = 0; i < c[1]; i++)
+            if (c[3 + i] < P) return 0;
+    }
+    return tail ? tail - t->flat : 0;
+}
 /* NULL where the tape is malformed (error 1) or memory lacks (error 2). */
 EXPORT Tape *tape_new(const Layout *layout, const int32_t *flat, int64_t n_flat, const int32_t *lanes, int64_t n_lanes,
                       const int32_t *uniform, const double *constants, int32_t *error) {
@@ -51,6 +78,7 @@ EXPORT Tape *tape_new(const Layout *layout, const int32_t *flat, int64_t n_flat,
     }
     if (layout->n_constants) memcpy(t->U + layout->n_parameters, constants, sizeof(double) * layout->n_constants);
     if (T > 1 && layout->n_rows) t->pool = pool_new(t);
+    t->n_body = layout->n_rows ? 0 : find_tail(t);
     *error = 0;
     return t;
 }

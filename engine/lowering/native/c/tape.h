@@ -18,4 +18,5 @@ typedef struct {
     int64_t n_flat, n_lanes, ld;
     double *U, *acc, **L; /* acc: a row a thread */
     struct Pool *pool;
+    int64_t n_body; /* of a flat tape: the words before the instructions that only write results */
 } Tape;

@@ -51,6 +51,7 @@ typedef struct {
     const double *sums;    /* the results of the last step */
     double largest;        /* no parameter and no state of the optimiser is larger; infinite where that is not known */
     double largest_l2;
+    int64_t stale;         /* whether the results of the last step, which still can be, were not written */
 } Trainer;
 
 enum { DONE, TIME_IS_UP, NOT_FINITE };
@@ -113,6 +114,40 @@ static int take_step(Trainer *r, const double *sums, int64_t n) {
     o->step--;
     return 0;
 }
+/* -- One sample a step: plain gradient descent takes an outer product from the parameters without storing it -- */
+
+/* One step of this kind; 0 where it has to be done in the usual way, and then nothing has changed. */
+static int descend(Trainer *r, int64_t sample, double *loss) {
+    Tape *t = r->tape;
+    Optimizer *o = &r->optimizer;
+    const Kernels *k = t->kernels;
+    int64_t first = t->is.results, inputs = (int64_t)t->is.n_parameters + t->is.n_constants;
+    const int32_t *tail = t->flat + t->n_body, *end = t->flat + t->n_flat;
+    if (!(r->largest < 1e100)) return 0;
+    memcpy(t->U + inputs, r->X + sample * r->row, sizeof(double) * t->is.n_inputs);
+    k->flat(t->flat, t->n_body, t->U);
+    double g = 0.0;
+    for (const int32_t *c = tail; c < end; c += flat_size(c)) {
+        double x = 0.0;
+        if (c[0] == FLAT_OUTER) x = k->max_magnitude(t->U + c[6], c[1]) * k->max_magnitude(t->U + c[7], c[2]);
+        else {
+            k->flat(c, flat_size(c), t->U);
+            if (c[0] == FLAT_MAP) x = k->max_magnitude(t->U + c[3], c[2]);
+        }
+        if (!(x <= g)) g = x;
+    }
+    double bound = bound_after(r, g);
+    *loss = t->U[first];
+    if (!(bound < 1e100) || !isfinite(*loss)) return 0;
+    for (const int32_t *c = tail; c < end; c += flat_size(c))
+        if (c[0] == FLAT_OUTER) k->flat_descend(c, t->U, first, o->lr);
+        else if (c[0] == FLAT_MAP)
+            for (int64_t i = c[3] == first; i < c[2]; i++)
+                t->U[c[3] - first - 1 + i] -= o->lr * t->U[c[3] + i];
+    o->step++;
+    r->largest = bound;
+    return 1;
+}
 /* Train until `epochs` are done, for about `seconds` at most, whole steps only; losses[k] is that of epoch k. A step whose
  * loss, gradient or new parameters are not finite is not taken. */
 EXPORT int32_t tape_train(Trainer *r, int64_t epochs, double seconds, double *losses) {
@@ -121,6 +156,8 @@ EXPORT int32_t tape_train(Trainer *r, int64_t epochs, double seconds, double *lo
     double end = seconds_now() + seconds;
     double estimate = 1e-9 * (double)(t->n_flat + t->n_lanes) * (double)r->batch + 1e-7;
     int64_t between = estimate > 1e-4 ? 1 : (int64_t)(1e-4 / estimate); /* looking at the clock costs 30 ns */
+    const Optimizer *o = &r->optimizer;
+    int direct = r->batch == 1 && !t->is.n_rows && t->n_body && !r->l2 && o->kind == 0 && !o->s0 && o->weight_decay == 0;
     while (r->epoch < epochs) {
         if (r->position == 0) {
             /* Here, and not below: an epoch that has its order must take a step, or it would be drawn again. */
@@ -131,6 +168,17 @@ EXPORT int32_t tape_train(Trainer *r, int64_t epochs, double seconds, double *lo
         while (r->position < r->samples) {
             if (r->position && steps && steps % between == 0 && seconds_now() > end) return TIME_IS_UP;
             int64_t n = r->samples - r->position < r->batch ? r->samples - r->position : r->batch;
+            double fused;
+            if (direct && descend(r, r->order ? r->order[r->position] : r->position, &fused)) {
+                r->sums = t->U + t->is.results;
+                r->stale = 1;
+                r->last_batch = 1;
+                r->epoch_loss += fused;
+                r->position++;
+                steps++;
+                continue;
+            }
+            r->stale = 0;
             Batch b = {r->X, r->row, r->order, r->position, n, 0, 0, NULL};
             const double *results = run(t, &b);
             double loss = results[0] / (double)n;
@@ -151,6 +199,9 @@ EXPORT int32_t tape_train(Trainer *r, int64_t epochs, double seconds, double *lo
 }
 /* The gradient of the last step, penalty included; only where sums is not NULL. */
 EXPORT void tape_gradient(Trainer *r, double *g) {
+    Tape *t = r->tape;
+    if (r->stale) t->kernels->flat(t->flat + t->n_body, t->n_flat - t->n_body, t->U);
+    r->stale = 0;
     for (int64_t i = 0; i < r->n_trained; i++)
         g[i] = r->sums[1 + i] / (double)r->last_batch + (r->l2 ? r->l2[i] * r->before[i] : 0.0);
 }

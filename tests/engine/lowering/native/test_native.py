@@ -553,3 +553,35 @@ def test_an_activation_and_its_slope_are_computed_together(activation, instructi
             assert ulps(found[k], float(y)) <= 4, (points[k], "value")
             if float(slope) > 1e-300:
                 assert ulps(found[len(points) + k], float(slope)) <= 4, (points[k], "slope")
+
+
+@pytest.mark.parametrize("instruction_set", SETS)
+def test_one_sample_a_step_descends_without_storing_the_gradient(instruction_set):
+    """Gradient descent on one sample at a time takes outer products straight from the parameters; parameters, losses
+    and the gradient asked for afterwards are those of eager steps.
+    """
+    loss, inputs, parameters = network([9, 12, 5, 3])
+    rng = random.Random(3)
+    rows = [[rng.uniform(-1, 1) for _ in inputs] for _ in range(7)]
+    program = trace([loss], inputs, parameters)
+    trainer = native.Trainer(
+        native.NativeKernel(program, instruction_set, 1), array("d", [x for row in rows for x in row]), len(rows), 1
+    )
+    start = [node.data for node in program.parameter_values]
+    trainer.load(start, "sgd", lr=0.1)
+    trainer.begin()
+    losses = array("d", [0.0, 0.0])
+    assert trainer.run(2, losses, 60.0) == native.DONE
+    data, gradient, expected = start, [], []
+    for _ in range(2):
+        total = 0.0
+        for row in rows:
+            for node, x in zip(parameters, data):
+                node.data = x
+            value, gradient = eager_gradient(loss, inputs, parameters, row)
+            total += value
+            data = [x - 0.1 * g for x, g in zip(data, gradient)]
+        expected.append(total / len(rows))
+    assert all(close(a, b) for a, b in zip(losses, expected))
+    assert all(close(a, b, 1e-9, 1e-14) for a, b in zip(trainer.parameters(), data))
+    assert all(close(a, b, 1e-9, 1e-14) for a, b in zip(trainer.gradient(), gradient))
