@@ -126,8 +126,8 @@ def _function(op: Op) -> str:
 
 
 def _rules(op: Op) -> list[str]:
-    if op.name == "dot":  # its rules name groups of operands
-        return ["op_dot_rule"]
+    if f"{op.name}_rule" in _by_hand():  # all derivatives at once, where the operands are in groups or a rule costs n²
+        return [f"op_{op.name}_rule"]
     if not op.arguments:
         text = _rule(op, op.rules[0])
         if "rest" in names(rule(op.rules[0])):

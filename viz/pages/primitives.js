@@ -84,6 +84,13 @@ function op_logsumexp(v) {
   return v[top] + Math.log1p(others_over(v, top));
 }
 
+// Each one's share of the sum of the exponentials; where y is infinite, those that are finite have none.
+function op_logsumexp_rule(v, y) {
+  const exponentials = v.map((a) => Math.exp(a - y));
+  const total = op_sum(exponentials);
+  return exponentials.map((x) => x / (total !== total ? 1 : total));
+}
+
 function others_over(v, top) {
   return v.reduce((sum, a, k) => (k === top ? sum : sum + Math.exp(a - v[top])), 0);
 }
