@@ -6,7 +6,7 @@ boxes from which tests sample its arguments. From the rows come the methods of V
 their source (lowering/), the page's JavaScript and formulas (viz), and the tests.
 
 Forward and rules are expressions over the arguments ``a``, ``b``, ``c`` and the result ``y`` in the small language of
-expressions.py: numbers, ``+ - * /``, one comparison, ``x if condition else y``, and calls of operations of this table.
+expressions/: numbers, ``+ - * /``, one comparison, ``x if condition else y``, and calls of operations of this table.
 A rule may use ``y``, because the derivative of many functions is cheapest in terms of its own value (tanh' = 1 - y*y).
 The rule of an n-ary operation is for the argument ``a`` among ``n``; ``rest`` is the list of the others.
 

@@ -1,6 +1,6 @@
 """Expressions as people type them, turned into graphs: ``a*b + tanh(c)``.
 
-The language is that of the table of operations (engine/expressions.py), with two constants, pi and e. Nothing of the
+The language is that of the table of operations (engine/expressions/), with two constants, pi and e. Nothing of the
 text is executed, and errors point at the place.
 """
 

@@ -262,7 +262,7 @@ _WRITTEN: dict[str, Callable[..., Tex]] = {
     "asinh": _function(r"\operatorname{arsinh}"), "acosh": _function(r"\operatorname{arcosh}"),
     "atanh": _function(r"\operatorname{artanh}"), "sigmoid": _function(r"\sigma"),
     "logsigmoid": lambda a: _ln(_function(r"\sigma")(a)), "maximum": _function(r"\max"),
-    "minimum": _function(r"\min"),
+    "minimum": _function(r"\min"), "amax": _function(r"\max"), "amin": _function(r"\min"),
     "logaddexp": lambda a, b: _ln(_add(_exp(a), _exp(b))), "logsumexp": lambda *v: _ln(total([_exp(a) for a in v])),
     "where": _where, "gt": _relation(">"), "ge": _relation(r"\ge"), "lt": _relation("<"), "le": _relation(r"\le"),
     "eq": _relation("="), "ne": _relation(r"\ne"), "bce": _bce,

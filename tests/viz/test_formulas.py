@@ -28,7 +28,7 @@ FUNCTION = {
     "silu": lambda a: a / (1 + math.exp(-a)), "gelu": lambda a: a / 2 * (1 + math.erf(a / math.sqrt(2))),
     "leakyrelu": lambda a, b: a if a > 0 else a * b, "elu": lambda a, b: a if a > 0 else b * math.expm1(a),
     "clip": lambda a, low, high: min(max(a, low), high), "sign": lambda a: (a > 0) - (a < 0),
-    "round": round, "log2": math.log2, "log10": math.log10,
+    "ties": lambda first, *others: others.count(first), "round": round, "log2": math.log2, "log10": math.log10,
 }  # fmt: skip
 
 
