@@ -62,8 +62,9 @@ def hostile() -> Value:
 def random_graph(chance: random.Random) -> Value:
     """Operations of the table on each other's results, some of them used again."""
     pool = [Value(chance.uniform(-2, 2), label=chance.choice(["", "a", "layer1.neuron1.w1"])) for _ in range(4)]
+    operations = [op for op in OPS.values() if not op.helper]
     for _ in range(chance.choice([3, 8, 20, 60])):
-        op = chance.choice(list(OPS.values()))
+        op = chance.choice(operations)
         if op.name == "dot":
             n = chance.randrange(1, 4)
             weights, inputs = chance.choices(pool, k=n), chance.choices(pool, k=n)
