@@ -56,10 +56,13 @@ def is_real(x: object) -> bool:
 
 
 def shortened(x: object) -> str:
+    """The repr of x for a message: at most 60 characters, whatever x is."""
     try:
-        text = repr(x)
+        text = repr(x[:60] if isinstance(x, (str, bytes)) else x)
     except ValueError:  # an int of more than 4300 digits has no repr
         text = "an integer of thousands of digits"
+    except RecursionError:
+        text = "something nested too deep to be shown"
     return text if len(text) <= 60 else text[:57] + "..."
 
 

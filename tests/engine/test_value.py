@@ -254,3 +254,18 @@ def test_a_shallow_copy_shares_its_parents():
     assert twin.parents[0] is a
     assert twin.local_derivatives == (3.0, 2.0)
     assert not copy.copy(a).has_grad
+
+
+def test_messages_stay_short():
+    """Lists nested 100,000 deep, a million characters and thousands of digits are named in a line."""
+    nested: list = []
+    for _ in range(100_000):
+        nested = [nested]
+    for wrong in (nested, "a" * 10**6, [0] * 10**5):
+        with pytest.raises(TypeError, match="takes a real number") as error:
+            Value(wrong)
+        assert len(str(error.value)) < 250
+        with pytest.raises(TypeError, match="takes a real number"):
+            Value(1.0).maximum(wrong)
+    with pytest.raises(OverflowError, match="thousands of digits"):
+        Value(10**5000)
