@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from engine import OPS, Value, dot, logsumexp, lower, mean, where
+from engine import OPS, Value, amax, amin, dot, logsumexp, lower, mean, where
 from engine import sum as sum_of
 from nn import MLP, binary_cross_entropy_with_logits, cross_entropy
 
@@ -99,7 +99,8 @@ def test_many_operands(tmp_path):
     outputs = [
         sum_of(a[:3]) + mean(a[:4]), sum_of(squares), mean(shuffled), logsumexp(a), logsumexp(shuffled),
         dot(w[:3], a[:3], w[5]), dot(w, squares), dot(w[:8], shuffled), dot(w[::-1], a, a[0]), dot(a[:6], a[:6]),
-        where(a[0].gt(a[1]), a[2], a[3]), a[5] ** 2, a[0].detach() if hasattr(a[0], "detach") else a[0] + 1,
+        where(a[0].gt(a[1]), a[2], a[3]), a[5] ** 2, amax(a), amin([a[3], *w, a[3]]),
+        a[0].detach() if hasattr(a[0], "detach") else a[0] + 1,
     ]  # fmt: skip
     check(outputs, a, [*w, *a], [[x.data for x in a], [-x.data for x in a]], tmp_path)
 
