@@ -213,7 +213,8 @@ class _Pass:
         x, result = self.called(parents[j]), self.called(k)
         found = []
         if op.arity:
-            rules = [function(text, (*op.arguments, "y"), scalar) for text in op.rules]
+            texts = [textbook(op.name, i) for i in range(len(op.rules))]  # as a learner knows them
+            rules = [function(text, (*op.arguments, "y"), scalar) for text in texts]
             for i, other in enumerate(rules):
                 if i != j:
                     found.append((other(*data, y), f"this is the derivative with respect to {self.called(parents[i])}"))

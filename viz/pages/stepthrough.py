@@ -15,8 +15,10 @@ import re
 from typing import TYPE_CHECKING
 
 from engine import Value, toposort
-from engine.expressions import names, rule
+from engine.expressions import JavaScript, names, rule
+from engine.ops import OPS
 from viz.colors import FUNCTION, INNER, INPUT, OUTPUT
+from viz.tex import rule as textbook
 from viz.text import clean
 
 from .document import Page, as_json, asset, filled, save
@@ -26,7 +28,7 @@ from .steps import StepGraph, flat, plain
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 LIMIT = 1000  # values; beyond, neither the picture nor the steps can be followed
 STILL = 60  # values; the picture for readers without JavaScript shows as many one by one, more as neurons
@@ -109,7 +111,7 @@ def step_through(
     steps = sum(1 for _ in flat(outline))
     called = " and ".join(graph.called[k].full for k in graph.outputs)
     heading = clean(title) or f"Backpropagation, step by step: {called}"
-    operations = [primitives(), functions(graph.operations), _mistakes()]
+    operations = [primitives(), functions(graph.operations), _textbook(graph.operations), _mistakes()]
     scripts = [asset(f"step/{name}.js") for name in SCRIPTS]
     script = "\n".join([*operations, "(() => {", *scripts, "})();"])
     style = f":root{{--function:{FUNCTION};--input:{INPUT};--inner:{INNER};--output:{OUTPUT}}}\n" + asset(
@@ -123,6 +125,17 @@ def step_through(
     }
     text = filled(asset("step/page.html"), style, script, parts)
     return StepThrough(text, save(text, path), f"{size} values, {steps} steps")
+
+
+def _textbook(operations: Iterable[str]) -> str:
+    """The rules of functions of one argument as a learner knows them, for the quiz; where Math has what they call."""
+    known = {"exp", "log", "sqrt", "sin", "cos", "sinh", "cosh", "tanh"}
+    rows = []
+    for op in (OPS[name] for name in operations if OPS[name].arity == 1):
+        text = textbook(op.name, 0)
+        if known.issuperset(JavaScript().calls(rule(text))):
+            rows.append(f"  {op.name}: [(a, y) => {javascript(text).replace('op_', 'Math.')}],")
+    return "\n".join(["const TEXTBOOK = {", *rows, "};"])
 
 
 def _mistakes() -> str:
