@@ -122,6 +122,7 @@ def test_a_lowered_graph(backend):
     assert "def kernel" in kernel.source
 
 
+@pytest.mark.skipif(viz.renderer() is None, reason="no Graphviz")
 def test_pictures(tmp_path):
     """draw gives a Digraph, render a file by its suffix, svg a string."""
     graphviz = pytest.importorskip("graphviz")

@@ -25,6 +25,8 @@ from engine.ops import OPS, Op
 from engine.value import Value
 from engine.weighted import roles
 
+from .simplify import SIMPLIFY
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
 
 LEAVES = frozenset({"input", "parameter", "constant"})  # what a program has values of, but does not compute
 split_dot = roles  # of the operands of an instruction
-COMPARISONS = frozenset({"gt", "ge", "lt", "le", "eq", "ne"})  # their results are 1.0 or 0.0
 _COMMUTATIVE = frozenset({"add", "mul", "eq", "ne"})  # the same bits in either order
 
 
@@ -116,7 +117,7 @@ def trace(
     outputs, inputs = _values(outputs, "outputs"), _values(inputs, "inputs")
     if not outputs:
         raise ValueError("lower: outputs is an empty list: pass at least one Value")
-    writer = _Writer()
+    writer = Writer()
     ids: dict[Value, int] = {}
     for k, node in enumerate(inputs):
         if node in ids:
@@ -184,7 +185,7 @@ def _order(outputs: list[Value], cut: set[Value] | None) -> list[Value]:
 
 
 def _differentiate(
-    writer: _Writer, k: int, order: list[Value], cut: set[Value], ids: dict[Value, int], wrt: list[Value]
+    writer: Writer, k: int, order: list[Value], cut: set[Value], ids: dict[Value, int], wrt: list[Value]
 ) -> list[int]:
     """Write the gradient of the last node of ``order``, output ``k``, and return the id of each derivative.
 
@@ -261,7 +262,7 @@ def _lone_neurons(order: list[Value], cut: set[Value], wrt: list[Value]) -> list
 class _OnProgram(Algebra[int]):
     """Elements are ids of values, and operations write instructions."""
 
-    def __init__(self, writer: _Writer, ids: dict[Value, int]) -> None:
+    def __init__(self, writer: Writer, ids: dict[Value, int]) -> None:
         super().__init__(writer.algebra)
         self.writer, self.ids = writer, ids
 
@@ -295,7 +296,7 @@ class _OnProgram(Algebra[int]):
         return self.writer.emit("dot", (*derivatives, *[adjoint for adjoint, _ in terms]))
 
 
-class _Writer:
+class Writer:
     """Writes instructions: each simplified, and each once."""
 
     def __init__(self) -> None:
@@ -351,8 +352,8 @@ class _Writer:
         if i is None:
             if not args or args[0] in self.constant:
                 i = self._folded(op, args)
-            if i is None and op in _SIMPLIFY:
-                i = _SIMPLIFY[op](self, args)
+            if i is None and op in SIMPLIFY:
+                i = SIMPLIFY[op](self, args)
             if i is None:
                 i = self._append(op, args, any(map(self.varying.__getitem__, args)), "")
             self._known[key] = i
@@ -441,127 +442,3 @@ class _Writer:
     def is_number(self, i: int, *numbers: str) -> bool:
         """Whether value i is a constant whose repr is one of ``numbers``."""
         return i in self.constant and repr(self.constant[i]) in numbers
-
-
-# One function for each operation that can be simplified: the id of an equal value, or None. Each rule holds bit for bit
-# for all operands, with nan, infinities and signed zeros; the tests put every combination of them to each.
-
-
-def _add(w: _Writer, args: Args) -> int | None:
-    a, b = args
-    if w.is_number(b, "-0.0"):
-        return a
-    if w.is_number(a, "-0.0"):
-        return b
-    if w.op[b] == "neg":
-        return w.emit("sub", (a, *w.args[b]))
-    if w.op[a] == "neg":
-        return w.emit("sub", (b, *w.args[a]))
-    return None
-
-
-def _sub(w: _Writer, args: Args) -> int | None:
-    a, b = args
-    if w.is_number(b, "0.0"):
-        return a
-    if w.is_number(a, "-0.0"):
-        return w.emit("neg", (b,))
-    if w.op[b] == "neg":
-        return w.emit("add", (a, *w.args[b]))
-    return None
-
-
-def _mul(w: _Writer, args: Args) -> int | None:
-    a, b = args
-    if b in w.constant:
-        a, b = b, a
-    if a in w.constant:
-        if w.is_number(a, "1.0"):
-            return b
-        if w.is_number(a, "-1.0"):
-            return w.emit("neg", (b,))
-        if w.op[b] == "neg":
-            return w.emit("mul", (w.number(-w.constant[a]), *w.args[b]))
-    elif w.op[a] == "neg" and w.op[b] == "neg":
-        return w.emit("mul", (*w.args[a], *w.args[b]))
-    return None
-
-
-def _div(w: _Writer, args: Args) -> int | None:
-    if w.is_number(args[1], "1.0"):
-        return args[0]
-    if w.is_number(args[1], "-1.0"):
-        return w.emit("neg", (args[0],))
-    return None
-
-
-def _neg(w: _Writer, args: Args) -> int | None:
-    return w.args[args[0]][0] if w.op[args[0]] == "neg" else None
-
-
-def _pow(w: _Writer, args: Args) -> int | None:
-    if w.is_number(args[1], "1.0"):
-        return args[0]
-    if w.is_number(args[1], "0.0", "-0.0"):  # 1 for every base, as C defines it
-        return w.number(1.0)
-    return None
-
-
-def _ne(w: _Writer, args: Args) -> int | None:
-    for zero, other in (args, args[::-1]):
-        if w.op[other] in COMPARISONS and w.is_number(zero, "0.0", "-0.0"):
-            return other
-    return None
-
-
-def _where(w: _Writer, args: Args) -> int | None:
-    condition, a, b = args
-    if condition in w.constant:
-        return a if w.constant[condition] != 0 else b
-    if a == b:
-        return a
-    if w.op[condition] == "ne" and w.is_number(w.args[condition][1], "0.0", "-0.0"):
-        return w.emit("where", (w.args[condition][0], a, b))
-    if w.op[condition] in COMPARISONS and w.is_number(a, "1.0") and w.is_number(b, "0.0"):
-        return condition
-    return None
-
-
-def _same(w: _Writer, args: Args) -> int | None:
-    return args[0] if args[0] == args[1] else None
-
-
-def _sum(w: _Writer, args: Args) -> int | None:
-    if len(args) == 1:
-        return args[0]
-    return w.emit("add", args) if len(args) == 2 else None
-
-
-def _mean(w: _Writer, args: Args) -> int | None:
-    return args[0] if len(args) == 1 else None
-
-
-def _dot(w: _Writer, args: Args) -> int | None:
-    weights, inputs, bias = split_dot(args)
-    rest = () if bias is None or w.is_number(bias, "-0.0") else (bias,)
-    if not weights:
-        return w.emit("add", (w.number(0.0), *rest))
-    if len(weights) == 1:
-        return w.emit("sum", (w.emit("mul", (weights[0], inputs[0])), *rest))
-    for ones, others in ((weights, inputs), (inputs, weights)):
-        if len(set(ones)) == 1 and w.is_number(ones[0], "1.0"):
-            return w.emit("sum", others + rest)
-    # What is the same for all rows goes to the weights, so that a backend knows on which side to look for it.
-    varying = w.varying
-    if any(map(varying.__getitem__, weights)):
-        pairs = [(b, a) if varying[a] and not varying[b] else (a, b) for a, b in zip(weights, inputs, strict=True)]
-        turned = tuple([a for a, _ in pairs]) + tuple([b for _, b in pairs]) + rest
-        if turned != args:
-            return w.emit("dot", turned)
-    return w.emit("dot", weights + inputs) if bias is not None and not rest else None
-
-
-_SIMPLIFY: dict[str, Callable[[_Writer, Args], int | None]] = {
-    "add": _add, "sub": _sub, "mul": _mul, "div": _div, "neg": _neg, "pow": _pow, "ne": _ne, "where": _where,
-    "maximum": _same, "minimum": _same, "sum": _sum, "mean": _mean, "dot": _dot,
-}  # fmt: skip

@@ -16,15 +16,14 @@ on its own; all it imports are the functions of the table of operations.
 
 from __future__ import annotations
 
-import builtins
-import keyword
 import re
 from math import inf
-from unicodedata import normalize
 
 from engine.ops import OPS
 
-from .program import COMPARISONS, Program, split_dot
+from .names import Names, Slots
+from .program import Program, split_dot
+from .simplify import COMPARISONS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,8 +42,7 @@ _PAGE = 4000  # statements in a function, where there are more than can be compi
 _ACTIVATIONS = {"sigmoid", "tanh", "relu", "leaky_relu", "elu", "silu", "gelu", "softplus"}
 _SYMBOLS = {"add": "+", "sub": "-", "gt": ">", "ge": ">=", "lt": "<", "le": "<=", "eq": "==", "ne": "!="}
 _KEPT = {"dot", "sum", "mean", "logsumexp", *_ACTIVATIONS}  # a learner looks for these: each has a statement
-_LOCALS = {"rows", "parameters", "reduce", "n", "times", "kernel", "scalar", "inf", "nan", "add_products", "s", "v",
-           "values"}  # fmt: skip
+
 
 # How tightly the parts of an expression hold together.
 _CONDITIONAL, _SUM, _PRODUCT, _SIGN, _ATOM = range(5)
@@ -63,55 +61,6 @@ def load(source: str) -> Step:
     return names["kernel"]
 
 
-class _Names:
-    """Identifiers, each given once."""
-
-    def __init__(self) -> None:
-        self._taken = {*keyword.kwlist, *keyword.softkwlist, *dir(builtins), *OPS, *_LOCALS}
-        self._last: dict[str, int] = {}
-
-    def from_label(self, label: str) -> str:
-        """The label where it is a free identifier, else something like it."""
-        name = normalize("NFKC", label[:40])  # as Python does with identifiers: two spellings must not become one name
-        name = re.sub("_+", "_", "".join([c if ("_" + c).isidentifier() else "_" for c in name])).strip("_")
-        if not name.isidentifier():
-            name = normalize("NFKC", "v_" + name).rstrip("_")
-        return self.free(name)
-
-    def free(self, name: str) -> str:
-        """The name, or the name and the first number with which it is free."""
-        if name not in self._taken:
-            self._taken.add(name)
-            return name
-        return self.numbered(name + "_")
-
-    def numbered(self, stem: str) -> str:
-        """The stem and the next number."""
-        k = self._last.get(stem, 0) + 1
-        while f"{stem}{k}" in self._taken:
-            k += 1
-        self._last[stem] = k
-        self._taken.add(f"{stem}{k}")
-        return f"{stem}{k}"
-
-
-class _Slots(_Names):
-    """Items of one list in place of identifiers, for programs that no one reads."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def from_label(self, label: str) -> str:
-        return self.numbered(label)
-
-    def free(self, name: str) -> str:
-        return self.numbered(name)
-
-    def numbered(self, stem: str) -> str:
-        self.count += 1
-        return f"v[{self.count - 1}]"
-
-
 class _Generator:
     def __init__(self, program: Program) -> None:
         self.p = program
@@ -120,7 +69,7 @@ class _Generator:
         self.uses = self._count_uses()
         self.runs, self.grouped = self._find_runs()
         self.paged = len(program) - len(self.grouped) > _PAGE * 5
-        self.names = _Slots() if self.paged else _Names()
+        self.names = Slots() if self.paged else Names()
         self.name: dict[int, str] = {}
         self.adjoints = dict(program.adjoints)
         for k, row in enumerate(program.gradients):
@@ -449,7 +398,7 @@ class _Generator:
         lines += self.functions_before
         lines += ['def kernel(rows, parameters, reduce="mean"):',
                   '    """(values, gradients): their means over the rows, or their sums."""']  # fmt: skip
-        if isinstance(self.names, _Slots):
+        if isinstance(self.names, Slots):
             lines.append(f"    v = [0.0] * {self.names.count}")
         return lines
 

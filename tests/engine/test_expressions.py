@@ -132,6 +132,11 @@ def test_length_is_not_depth():
     values = {"a": 1.0, "b": 2.0, "c": 3.0}
     assert evaluate(tree, scalar, values) == pytest.approx(4000 * (1 + 1e-5 + 4 + 1 - 3))
     assert isinstance(tree, Call)
+
+
+@pytest.mark.deep  # Pyodide's parser is given more room, and finds no end
+def test_depth_is_refused():
+    """A product of 20,000 factors nests as deep: more than can be read, and that is said."""
     with pytest.raises(ExpressionError, match="nested too deep"):
         parse("*".join(["a"] * 20_000))
 

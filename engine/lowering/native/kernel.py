@@ -10,7 +10,8 @@ from engine.lowering.program import Program
 
 from .library import choose_instruction_set, choose_threads, loaded_library
 from .plan import Plan
-from .tapes import Lanes, Layout, Tape, address, flat_tape
+from .tape import Layout, Tape, address
+from .tapes import Lanes, flat_tape
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ctypes
 from array import array
 from itertools import chain
 
 from engine.lowering.program import split_dot
 
-from .library import Library, loaded_library
+from .library import Library
 from .plan import Plan
 
 TYPE_CHECKING = False
@@ -22,16 +21,6 @@ if TYPE_CHECKING:
 FLAT_MAP, FLAT_NARY, FLAT_DOT, FLAT_GEMV, FLAT_OUTER, FLAT_GATHER = range(6)
 LANES_MAP, LANES_NARY, LANES_DOT, LANES_GEMM, LANES_OUTER, LANES_SUM, LANES_OUT, LANES_PAIR, LANES_SOFTMAX = range(9)
 PAIRS = {"sigmoid": 0, "tanh": 1}  # what is computed together with its slope
-
-
-class Layout(ctypes.Structure):
-    """The sizes of a tape: Layout in tape.h."""
-
-    _fields_ = [
-        (name, ctypes.c_int32)
-        for name in ("n_values", "n_parameters", "n_constants", "n_inputs", "n_rows", "n_results",
-                     "n_uniform", "results", "set", "threads", "block")
-    ]  # fmt: skip
 
 
 class Flat:
@@ -441,33 +430,3 @@ class Lanes:
             has_bias = len(operands) % 2
             bias = operands[-1] if has_bias else 0
             code.extend((LANES_DOT, n, row[i], has_bias, bias, *operands[: 2 * n]))
-
-
-class Tape:
-    """A tape in the library's memory."""
-
-    pointer: int | None = None
-
-    def __init__(
-        self, layout: Layout, flat: array[int], lanes: array[int], uniform: array[int], constants: array[float]
-    ) -> None:
-        self._c = loaded_library().c
-        error = ctypes.c_int32()
-        self.pointer = self._c.tape_new(
-            ctypes.byref(layout), address(flat), len(flat), address(lanes), len(lanes), address(uniform),
-            address(constants), ctypes.byref(error),
-        )  # fmt: skip
-        if not self.pointer:
-            if error.value == 1:
-                raise ValueError("native: the tape is malformed: an instruction refers to what is not there")
-            raise MemoryError(f"native: no memory for {layout.n_values} values and {layout.n_rows} rows")
-        self.n_parameters = layout.n_parameters
-        self.parameters: int = self._c.tape_parameters(self.pointer)
-
-    def __del__(self) -> None:
-        if self.pointer:
-            self._c.tape_free(self.pointer)
-
-
-def address(numbers: array[Any]) -> int:
-    return numbers.buffer_info()[0]

@@ -7,7 +7,7 @@ import math
 from array import array
 
 from .kernel import NativeKernel, doubles
-from .tapes import address
+from .tape import address
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

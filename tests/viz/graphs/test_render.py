@@ -259,6 +259,7 @@ def test_a_picture_of_too_many_nodes_is_refused_at_once():
         layout(graph, "svg", 60.0)
 
 
+@pytest.mark.skipif(renderer() is None, reason="no Graphviz")
 def test_options_belong_to_values():
     """detail= for a Digraph that is already drawn is a mistake and is named."""
     with pytest.raises(TypeError, match="detail"):

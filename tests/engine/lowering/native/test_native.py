@@ -20,7 +20,7 @@ import engine
 from engine import OPS, Value, dot, grad, logsumexp, mean, where
 from engine.lowering import native
 from engine.lowering.native import library as native_library
-from engine.lowering.native import tapes
+from engine.lowering.native import tape, tapes
 from engine.lowering.program import trace
 from engine.operations import FUNCTIONS
 
@@ -361,24 +361,24 @@ def malformed(seed, change):
                 [rng.randrange(-5, 400), rng.randrange(-(2**31), 2**31), -1, 2**31 - 1, -(2**31)]
             )
         if in_lanes:
-            layout = tapes.Layout(
+            layout = tape.Layout(
                 lanes.flat.size, len(program.parameters), len(program.constant), len(inputs), lanes.rows,
                 len(kernel.plan.results), len(lanes.uniform) // 2, 0, 0, 1, 0,
             )  # fmt: skip
             arguments = codes["flat"], codes["lanes"], codes["uniform"], lanes.flat.constants
         else:
-            layout = tapes.Layout(
+            layout = tape.Layout(
                 flat.size, len(program.parameters), len(program.constant), len(inputs), 0,
                 len(kernel.plan.results), 0, first, 0, 1, 0,
             )  # fmt: skip
             arguments = codes["one"], array("i"), array("i"), flat.constants
         try:
-            tape = tapes.Tape(layout, *arguments)
+            made = tape.Tape(layout, *arguments)
         except ValueError:
             refused += 1
             continue
         rows, results = array("d", [0.3] * len(inputs) * 5), array("d", bytes(8 * len(kernel.plan.results)))
-        kernel.library.c.tape_run(tape.pointer, tapes.address(rows), len(inputs), 5, tapes.address(results))
+        kernel.library.c.tape_run(made.pointer, tape.address(rows), len(inputs), 5, tape.address(results))
         ran += 1
     return refused, ran
 
