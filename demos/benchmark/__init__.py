@@ -57,16 +57,16 @@ def solve_seconds() -> float:
     return clock() - begun
 
 
-def training() -> dict[str, dict[str, Any]]:
+def training(rounds: int = PASSES) -> dict[str, dict[str, Any]]:
     """For each size and peer the medians over the passes."""
     tables: dict[str, dict[str, Any]] = {}
     for hidden, samples in SIZES:
         runs: dict[str, list[dict[str, Any]]] = {}
-        for number in range(PASSES):
+        for number in range(rounds):
             for name in peers.PEERS:
                 if hidden > 16 and name in peers.SMALL_ONLY or number and "left out" in runs[name][0]:
                     continue
-                print(f"  2-{hidden}-{hidden}-1, round {number + 1} of {PASSES}: {name}", file=sys.stderr, flush=True)
+                print(f"  2-{hidden}-{hidden}-1, round {number + 1} of {rounds}: {name}", file=sys.stderr, flush=True)
                 runs.setdefault(name, []).append(peers.run(name, hidden, samples))
         tables[f"2-{hidden}-{hidden}-1, n={samples}"] = {
             name: found[0] if "left out" in found[0]
@@ -129,9 +129,11 @@ def main(tour: Tour, arguments: list[str] | None = None) -> None:
         found["jobs"] = _jobs([options.job], options.rounds)
     else:
         # Eager graphs first: the collector's work grows with all that a process has imported.
-        found |= {"eager": eager_graphs(), "training": training(), "jobs": _jobs(list(JOBS), options.rounds),
-                  "unstructured": {str(nodes): gradient_over_value(nodes) for nodes in GRAPHS},
-                  "moons solved, s": median(solve_seconds, PASSES)}  # fmt: skip
+        found["eager"] = eager_graphs()
+        found["training"] = training(options.rounds)
+        found["jobs"] = _jobs(list(JOBS), options.rounds)
+        found["unstructured"] = {str(nodes): gradient_over_value(nodes) for nodes in GRAPHS}
+        found["moons solved, s"] = median(solve_seconds, PASSES)
         print_tables(found)
     for title, job in found["jobs"].items():
         print(f"\n{table(title, job)}")

@@ -476,6 +476,8 @@ def test_the_compiled_code_is_clean_under_the_sanitizers(tmp_path):
     """No access outside an array, no use after free, no undefined behaviour: on the operations at awkward points, on
     odd sizes, on two threads, and on tapes with a word changed.
     """
+    if not Path(native_library.FOLDER, "build.py").exists():
+        pytest.skip("an installed package comes without the build hook")
     sys.path.insert(0, str(Path(native_library.FOLDER)))
     try:
         import build
