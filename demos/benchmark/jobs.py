@@ -300,26 +300,31 @@ def measured(name: str, job: Job, seconds: float) -> dict[str, float]:
     return found
 
 
+def least_work(job: Job) -> tuple[int, int]:
+    """The arithmetic of a step, a multiply-add being two operations, and the bytes of parameters and state it moves."""
+    pairs = list(zip(job.sizes, job.sizes[1:]))
+    products = [a * b for a, b in pairs]
+    parameters = sum(products) + sum(job.sizes[1:])
+    adam = job.optimizer == "adam"
+    # Forward, by the weights, and by the activations of all layers but the inputs; then the update.
+    operations = job.batch * 2 * (2 * sum(products) + sum(products[1:])) + parameters * (12 if adam else 2)
+    # The weights are read twice, by the forward and the backward pass; what the update changes is read and written.
+    return operations, 8 * (2 * parameters + 2 * parameters * (3 if adam else 1))
+
+
 def roofline(job: Job) -> dict[str, float]:
     """The seconds that no step can go below; empty where there is no C compiler to measure the core with."""
     compiler = next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
     if compiler is None:
         return {}
-    pairs = list(zip(job.sizes, job.sizes[1:]))
-    products = [a * b for a, b in pairs]
-    parameters = sum(products) + sum(job.sizes[1:])
-    adam = job.optimizer == "adam"
-    # A multiply-add is two operations: forward, by the weights, and by the activations of all layers but the inputs.
-    operations = job.batch * 2 * (2 * sum(products) + sum(products[1:])) + parameters * (12 if adam else 2)
-    held = parameters * (3 if adam else 1)
+    operations, moved = least_work(job)
     with tempfile.TemporaryDirectory() as folder:
         program = Path(folder, "roofline")
         source = Path(__file__).with_name("roofline.c")
         subprocess.run([compiler, "-O3", "-march=native", source, "-o", program], check=True, capture_output=True)
-        said = subprocess.run([program, str(held)], check=True, capture_output=True, text=True).stdout.split()
+        command = [str(program), str(moved // 32)]  # as many doubles as there are parameters, or more with their state
+        said = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
     peak, bandwidth = map(float, said)
-    # The weights are read twice, by the forward and the backward pass; what the update changes is read and written.
-    moved = 8 * (2 * parameters + 2 * held)
     return {"roofline": max(operations / peak, moved / bandwidth), "operations a second": peak,
             "bytes a second": bandwidth}  # fmt: skip
 
