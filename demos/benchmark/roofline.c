@@ -43,7 +43,6 @@ static double operations_a_second(void) {
         for (long k = 0; k < count; k++) {
 #pragma GCC unroll 12
             for (int i = 0; i < CHAINS; i++) chain[i] = chain[i] * factor + term;
-            __asm__ volatile("" ::: "memory");
         }
         double rate = 2.0 * CHAINS * LANES * (double)count / (seconds() - begun);
         if (rate > best) best = rate;
