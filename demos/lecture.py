@@ -35,7 +35,7 @@ def forward(x: list[float], y: float, p: Parameters) -> dict[str, list[float]]:
 
 
 def by_layer_formulas(x: list[float], y: float, p: Parameters) -> Parameters:
-    """The gradients by the lecture's backward formulas, which reuse the z and a of the forward pass."""
+    """The gradients from the lecture's backward formulas, which reuse the z and a of the forward pass."""
     cached = forward(x, y, p)
     a1, a2 = cached["a1"], cached["a2"]
     dz2 = [a - y for a in a2]
@@ -46,7 +46,7 @@ def by_layer_formulas(x: list[float], y: float, p: Parameters) -> Parameters:
 
 
 def by_differences(x: list[float], y: float, p: Parameters) -> Parameters:
-    """The gradients by moving each parameter a little up and down: two forward passes for every one of them."""
+    """The gradients from moving each parameter a little up and down: two forward passes for every one of them."""
     found: Parameters = {name: [[0.0] * len(row) for row in rows] for name, rows in p.items()}
     for name, rows in p.items():
         for j, row in enumerate(rows):
@@ -61,7 +61,7 @@ def by_differences(x: list[float], y: float, p: Parameters) -> Parameters:
 
 
 def by_graph(x: list[float], y: float, p: Parameters) -> tuple[MLP, Parameters]:
-    """The gradients by our graph, in which every number of the network is a node; one pass gives them all."""
+    """The gradients from our graph, in which every number of the network is a node; one pass gives them all."""
     model = MLP(2, [2, 1])
     for layer, (weights, biases) in zip(model.layers, (("W1", "b1"), ("W2", "b2"))):
         for neuron, row, (bias,) in zip(layer.neurons, p[weights], p[biases]):

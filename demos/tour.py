@@ -55,4 +55,4 @@ def print_training(history: History, every: int) -> None:
     for epoch in sorted({*range(0, history.epochs, every), history.epochs - 1}):
         accuracy = f"{history.accuracy[epoch]:12.1%}" if history.accuracy else ""
         print(f"{epoch:6}{history.loss[epoch]:12.6f}{accuracy}")
-    print(f"gradients by the backend {history.backend!r}")
+    print(f"gradients of the backend {history.backend!r}")

@@ -143,7 +143,7 @@ def gradcheck(
         raise ValueError(f"gradcheck: order is 1 or 2, got {order!r}")
     points = [x if isinstance(x, Value) else Value(real_number(x, "gradcheck")) for x in inputs]
     if not points:
-        raise ValueError("gradcheck: there are no inputs to differentiate by")
+        raise ValueError("gradcheck: there are no inputs to differentiate with respect to")
     if len(set(points)) != len(points):
         raise ValueError("gradcheck: the same Value stands twice among the inputs")
     kept = [point.data for point in points]
@@ -178,7 +178,7 @@ def _compare(
     names = _names(function, points)
     function_names = ["f"] if len(at_point) == 1 else [f"f{k}" for k in range(len(at_point))]
     first = [grad(output, points) for output in at_point]
-    # The numbers to difference, how far each is off by rounding, and its derivative by each input.
+    # The numbers to difference, how far each is off by rounding, and its derivative with respect to each input.
     checks = [([f"∂{f}" for f in function_names], values, list(map(_rounding, at_point)), first, "")]
     if order == 2:
         slopes = [g for output in at_point for g in grad(output, points, create_graph=True)]

@@ -92,7 +92,7 @@ def operand(x: object) -> Value | None:
 
 
 def constant(x: object, what: str = "an operation on Values") -> Value:
-    """``operand``, with a TypeError that names what was received where that is no number."""
+    """``operand``, with a TypeError that names what was received where that is not a number."""
     node = operand(x)
     if node is None:
         real_number(x, what)  # raises
@@ -108,7 +108,7 @@ def applied(operation: Callable[..., Value], *operands: object) -> Value:
 
 
 def elementwise(operator: str, value: object, other: object) -> Value:
-    """An operator of Value with something that is no number: an array goes by element.
+    """An operator of Value with something that is not a number: an array goes by element.
 
     Anything else may know what to do with a Value itself: NotImplemented lets Python ask it.
     """

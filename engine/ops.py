@@ -33,7 +33,7 @@ class Op:
     symbol      what pictures show
     arguments   "a", "a b", "a b c", or "*" for an n-ary operation
     forward     the result as an expression of the arguments
-    rules       the derivative of the result by each argument, as expressions of the arguments and of the result ``y``
+    rules       the derivative of the result with respect to each argument; may use the arguments and the result ``y``
     domains     boxes inside which the operation is smooth; tests sample their arguments from them
     defaults    values of the last arguments where the caller leaves them out
     chooses     whether the operation takes its result from one of its operands: a 0.0 that stands alone in a branch of

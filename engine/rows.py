@@ -77,8 +77,8 @@ def read_rows(
     columns   names of the columns, for messages
     finite    whether nan and infinities are refused
 
-    Raises TypeError for what is no rows of numbers, ValueError for an empty set, rows of another width, numbers that do
-    not fit a float, and nan and infinities where they are refused.
+    Raises TypeError for what is not rows of numbers, ValueError for an empty set, rows of another width, numbers that
+    do not fit a float, and nan and infinities where they are refused.
     """
     found = rows if isinstance(rows, Rows) else _whole_array(rows)
     if found is None:

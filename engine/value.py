@@ -31,7 +31,7 @@ class Value(Operations):
     """A number in a computation graph.
 
     data    the number
-    grad    the derivative of the output by this node, written by ``backward()``; 0.0 before
+    grad    the derivative of the output with respect to this node, written by ``backward()``; 0.0 before
     label   a name for pictures and messages
     op      the operation that made it (a row of the table), None for a leaf
 
@@ -88,7 +88,7 @@ class Value(Operations):
 
     @property
     def local_derivatives(self) -> tuple[float, ...]:
-        """The derivative of this node by each of its parents, as of the forward pass."""
+        """The derivative of this node with respect to each of its parents, as of the forward pass."""
         if self.op is None:
             return ()
         groups = self._da if type(self._a) is tuple else ((self._da,),)
@@ -110,7 +110,7 @@ class Value(Operations):
         return self.grad is not UNSET and self.grad is not None
 
     def backward(self) -> None:
-        """Write into ``grad`` of every node the derivative of this node by it.
+        """Write into ``grad`` of every node the derivative of this node with respect to it.
 
         Leaves add to what they hold, so that several outputs and several calls accumulate; all other nodes hold the
         derivative of this pass alone. All or nothing: when interrupted, no gradient has changed.

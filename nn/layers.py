@@ -200,7 +200,7 @@ class MLP(Module):
     >>> len(model.parameters()), model.named_parameters()[0][0]
     (337, 'layer1.neuron1.w1')
 
-    Raises ValueError or TypeError for sizes that are no positive integers and for unknown activations.
+    Raises ValueError or TypeError for sizes that are not positive integers and for unknown activations.
     """
 
     def __init__(

@@ -22,8 +22,8 @@ def binary_cross_entropy(probability: Value | Sequence[Any], label: Number | Seq
     """-(y log a + (1 - y) log(1 - a)) of the probability a for the label y, which may be soft; in nats.
 
     The logarithms are at least -100, as in torch.nn.BCELoss, so that a certain error costs 100 and not infinity. The
-    derivative by a is (a - y) / (a (1 - a)), the lecture's -y/a + (1 - y)/(1 - a). Raises ValueError for a probability
-    or a label outside [0, 1].
+    derivative with respect to a is (a - y) / (a (1 - a)), the lecture's -y/a + (1 - y)/(1 - a). Raises ValueError for
+    a probability or a label outside [0, 1].
     """
 
     def one(a: Value, y: Number) -> Value:

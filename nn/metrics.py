@@ -38,7 +38,7 @@ def accuracy(y_true: object, y_pred: object) -> float:
     """The share of predictions that are right.
 
     Where a label is a row of several, as of a model with several outputs, all of the row must be right.
-    Raises ValueError for lists that are empty or not of the same length, TypeError for what is no list of labels.
+    Raises ValueError for lists that are empty or not of the same length, TypeError for what is not a list of labels.
     """
     true, predicted = _pairs(y_true, y_pred, "accuracy")
     right = [t == p for t, p in zip(true, predicted)].count(True)

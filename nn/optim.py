@@ -40,7 +40,7 @@ class Optimizer:
 
     params          the parameters, a list of leaf Values
     lr              the learning rate; may be changed between steps
-    weight_decay    each gradient is taken as grad + weight_decay * data (except in AdamW, which see)
+    weight_decay    each gradient is taken as grad + weight_decay * data (AdamW differs: see there)
     state           name -> a list of floats, one a parameter; "step" counts the steps that each parameter has taken
                     (as floats). The other lists are named in each class, as PyTorch names them. ``step()`` replaces
                     ``state`` by a new dictionary of new lists; it may be saved, and assigned to continue.

@@ -30,7 +30,7 @@ VERSION = 2  # 1 knew no mean and scale; a model without them is still written a
 def save(model: Module, path: str | os.PathLike[str]) -> None:
     """Write the model to a JSON file; an existing file is replaced whole, or kept.
 
-    Raises TypeError for what is no Module, ValueError where a parameter is nan or infinite, OSError where the file
+    Raises TypeError for what is not a Module, ValueError where a parameter is nan or infinite, OSError where the file
     cannot be written.
     """
     write_whole(path, to_text(model))

@@ -1,8 +1,9 @@
 """Tables in CSV files, and how their columns become the numbers of a network.
 
-``read`` takes a file apart into cells, and refuses what is no table with file:line:column. ``Encoding.of`` looks at the
-columns: numbers stay numbers, with the mean in place of a missing one; a text becomes one column of zeros and ones for
-each different text ("one-hot"). It is kept in the model file, so that new rows are treated as those of the training.
+``read`` takes a file apart into cells, and refuses what is not a table with file:line:column. ``Encoding.of`` looks at
+the columns: numbers stay numbers, with the mean in place of a missing one; a text becomes one column of zeros and ones
+for each different text ("one-hot"). It is kept in the model file, so that new rows are treated like those of the
+training.
 """
 
 from __future__ import annotations
@@ -150,7 +151,9 @@ def _decoded(name: str, content: bytes, encoding: str | None) -> str:
         ) from None
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
-        raise TableError(f"{name}:{line}: there is a NUL character: this is no CSV file, or --encoding utf-16 is meant")
+        raise TableError(
+            f"{name}:{line}: there is a NUL character: this is not a CSV file, or --encoding utf-16 is meant"
+        )
     return text
 
 

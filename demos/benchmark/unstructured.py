@@ -1,4 +1,4 @@
-"""Graphs that are no network: gradient time over value time, which is the unit people in this field compare."""
+"""Graphs that are not networks: gradient time over value time, which is the unit people in this field compare."""
 
 from __future__ import annotations
 

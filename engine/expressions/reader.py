@@ -220,7 +220,7 @@ class _Reader:
             at = self.text.find(".", self.text.rfind(node.attr, start, end) - 2, end)
             return self.fail("unexpected '.'", at, at + 1)
         if kind is ast.BoolOp or (kind is ast.UnaryOp and type(node.op) is ast.Not):
-            return self.fail("and, or and not are no part of the language: write where(condition, a, b)", start, end)
+            return self.fail("and, or and not are not part of the language: write where(condition, a, b)", start, end)
         if kind is ast.Call:
             return self.fail("expected an operator, found '(' (a product is written with *)", start, end)
         if kind is ast.List:

@@ -1,9 +1,9 @@
 """A program as one C99 file: the graph of one sample and its gradient as a function, for any C compiler.
 
 Values are kept in one array, v, in the order of the program. A weighted input is a call of ``dot`` on places of the
-arrays that are evenly spaced, and the derivatives by the weights of a neuron, which share a factor, are a loop: the
-file of a network has a few lines for each neuron. What <math.h> does not have of the table of operations is written out
-as a function of the file, from the forward expression of its row.
+arrays that are evenly spaced, and the derivatives with respect to the weights of a neuron, which share a factor, are
+a loop: the file of a network has a few lines for each neuron. What <math.h> does not have of the table of operations is
+written out as a function of the file, from the forward expression of its row.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ def to_c(model: MLP, path: str | os.PathLike[str], name: str = "network") -> Non
     }
     <BLANKLINE>
 
-    Raises TypeError for what is not an MLP, ValueError for a name that is no identifier in C, OSError.
+    Raises TypeError for what is not an MLP, ValueError for a name that is not an identifier in C, OSError.
     """
     check_c_name(name, "to_c")
     if name in ("mean", "scale") or (name[:1] in ("W", "b") and name[1:].isdigit()):

@@ -157,7 +157,7 @@ def _kinds() -> list[str]:
 
 
 def _elementwise(torch: Any, name: str) -> Any:
-    """An activation that is no module of torch.nn, as one."""
+    """An activation that torch.nn has no module for, as a module."""
     if name not in activation_names():
         raise ValueError(f"to_torch: there is no activation {name!r}")
     function, defaults = torch_operations(torch)[name], OPS[name].defaults

@@ -27,7 +27,7 @@ def not_finite(job: Job, epoch: int, number: int, batch: Sequence[int], loss: fl
         loss_of_row.backward()
         node = first_nonfinite(loss_of_row)
         used = loss_of_row.data, *(parameter.grad for parameter in job.params)
-        # Only what training uses counts: an infinite gradient by an input alone stops nothing.
+        # Only what training uses counts: an infinite derivative with respect to an input alone stops nothing.
         if node is not None and not all(map(math.isfinite, used)):
             return NonFiniteError(
                 f"{where}, row {i} of X: {_described(node)}; {kept}. A lower lr or standardised inputs may help",

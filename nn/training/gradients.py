@@ -26,7 +26,7 @@ _EAGER_ROWS = 64  # rows whose graph is in memory at a time
 
 
 def choose_gradient(job: Job, backend: str) -> tuple[EagerGradient | LoweredGradient, str]:
-    """The gradient by that backend, and why by this one."""
+    """The gradient as that backend computes it, and why this one was chosen."""
     if backend == "eager":
         return EagerGradient(job), "it was asked for"
     frozen = "" if job.built_in else _number_taken(job)
@@ -54,7 +54,7 @@ def _number_taken(job: Job) -> str:
 
 
 class EagerGradient:
-    """The gradient by building the graph of the batch out of Values, as a learner would."""
+    """The gradient, from a graph of the batch built out of Values, as a learner would."""
 
     backend = "eager"
 
@@ -63,7 +63,7 @@ class EagerGradient:
         self.leaves = [job.leaves(x) for x in job.samples]
 
     def __call__(self, batch: Sequence[int]) -> tuple[float, list[float]]:
-        """(mean loss, its gradient by the parameters) over these rows."""
+        """(mean loss, its gradient with respect to the parameters) over these rows."""
         with collector_paused():
             total, gradients = 0.0, [0.0] * len(self.job.params)
             for start in range(0, len(batch), _EAGER_ROWS):
@@ -88,7 +88,7 @@ class EagerGradient:
 
 
 class LoweredGradient:
-    """The gradient by the graph of one sample, lowered to a function of all rows."""
+    """The gradient, from the graph of one sample, lowered to a function of all rows."""
 
     def __init__(self, job: Job, backend: Any) -> None:
         from engine import lower  # after all else of the engine: what never lowers need not load it
@@ -101,7 +101,7 @@ class LoweredGradient:
         self._scores: Any = None
 
     def __call__(self, batch: Sequence[int]) -> tuple[float, list[float]]:
-        """(mean loss, its gradient by the parameters) over these rows."""
+        """(mean loss, its gradient with respect to the parameters) over these rows."""
         samples = self.job.samples
         loss, gradients = self.kernel(samples if len(batch) == len(samples) else samples.take(batch))
         return loss, list(gradients)

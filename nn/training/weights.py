@@ -21,7 +21,7 @@ def row_weights(sample_weight: object, class_weight: Any, targets: Rows) -> Rows
     class_weight    None, "balanced", or a dictionary from labels to numbers
 
     Weights of mean 1 make the mean of the weighted losses the weighted mean of the losses: a weight of 2 is as good as
-    the row twice, and 0 as good as no row. Raises TypeError and ValueError for what is no such weight.
+    the row twice, and 0 as good as no row. Raises TypeError and ValueError for anything else.
     """
     if sample_weight is None and class_weight is None:
         return None

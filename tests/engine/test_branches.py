@@ -53,7 +53,7 @@ CASES = {
         {0.0: lambda x: x, 2.0: lambda x: mp.log(x + mp.exp(x)) + (mp.sqrt(x) + x) / 2},
     ),
 }  # fmt: skip
-# Slopes on either side of a choice that is made exactly at the point are no part of this test.
+# Slopes on either side of a choice that is made exactly at the point are not part of this test.
 POINTS = [(name, x) for name, (_, points) in CASES.items() for x in points]
 
 

@@ -42,7 +42,7 @@ def test_numbers_stand_on_either_side(x):
 
 
 def test_a_gradient_can_be_differentiated_again_and_again():
-    """The derivatives of sin by repeated grad go round in four steps."""
+    """Repeated grad takes the derivatives of sin round in four steps."""
     x = Value(0.7)
     y, found = sin(x), []
     for _ in range(6):

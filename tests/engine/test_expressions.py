@@ -72,7 +72,7 @@ def test_precedence_is_pythons():
 
 
 def test_places_are_characters():
-    """Every node knows its place in the text, in characters also where the text is no ASCII."""
+    """Every node knows its place in the text, in characters also where the text is not ASCII."""
     text = "  β*tanh( ñ + 2 )\n- x "
     found = {text[node.start : node.end] for node in walk(parse(text))}
     assert found == {"β", "ñ", "2", "ñ + 2", "tanh( ñ + 2 )", "β*tanh( ñ + 2 )", "x", "β*tanh( ñ + 2 )\n- x"}

@@ -68,7 +68,7 @@ def test_intermediate_nodes_move_by_themselves_and_with_their_operands():
 
 
 def test_nothing_comes_from_where_nothing_moves():
-    """An infinite derivative by what does not move, or through an operand that was not chosen, adds no nan."""
+    """An infinite derivative along what does not move, or through an operand that was not chosen, adds no nan."""
     x, y = Value(0.0), Value(1.0)
     assert jvp([x.sqrt() + y * 3], [x, y], [0.0, 1.0]) == [3.0]
     assert vjp([x.sqrt(), y * 3], [x, y], [0.0, 1.0]) == [0.0, 3.0]

@@ -45,7 +45,7 @@ def test_every_way_is_noticed(way, make):
 
 
 def test_arithmetic_takes_nothing():
-    """Operations, comparisons in the graph, constants, printing and gradients as graphs are no reading of numbers."""
+    """Operations, comparisons in the graph, constants, printing and gradients as graphs do not read numbers."""
     x, w = Value(0.5, label="x"), Value(2.0)
     with recording() as record:
         y = where(engine.gt(x, 0), engine.dot([w, x], [x, 1.0], 2).tanh(), engine.mean([x, w]) ** 2) / 3

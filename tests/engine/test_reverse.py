@@ -157,7 +157,7 @@ def test_derivatives_of_powers_at_zero():
 
 
 def test_wrong_arguments_are_named():
-    """What is no Value, or no list, is a TypeError that says which argument, and what to do."""
+    """What is not a Value, or not a list, is a TypeError that says which argument, and what to do."""
     a = Value(1.0)
     with pytest.raises(TypeError, match="jacobian takes several outputs"):
         grad([a, a], [a])

@@ -67,7 +67,7 @@ def test_data_frames():
     ],
 )
 def test_wrong_rows(X, error, message):
-    """Everything that is no table of finite numbers is refused with the row and the column."""
+    """Everything that is not a table of finite numbers is refused with the row and the column."""
     with pytest.raises(error, match=message):
         read_rows(X, 2)
 

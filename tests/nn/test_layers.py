@@ -58,7 +58,7 @@ def shuffled_biases(model, seed):
 @pytest.mark.parametrize("output", ["sigmoid", "softmax", "linear"])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_forward_and_gradient_are_those_of_torch(activation, output):
-    """Outputs, logits and the gradient by every weight and bias agree with PyTorch for each activation and output."""
+    """Outputs, logits and gradients of all weights and biases agree with PyTorch, for each activation and output."""
     torch = pytest.importorskip("torch")
     model = MLP(3, [4, 5, 2], activation=activation, output=output, seed=3)
     shuffled_biases(model, 1)
@@ -96,7 +96,7 @@ def test_networks_of_any_shape_agree_with_torch(sizes, nin, activation, seed):
 
 
 def test_gradient_by_the_inputs_passes_gradcheck():
-    """The gradient by the inputs, the lecture's da0, agrees with central differences."""
+    """The gradient with respect to the inputs, the lecture's da0, agrees with central differences."""
     model = MLP(2, [3, 1], seed=5)
     assert gradcheck(lambda a, b: model([a, b]), [0.3, -0.8]).passed
 

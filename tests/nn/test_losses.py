@@ -24,7 +24,7 @@ labels = st.floats(0, 1)
 
 
 def exact_loss_of_logit(z, y):
-    """(loss, derivative by z) of the binary cross-entropy, in 2000 digits rounded to a float."""
+    """(loss, derivative with respect to z) of the binary cross-entropy, in 2000 digits rounded to a float."""
     mpmath = pytest.importorskip("mpmath")
     with mpmath.workdps(2000):
         z, y = mpmath.mpf(z), mpmath.mpf(y)
@@ -78,14 +78,14 @@ def test_certain_error_costs_100():
 
 
 def test_lectures_derivative():
-    """The derivative by the probability is the lecture's -y/a + (1 - y)/(1 - a)."""
+    """The derivative with respect to the probability is the lecture's -y/a + (1 - y)/(1 - a)."""
     for a, y in ((0.2, 1.0), (0.7, 0.0), (0.4, 0.3)):
         node = Value(a)
         assert grad(binary_cross_entropy(node, y), node) == pytest.approx(-y / a + (1 - y) / (1 - a), rel=1e-14)
 
 
 def test_both_cross_entropies_agree_where_probabilities_can():
-    """On σ(z) and on z the loss and the derivative by z are the same while σ(z) is not rounded to 1."""
+    """On σ(z) and on z the loss and the derivative with respect to z are the same while σ(z) is not rounded to 1."""
     for z, y in ((0.3, 1.0), (-2.0, 0.0), (5.0, 0.25)):
         node = Value(z)
         p, q = binary_cross_entropy(sigmoid(node), y), binary_cross_entropy_with_logits(node, y)
@@ -159,7 +159,7 @@ def test_targets_may_be_values():
 
 
 def test_gradcheck_of_every_loss():
-    """Central differences confirm the derivative by prediction and label of each loss."""
+    """Central differences confirm each loss's derivatives with respect to prediction and label."""
     assert gradcheck(binary_cross_entropy, [0.3, 0.6]).passed
     assert gradcheck(binary_cross_entropy_with_logits, [-1.2, 0.6]).passed
     assert gradcheck(mean_squared_error, [-1.2, 0.6]).passed

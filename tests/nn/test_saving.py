@@ -96,7 +96,7 @@ def test_the_file_appears_whole(tmp_path, monkeypatch):
 
 
 def test_saving_what_cannot_be_loaded_is_refused(tmp_path):
-    """A model with nan in it, and what is no MLP, are refused before any file is touched."""
+    """A model with nan in it, and what is not an MLP, are refused before any file is touched."""
     model = MLP(1, [1])
     model.layers[0].neurons[0].bias.data = math.nan
     with pytest.raises(ValueError, match=r"save: layer1.neuron1.b is nan; only a finite model is saved"):
@@ -190,7 +190,7 @@ def test_broken_files(text, message, tmp_path):
 
 
 def test_binary_file_is_refused(tmp_path):
-    """A file that is no text is refused like any other file that is no model."""
+    """A file that is not text is refused like any other file that is not a model."""
     (tmp_path / "m.json").write_bytes(bytes(range(256)))
     with pytest.raises(ValueError, match=r"m\.json is no model file"):
         load(tmp_path / "m.json")

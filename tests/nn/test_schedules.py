@@ -70,7 +70,7 @@ def test_epochs_count_on_with_a_history():
     ],
 )
 def test_errors(schedule, error, message):
-    """What is no schedule, and what is no rate, is refused."""
+    """What is not a schedule, and what is not a rate, is refused."""
     model = MLP(2, [1])
     with pytest.raises(error, match=message):
         fit(model, *XOR, optimizer=SGD(model.parameters()), epochs=1, schedule=schedule)

@@ -80,7 +80,7 @@ def test_a_new_output_is_drawn():
     [[], [1], [1, 99, "1"], [1, -50, "1"], [1, 0, "<script>"], [1, 0, None], [1, "0", "1"], ["x", 0, "1"], [1, 2, "5"]],
 )
 def test_a_message_that_makes_no_sense_changes_nothing(message):
-    """Indices out of range, computed nodes, and texts that are no numbers are left alone."""
+    """Indices out of range, computed nodes, and texts that are not numbers are left alone."""
     a, b, y = example()
     widget = step_widget(y)
     widget.moved = message

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class Structure:
     """The neurons and layers of a graph; its nodes are named by their place in ``order``, a topological order.
 
-    A neuron is called a box, because a box may also be a tree of operations that is no neuron.
+    A neuron is called a box, because a box may also be a tree of operations that is not a neuron.
 
     group    of each computed node: the place of the last node of its box, the head
     heads    of all boxes, in topological order

@@ -137,7 +137,7 @@ def _arithmetic(activation: str) -> str:
     named = [name for name in dict.fromkeys([*ACTIVATIONS, activation]) if name != "linear"]
     optimizers, called = _optimizers()
     used = list(dict.fromkeys([*named, "sigmoid", *operations(*losses.values()), *called]))
-    lines = [functions(used), "let slope = 0; // what a loss leaves: its derivative by z"]
+    lines = [functions(used), "let slope = 0; // what a loss leaves: its derivative with respect to z"]
     lines += [straight(f"loss_{name}", loss, [z, t]) for name, loss in losses.items()]
     lines.append(f"const LOSSES = {{ {', '.join(f'{name}: loss_{name}' for name in losses)} }};")
     lines.append("const ACTIVATIONS = {\n  linear: { value: (z) => z, slope: () => 1 },")

@@ -222,7 +222,7 @@ class StepGraph:
                     owners[k] = at
                     break
                 at = found[at]["parent"]
-        # One or two are no sample but what the loop starts from, and are better seen.
+        # One or two are not samples but what the loop starts from, and are better seen.
         moving = [k for k, at in owners.items() if found[at]["kind"] == "round" and not self.order[k].is_constant]
         return owners if len(moving) > FEW else {k: at for k, at in owners.items() if k not in moving}
 

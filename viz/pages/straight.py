@@ -1,4 +1,4 @@
-"""A small graph as one JavaScript function: its value, and the slope by its first input.
+"""A small graph as one JavaScript function: its value, and its derivative with respect to its first input.
 
 The forward and the derivatives are the table's, printed by javascript.py; the chain rule is written out, a line for
 each value. So a loss of nn, as its own Python code builds it, computes in a page what it computes here.
@@ -22,7 +22,7 @@ def operations(*outputs: Value) -> list[str]:
 
 
 def straight(name: str, output: Value, inputs: Sequence[Value]) -> str:
-    """JavaScript for ``function name(inputs)``: returns the output and sets ``slope`` to its derivative by inputs[0].
+    """JavaScript for ``function name(inputs)``: returns the output; ``slope`` is its derivative for inputs[0].
 
     Every leaf that is not among the inputs is a constant of the function. The operations have one to three operands.
 

@@ -42,7 +42,7 @@ DONE, TIME_IS_UP, NOT_FINITE = range(3)
 class Trainer:
     """Whole epochs in compiled code: batches, gradient, penalty and update.
 
-    kernel      of one output, the loss, and its gradient by all of its first parameters
+    kernel      of one output, the loss, and its gradient with respect to all of its first parameters
     rows, n     the samples: the inputs of the program, row after row
     batch       samples a step
     l2          a coefficient c a trained parameter, or None: adds c/2 p² to what is minimised, not to the losses
@@ -59,7 +59,9 @@ class Trainer:
         program = kernel.program
         self._trained = k = len(program.wrt)
         if len(program.outputs) != 1 or program.wrt != program.parameters[:k] or len(program.gradients) != 1:
-            raise ValueError("native: training needs one output and its gradient by leaves that are parameters")
+            raise ValueError(
+                "native: training needs one output and its gradient with respect to leaves that are parameters"
+            )
         self._c = kernel.library.c
         if batch == 1:
             self._tape, self._order = kernel.flat_tape()

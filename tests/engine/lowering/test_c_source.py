@@ -91,7 +91,7 @@ def test_every_operation(tmp_path):
 
 
 def test_many_operands(tmp_path):
-    """n-ary operations of few operands and of many, in an order that is no array's, and with the same one twice."""
+    """n-ary operations of few operands and of many, in an order that no array has, and with the same one twice."""
     a = [Value(0.3 * k - 2, f"a{k}") for k in range(12)]
     w = [Value(0.1 * k, f"w{k}") for k in range(12)]
     shuffled = [a[k] for k in (3, 1, 4, 10, 5, 9, 2, 6)]

@@ -54,7 +54,7 @@ def test_values_show_label_data_and_gradient():
 
 
 def test_edges_carry_local_derivatives():
-    """An edge into an operation shows the derivative of the result by that operand: here b, a, 1 - tanh² and 1."""
+    """An edge into an operation shows the local derivative for that operand: here b, a, 1 - tanh² and 1."""
     *_, c = example()
     labels = sorted(re.findall(r'v\d+ -> o\d+ \[label=" ([^"]*) "', draw(c).source))
     assert labels == sorted(["−3.0000", "2.0000", "0.0707", "1.0000", "1.0000"])

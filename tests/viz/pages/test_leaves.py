@@ -178,7 +178,7 @@ def test_a_branch_not_taken_contributes_nothing(opened, make, at, gradient):
 
 
 def test_an_output_that_cannot_be_compared_is_said_to_be(opened):
-    """With a leaf that is no number the loss is none either, which is neither smaller nor unchanged."""
+    """With a leaf that is not a number the loss is not one either, which is neither smaller nor unchanged."""
     output = neuron()
     page = opened(output)
     page.keyboard.press("End")

@@ -150,7 +150,7 @@ function labelOf(edge, many, vertical) {
   return { w: Math.max(...lines.map((line) => line.length)) * 6.95 + 4, h: lines.length * 13, lines: lines.length };
 }
 
-// The derivative of what a folded unit shows by a node that goes into it, along the edges inside.
+// The derivative of what a folded unit shows with respect to a node that goes into it, along the edges inside.
 function through(unit, p) {
   const inside = new Set(unit.nodes);
   const flow = new Map([[unit.shows[0], 1]]);

@@ -119,7 +119,7 @@ function ruleOf(k, j) {
 
 const isPrimed = (k) => nodes[k].parents.length === 1 && /^\p{L}+$/u.test(graph.ops[nodes[k].op].symbol);
 
-// The local derivative by operand j: its name, the rule with symbols, the rule with numbers. σ′(z) = σ(z)(1 − σ(z)).
+// The local derivative with respect to operand j: its name, the rule with symbols, the rule with numbers. σ′(z) = σ(z)(1 − σ(z)).
 function derivative(k, j) {
   const { op, parents } = nodes[k];
   const names = places(k, j, symbol);

@@ -76,7 +76,7 @@ function meanLoss() {
   return total / state.points.length;
 }
 
-// The same derivative by moving the weight a little.
+// The same derivative, from moving the weight a little.
 function nudge(layer, i) {
   const h = 1e-4;
   const w = layer.weights[i];

@@ -64,7 +64,7 @@ class Layer {
     this.biases = new Float64Array(nout);
     this.z = new Float64Array(nout);
     this.a = new Float64Array(nout);
-    this.dz = new Float64Array(nout); // of one sample: the derivative of its loss by z
+    this.dz = new Float64Array(nout); // of one sample: the derivative of its loss with respect to z
     this.dweights = new Float64Array(nin * nout); // summed over samples
     this.dbiases = new Float64Array(nout);
   }
@@ -81,7 +81,7 @@ class Layer {
     return a;
   }
 
-  // Adds this sample's part to the gradient; into ``before``, where given, goes the derivative by its dz.
+  // Adds this sample's part to the gradient; into ``before``, where given, goes the derivative with respect to its z.
   backward(x, before) {
     const { nin, nout, weights, dz, dweights, dbiases } = this;
     for (let k = 0, i = 0; k < nout; k++) {
