@@ -8,10 +8,11 @@ from array import array
 
 from engine.lowering.program import Program
 
+from .lanes import Lanes
 from .library import choose_instruction_set, choose_threads, loaded_library
 from .plan import Plan
 from .tape import Layout, Tape, address
-from .tapes import Lanes, flat_tape
+from .tapes import flat_tape
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

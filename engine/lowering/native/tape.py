@@ -1,4 +1,4 @@
-"""A tape in the library's memory: written by tapes.py, checked when it is made, freed with its object."""
+"""A tape in the library's memory: written by tapes.py or lanes.py, checked when it is made, freed with its object."""
 
 from __future__ import annotations
 

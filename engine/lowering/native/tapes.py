@@ -1,4 +1,4 @@
-"""A plan written as tapes for the interpreter, flat or of lanes; and a tape in the interpreter's memory."""
+"""A plan written as a flat tape, for one sample."""
 
 from __future__ import annotations
 
@@ -13,14 +13,11 @@ from .plan import Plan
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any
 
     Args = tuple[int, ...]
 
-# The instructions, in the order of the enumerations in kernels.h.
+# The instructions, in the order of the enumeration in kernels.h.
 FLAT_MAP, FLAT_NARY, FLAT_DOT, FLAT_GEMV, FLAT_OUTER, FLAT_GATHER = range(6)
-LANES_MAP, LANES_NARY, LANES_DOT, LANES_GEMM, LANES_OUTER, LANES_SUM, LANES_OUT, LANES_PAIR, LANES_SOFTMAX = range(9)
-PAIRS = {"sigmoid": 0, "tanh": 1}  # what is computed together with its slope
 
 
 class Flat:
@@ -138,10 +135,10 @@ class Flat:
 
     def matrix(self, places: list[list[int]]) -> tuple[int, int, int]:
         """The first of these places, and the steps down and along; they are copied where they are not regular."""
-        regular = _regular(places)
-        if regular is None:
+        steps = regular(places)
+        if steps is None:
             return self.contiguous(list(chain.from_iterable(places))), len(places[0]), 1
-        return regular
+        return steps
 
     def contiguous(self, places: list[int]) -> int:
         """Where these places lie side by side; they are copied there unless they do already."""
@@ -152,7 +149,7 @@ class Flat:
         return target
 
 
-def _regular(rows: list[list[int]]) -> tuple[int, int, int] | None:
+def regular(rows: list[list[int]]) -> tuple[int, int, int] | None:
     """first, down and along where rows[j][k] is first + j * down + k * along, neither below 0; else None."""
     first = rows[0][0]
     down = rows[1][0] - first if len(rows) > 1 else 0
@@ -244,189 +241,3 @@ def _flat_outer(flat: Flat, a: list[int], d: list[int], places: list[list[int]])
             flat.code.extend((FLAT_OUTER, len(js), len(ks), target, dj, dk, side_d, side_a))
     else:
         flat.runs("mul", sorted((places[k][j], a[k], d[j]) for k in ks for j in js))
-
-
-class Step:
-    """One step of the schedule: what it defines, what it uses, and how it is written once rows are known."""
-
-    __slots__ = ("defines", "uses", "kind", "data")
-
-    def __init__(self, kind: int, defines: Sequence[int], uses: Sequence[int], data: Any) -> None:
-        self.kind, self.defines, self.uses, self.data = kind, defines, uses, data
-
-
-_WINDOW = 512  # steps among which those of one operation are brought together
-
-
-def _gathered(steps: list[Step]) -> list[Step]:
-    """The steps with those of one operation brought together, as far as they do not need each other.
-
-    A run of one operation is one instruction, and the processor then knows where to jump. Only neighbours change
-    places: values are to be used soon after they are made, while they are in the cache.
-    """
-    ordered: list[Step] = []
-    for start in range(0, len(steps), _WINDOW):
-        window = steps[start : start + _WINDOW]
-        depth: dict[int, int] = {}
-        keys = []
-        for step in window:
-            d = 1 + max([depth.get(i, 0) for i in step.uses], default=0)
-            for i in step.defines:
-                depth[i] = d
-            keys.append((d, step.kind, step.data if step.kind in (LANES_MAP, LANES_PAIR) else -1))
-        ordered += [window[k] for k in sorted(range(len(window)), key=keys.__getitem__)]
-    return ordered
-
-
-class Lanes:
-    """The program for a batch: a flat tape for what does not vary, and a tape of lanes for what does."""
-
-    def __init__(self, plan: Plan, library: Library) -> None:
-        self.plan, self.library = plan, library
-        program, varying = plan.program, plan.program.varying
-        self.flat = Flat(plan, library, program.parameters, with_inputs=False)
-        self.flat.write([i for i in plan.needed if not varying[i]])
-        self.uniform = array("i")
-        for r, i in enumerate(plan.results):
-            if not varying[i]:
-                self.uniform.extend((r, self.flat.at[i]))
-        self.code = array("i")
-        self.row: dict[int, int] = {i: k for k, i in enumerate(program.inputs)}
-        self.rows = len(self.row)
-        self._write(self._schedule())
-
-    def _schedule(self) -> list[Step]:
-        """The steps in the order of the program; sums over the samples come as soon as what they need is there."""
-        plan = self.plan
-        op, args, varying = plan.op, plan.args, plan.program.varying
-        steps: list[Step] = []
-        made: dict[int, int] = dict.fromkeys(plan.program.inputs, -1)
-        slopes = {(op[i], args[i]): i for i in plan.needed if op[i] in ("sigmoid_slope", "tanh_slope")}
-        softmax: dict[Args, list[int]] = {}
-        for i in plan.needed:
-            if op[i] == "softmax":
-                softmax.setdefault(tuple(sorted(args[i])), []).append(i)
-        for i in plan.needed:
-            if not varying[i] or i in made:
-                continue
-            slope = slopes.get((f"{op[i]}_slope", args[i])) if op[i] in PAIRS else None
-            if slope is not None and slope not in made:
-                made[i] = made[slope] = len(steps)
-                steps.append(Step(LANES_PAIR, (i, slope), args[i], PAIRS[op[i]]))
-                continue
-            if op[i] == "softmax":
-                alike = softmax[tuple(sorted(args[i]))]
-                made.update(dict.fromkeys(alike, len(steps)))
-                steps.append(Step(LANES_SOFTMAX, alike, [a for a in args[i] if varying[a]], args[i]))
-                continue
-            members = plan.dots.get(i)
-            if members is not None:
-                made.update(dict.fromkeys(members, len(steps)))
-                steps.append(Step(LANES_GEMM, members, split_dot(args[i])[1], None))
-                continue
-            made[i] = len(steps)
-            uses = [a for a in args[i] if varying[a]]
-            if op[i] == "dot":
-                steps.append(Step(LANES_DOT, (i,), uses, None))
-            elif op[i] in self.library.nary:
-                steps.append(Step(LANES_NARY, (i,), uses, self.library.nary[op[i]]))
-            else:
-                steps.append(Step(LANES_MAP, (i,), uses, self.library.operations[op[i]]))
-        steps = _gathered(steps)
-        made.update((i, k) for k, step in enumerate(steps) for i in step.defines)
-        after: dict[int, list[Step]] = {}
-        for a, d, results in plan.outer:
-            uses = [*a, *d]
-            after.setdefault(max(map(made.__getitem__, uses)), []).append(Step(LANES_OUTER, (), uses, (a, d, results)))
-        sums: dict[int, list[tuple[int, int]]] = {}
-        for r, i in enumerate(plan.results):
-            if varying[i] and i not in plan.hidden:
-                sums.setdefault(made[i], []).append((i, r))
-        for k, pairs in sums.items():
-            after.setdefault(k, []).append(
-                Step(LANES_SUM if plan.sums else LANES_OUT, (), [i for i, _ in pairs], pairs)
-            )
-        ordered = after.get(-1, [])
-        for k, step in enumerate(steps):
-            ordered.append(step)
-            ordered += after.get(k, ())
-        return ordered
-
-    def _write(self, steps: list[Step]) -> None:
-        last: dict[int, int] = {}
-        for k, step in enumerate(steps):
-            last.update(dict.fromkeys(step.uses, k))
-        last.update(dict.fromkeys(self.plan.program.inputs, len(steps)))  # their rows are filled once for all blocks
-        row, free = self.row, list[int]()
-        run: tuple[int, int] | None = None  # (operation, place of the count) of a run of elementwise instructions
-        for k, step in enumerate(steps):
-            dying = {i for i in step.uses if last[i] == k}
-            if step.kind == LANES_MAP:
-                operands = self._operands(step.defines[0])
-                free += [row[i] for i in dying]
-                self._allocate(step.defines, free)
-                if run is None or run[0] != step.data:
-                    self.code.extend((LANES_MAP, step.data, 0))
-                    run = step.data, len(self.code) - 1
-                self.code[run[1]] += 1
-                self.code.extend((row[step.defines[0]], *operands))
-            else:
-                run = None
-                self._allocate(step.defines, free)
-                self._emit(step)
-                free += [row[i] for i in dying]
-            free += [row[i] for i in step.defines if i not in last]
-
-    def _allocate(self, ids: Sequence[int], free: list[int]) -> None:
-        for i in ids:
-            if free:
-                self.row[i] = free.pop()
-            else:
-                self.row[i] = self.rows
-                self.rows += 1
-
-    def _operands(self, i: int) -> list[int]:
-        varying, row, at = self.plan.program.varying, self.row, self.flat.at
-        return [row[a] if varying[a] else ~at[a] for a in self.plan.args[i]]
-
-    def _emit(self, step: Step) -> None:
-        code, row, at, args = self.code, self.row, self.flat.at, self.plan.args
-        if step.kind == LANES_GEMM:
-            members, inputs = step.defines, step.uses
-            J, K = len(members), len(inputs)
-            first, so, si = self.flat.matrix([[at[w] for w in args[i][:K]] for i in members])
-            biases = [args[i][2 * K] if len(args[i]) % 2 else None for i in members]
-            code.extend((LANES_GEMM, J, K, first, so, si))
-            code.extend(map(row.__getitem__, inputs))
-            code.extend(map(row.__getitem__, members))
-            code.extend(-1 if b is None else at[b] for b in biases)
-        elif step.kind == LANES_OUTER:
-            a, d, results = step.data
-            places = _regular(results)
-            code.extend((LANES_OUTER, len(a), len(d), *(places or (-1, 0, 0))))
-            code.extend(map(row.__getitem__, a))
-            code.extend(map(row.__getitem__, d))
-            if places is None:
-                code.extend(chain.from_iterable(results))
-        elif step.kind in (LANES_SUM, LANES_OUT):
-            code.extend((step.kind, len(step.data)))
-            for i, r in step.data:
-                code.extend((row[i], r))
-        elif step.kind == LANES_PAIR:
-            code.extend((LANES_PAIR, step.data, 1, *map(row.__getitem__, (*step.defines, *step.uses))))
-        elif step.kind == LANES_SOFTMAX:
-            varying = self.plan.program.varying
-            target = {args[i][0]: row[i] for i in step.defines}
-            code.extend((LANES_SOFTMAX, len(step.data)))
-            code.extend(row[a] if varying[a] else ~at[a] for a in step.data)
-            code.extend(target.pop(a, -1) for a in step.data)
-        elif step.kind == LANES_NARY:
-            (i,) = step.defines
-            code.extend((LANES_NARY, step.data, len(args[i]), row[i], *self._operands(i)))
-        else:
-            (i,) = step.defines
-            operands = self._operands(i)
-            n = len(operands) // 2
-            has_bias = len(operands) % 2
-            bias = operands[-1] if has_bias else 0
-            code.extend((LANES_DOT, n, row[i], has_bias, bias, *operands[: 2 * n]))

@@ -1,4 +1,4 @@
-/* The compiled interpreter: runs a flat program (a tape of int32 words, made by tapes.py) over a batch of samples.
+/* The compiled interpreter: runs a flat program (a tape of int32 words, made by tapes.py or lanes.py) over a batch of samples.
  *
  * Two kinds of tape. A flat tape works on one array U of doubles: parameters, constants, and every value computed from
  * them. Values of one layer lie side by side there, so that an instruction takes a whole run of them. A lanes tape works

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 import engine
 from engine import OPS, Value, dot, grad, logsumexp, mean, where
 from engine.lowering import native
+from engine.lowering.native import lanes, tape, tapes
 from engine.lowering.native import library as native_library
-from engine.lowering.native import tape, tapes
 from engine.lowering.program import trace
 from engine.operations import FUNCTIONS
 
@@ -547,7 +547,7 @@ def test_an_activation_and_its_slope_are_computed_together(activation, instructi
     program = trace([getattr(x, activation)()], [x], [x])
     kernel = native.NativeKernel(program, instruction_set, 1)
     found = kernel.rows(array("d", points), len(points), [])
-    assert tapes.LANES_PAIR in kernel._lanes[False].code
+    assert lanes.LANES_PAIR in kernel._lanes[False].code
     with mpmath.workdps(400):
         for k, a in enumerate(map(mpmath.mpf, points)):
             s = 1 / (1 + mpmath.exp(-a))
