@@ -2,9 +2,11 @@
 
 Takes the system's C compiler (or that of the environment variable CC), and where there is none the one of the ziglang
 package, which is then a requirement of the build. Where that fails too, the package is installed without the compiled
-interpreter, and engine falls back on generated Python.
+interpreter, and engine falls back on generated Python. On Linux the result is tested; for macOS and Windows it is
+compiled in the tests, and runs untested.
 
-    python engine/lowering/native/build.py        builds _tape.so beside itself, as an editable install does
+    python engine/lowering/native/build.py        builds _tape.so (on Windows _tape.dll) beside itself, as an editable
+                                                  install does
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ except ImportError:  # run by hand
 
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 SOURCES = os.path.join(FOLDER, "c")
+NAME = "_tape.dll" if os.name == "nt" else "_tape.so"  # library.py looks for the same
 FLAGS = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-fvisibility=hidden"]
 # The flags of each set of kernels, for cc and for zig, which would otherwise build for the machine it runs on.
 X86 = {
@@ -62,8 +65,11 @@ def checksum() -> str:
     return f"{total:08x}"
 
 
-def build(target: str, command: list[str], extra: list[str] | None = None) -> None:
+def build(target: str, command: list[str], extra: list[str] | None = None, machine: str | None = None) -> None:
     """Compile the C files with the compiler of this command into the shared object ``target``.
+
+    extra    options for each call of the compiler, such as ["-target", "aarch64-macos"], which zig knows
+    machine  the processor it is for, as platform.machine() names it: this one, where it is left out
 
     Raises RuntimeError with the compiler's words where it fails. A set of kernels that this compiler does not know is
     left out.
@@ -74,7 +80,7 @@ def build(target: str, command: list[str], extra: list[str] | None = None) -> No
         path = os.path.join(SOURCES, source)
         _run([*command, *FLAGS, *extra, *flags, *defines, "-c", path, "-o", object_file])
 
-    sets = X86 if platform.machine().lower() in ("x86_64", "amd64") else OTHER
+    sets = X86 if (machine or platform.machine()).lower() in ("x86_64", "amd64") else OTHER
     with tempfile.TemporaryDirectory() as folder:
         objects: list[str] = []
         have: list[str] = []
@@ -90,8 +96,10 @@ def build(target: str, command: list[str], extra: list[str] | None = None) -> No
             have.append(f"-DTAPE_HAVE_{name.upper()}")
         objects.append(os.path.join(folder, "driver.o"))
         compile_file("driver.c", objects[-1], sets["baseline"][is_zig], [f'-DTAPE_SOURCE="{checksum()}"', *have])
-        library = os.path.join(folder, "_tape.so")
-        _run([*command, "-shared", *extra, "-o", library, *objects, "-lm", "-lpthread"])
+        library = os.path.join(folder, os.path.basename(target))
+        # The threads of GCC on Windows are a library of its own, which -static takes in; zig does so unasked.
+        static = ["-static"] if library.endswith(".dll") and not is_zig else []
+        _run([*command, "-shared", *static, *extra, "-o", library, *objects, "-lm", "-lpthread"])
         beside = f"{target}.{os.getpid()}"  # in the same folder, so that the library appears whole or not at all
         shutil.copyfile(library, beside)
         os.replace(beside, target)
@@ -124,20 +132,18 @@ class CustomBuildHook(Hook):  # type: ignore[misc]
 
     def dependencies(self) -> list[str]:
         """The compiler of the package index, where the system has none."""
-        return [] if system_compiler() or os.name != "posix" else ["ziglang"]
+        return [] if system_compiler() else ["ziglang"]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Build, and put the library into the wheel; or leave the wheel as it is, pure Python."""
-        if os.name != "posix":
-            return
         self._folder = tempfile.mkdtemp()
-        target = os.path.join(FOLDER if version == "editable" else self._folder, "_tape.so")
+        target = os.path.join(FOLDER if version == "editable" else self._folder, NAME)
         failure = build_with_any(target)
         if failure:
             self.app.display_warning(f"The compiled interpreter is left out; engine uses generated Python.\n{failure}")
             return
         if version != "editable":
-            build_data["force_include"][target] = "engine/lowering/native/_tape.so"
+            build_data["force_include"][target] = f"engine/lowering/native/{NAME}"
         build_data["pure_python"] = False
         build_data["tag"] = f"py3-none-{_platform_tag()}"
 
@@ -154,5 +160,5 @@ def _platform_tag() -> str:
 
 
 if __name__ == "__main__":
-    reason = build_with_any(os.path.join(FOLDER, "_tape.so"))
-    sys.exit(f"engine/lowering/native/_tape.so was not built: {reason}" if reason else None)
+    reason = build_with_any(os.path.join(FOLDER, NAME))
+    sys.exit(f"engine/lowering/native/{NAME} was not built: {reason}" if reason else None)

@@ -8,7 +8,7 @@ from zlib import crc32
 
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 SOURCES = os.path.join(FOLDER, "c")
-LIBRARY = os.path.join(FOLDER, "_tape.so")
+LIBRARY = os.path.join(FOLDER, "_tape.dll" if os.name == "nt" else "_tape.so")
 
 MOST_THREADS = 64  # that a tape can have
 # Below this many instructions times samples in a step, starting a second thread costs more than it saves.

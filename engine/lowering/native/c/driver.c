@@ -7,7 +7,11 @@
 #include <unistd.h>
 #include <string.h>
 
+#ifdef _WIN32
+#define EXPORT __declspec(dllexport)
+#else
 #define EXPORT __attribute__((visibility("default")))
+#endif
 
 #include "instruction_sets.h"
 #include "tape.h"

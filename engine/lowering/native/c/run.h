@@ -1,23 +1,31 @@
 /* Tapes made, freed and run. */
 #pragma once
+
+/* n zeros at a whole cache line, with room for a vector behind them; NULL where memory lacks. What malloc gave lies
+ * before them: no function of C for this is known on every system. */
+static double *doubles(int64_t n) {
+    char *whole = calloc(1, sizeof(double) * (n + 8) + 128);
+    if (!whole) return NULL;
+    char *first = whole + 128 - (uintptr_t)whole % 64;
+    ((void **)first)[-1] = whole;
+    return (double *)first;
+}
+static void free_doubles(double *p) {
+    if (p) free(((void **)p)[-1]);
+}
 EXPORT void tape_free(Tape *t) {
     if (!t) return;
     pool_free(t->pool);
     if (t->L)
-        for (int i = 0; i < t->is.threads; i++) free(t->L[i]);
-    free(t->L), free(t->acc), free(t->U), free(t->uniform), free(t->lanes), free(t->flat);
+        for (int i = 0; i < t->is.threads; i++) free_doubles(t->L[i]);
+    free_doubles(t->acc), free_doubles(t->U);
+    free(t->L), free(t->uniform), free(t->lanes), free(t->flat);
     free(t);
 }
 static void *copy_of(const void *p, size_t size) {
     void *q = malloc(size + 64);
     if (q && size) memcpy(q, p, size);
     return q;
-}
-static double *doubles(int64_t n) {
-    void *p;
-    if (posix_memalign(&p, 64, sizeof(double) * (n + 8))) return NULL;
-    memset(p, 0, sizeof(double) * (n + 8));
-    return p;
 }
 static int64_t flat_size(const int32_t *c) {
     switch (c[0]) {

@@ -83,7 +83,7 @@ def test_the_wheel_holds_the_library(monkeypatch):
     monkeypatch.setattr(build, "build_with_any", lambda target: made.append(target))
     hook, data = Hook(), {"force_include": {}}
     hook.initialize("standard", data)
-    assert data["force_include"] == {made[0]: "engine/lowering/native/_tape.so"}
+    assert data["force_include"] == {made[0]: f"engine/lowering/native/{build.NAME}"}
     assert data["pure_python"] is False
     assert data["tag"].startswith("py3-none-")
     assert "manylinux" not in data["tag"]
@@ -99,5 +99,25 @@ def test_an_editable_install_builds_in_place(monkeypatch):
     monkeypatch.setattr(build, "build_with_any", lambda target: made.append(target))
     data = {"force_include": {}}
     Hook().initialize("editable", data)
-    assert made == [str(SCRIPT.parent / "_tape.so")]
+    assert made == [str(SCRIPT.parent / build.NAME)]
     assert data["force_include"] == {}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("target", "machine", "name", "magic"),
+    [
+        ("x86_64-windows-gnu", "AMD64", "_tape.dll", b"MZ"),
+        ("aarch64-windows-gnu", "ARM64", "_tape.dll", b"MZ"),
+        ("x86_64-macos", "x86_64", "_tape.so", b"\xcf\xfa\xed\xfe"),
+        ("aarch64-macos", "arm64", "_tape.so", b"\xcf\xfa\xed\xfe"),
+        ("aarch64-linux-gnu", "aarch64", "_tape.so", b"\x7fELF"),
+        ("x86_64-linux-musl", "x86_64", "_tape.so", b"\x7fELF"),
+    ],
+)
+def test_the_c_files_compile_for_other_systems(tmp_path, target, machine, name, magic):
+    """zig makes a shared library of them for Windows, macOS, ARM and musl: a DLL, a Mach-O, an ELF file."""
+    if build.zig() is None:
+        pytest.skip("the ziglang package is not installed")
+    build.build(str(tmp_path / name), build.zig(), ["-target", target], machine)
+    assert (tmp_path / name).read_bytes().startswith(magic)
