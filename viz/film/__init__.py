@@ -18,7 +18,7 @@ from viz.plots.plane import checked, class_names
 from viz.plots.plane import extent as extent_of
 from viz.text import shorten
 
-from .chart import MARKED, axes, legend, loss_curve, points, scale
+from .chart import BOTTOM, LEFT, MARKED, RIGHT, TOP, axes, legend, loss_curve, points, scale
 from .frames import HEIGHT, WIDTH, frame_of
 from .snapshots import Snapshots
 
@@ -76,8 +76,9 @@ def film(
     over_x, over_y = WIDTH / (resolution - 1) / 2, HEIGHT / (resolution - 1) / 2
     parts = {
         "title": html.escape(shorten(title, 200)),
-        "width": f"{WIDTH}", "height": f"{HEIGHT}", "view_width": f"{WIDTH + 130}",
-        "view_height": f"{HEIGHT + 52}", "over_x": f"{-over_x:.2f}", "over_y": f"{-over_y:.2f}",
+        "width": f"{WIDTH}", "height": f"{HEIGHT}",
+        "view": f"-{LEFT} -{TOP} {WIDTH + LEFT + RIGHT} {HEIGHT + TOP + BOTTOM}",
+        "over_x": f"{-over_x:.2f}", "over_y": f"{-over_y:.2f}",
         "image_width": f"{WIDTH + 2 * over_x:.2f}", "image_height": f"{HEIGHT + 2 * over_y:.2f}",
         "image": last["image"], "border": last["border"], "caption": html.escape(last["caption"]),
         "axes": axes(extent, axes_labels), "points": points(X, y, extent), "scale": scale(count, names),

@@ -6,7 +6,7 @@ import html
 import math
 from typing import TYPE_CHECKING
 
-from viz.plots.looks import LOOKS
+from viz.plots.looks import LOOKS, ON_SHADING
 from viz.plots.plane import shade, ticks
 from viz.text import brief, number, shorten
 
@@ -24,7 +24,9 @@ _MARKERS = {  # the markers of the plots, as SVG
     "D": '<path d="M{x:.1f} {y:.1f}m0-5.4l5.4 5.4l-5.4 5.4l-5.4-5.4z"/>',
 }
 MARKED = [(color, _MARKERS[marker]) for color, marker, _ in LOOKS if marker in _MARKERS]
-CURVE = 120  # height of the curve of the loss
+CURVE = 130  # height of the curve of the loss
+# Around the plane, room for numbers in the large type of a telephone; the names of upright axes stand above them.
+LEFT, RIGHT, TOP, BOTTOM = 76, 88, 32, 48
 
 
 def points(X: Sequence[Sequence[float]], y: Sequence[float], extent: Frame) -> str:
@@ -49,15 +51,15 @@ def axes(extent: Frame, labels: tuple[str, str]) -> str:
         y = (top - tick) / (top - bottom) * HEIGHT
         drawn.append(f'<path d="M0 {y:.1f}h-5" stroke="currentColor"/>')
         drawn.append(f'<text x="-8" y="{y + 4:.1f}" text-anchor="end">{brief(tick)}</text>')
-    x_name, y_name = (html.escape(shorten(label, 60)) for label in labels)
-    drawn.append(f'<text x="{WIDTH / 2}" y="{HEIGHT + 36}" text-anchor="middle">{x_name}</text>')
-    drawn.append(f'<text transform="translate(-42 {HEIGHT / 2}) rotate(-90)" text-anchor="middle">{y_name}</text>')
+    x_name, y_name = (html.escape(shorten(label, 24)) for label in labels)
+    drawn.append(f'<text x="{WIDTH / 2}" y="{HEIGHT + 38}" text-anchor="middle">{x_name}</text>')
+    drawn.append(f'<text x="-{LEFT - 4}" y="-12">{y_name}</text>')
     return "".join(drawn)
 
 
 def scale(count: int, names: Sequence[str]) -> str:
     """What the shading means: how likely the likeliest class is, for two classes from the one to the other."""
-    steps, width = 24, 14.0 if count == 2 else 10.0 * count
+    steps, width = 24, 14.0 if count == 2 else 8.0 * count
     low = 0.0 if count == 2 else 1 / count
     cells = []
     for k in range(steps):
@@ -67,14 +69,13 @@ def scale(count: int, names: Sequence[str]) -> str:
             rest = (1 - p) / (count - 1)
             said = [1 - p, p] if count == 2 else [p if m == c else rest for m in range(count)]
             color = "#" + "".join(f"{round(255 * channel):02x}" for channel in shade(said))
-            wide = width if count == 2 else 10.0
-            cells.append(f'<path d="M{c * 10:g} {top:.1f}h{wide:g}v{height:.1f}h-{wide:g}z" fill="{color}"/>')
+            wide = width if count == 2 else 8.0
+            cells.append(f'<path d="M{c * 8:g} {top:.1f}h{wide:g}v{height:.1f}h-{wide:g}z" fill="{color}"/>')
     for tick in ticks(low, 1.0, 5):
         y = HEIGHT * (1 - (tick - low) / (1 - low))
         cells.append(f'<text x="{width + 4:g}" y="{y + 4:.1f}">{brief(tick)}</text>')
     what = f"probability of {names[1]}" if count == 2 else "probability of the likeliest class"
-    cells.append(f'<text transform="translate({width + 42:g} {HEIGHT / 2}) rotate(-90)" text-anchor="middle">'
-                 f"{html.escape(shorten(what, 60))}</text>")  # fmt: skip
+    cells.append(f'<text x="{RIGHT - 20}" y="-12" text-anchor="end">{html.escape(shorten(what, 40))}</text>')
     return f'<g id="scale" transform="translate({WIDTH + 16} 0)">{"".join(cells)}</g>'
 
 
@@ -84,7 +85,8 @@ def legend(names: Sequence[str]) -> str:
         f"{html.escape(shorten(name, 60))}</span>"
         for name, (color, marker) in zip(names, MARKED)
     ]
-    line = '<path d="M-7 0H7" stroke="currentColor" stroke-width="2"/>'
+    # as in the plane, which is light on a dark page too
+    line = f'<path d="M-7-7h14v14h-14z" fill="#ffffff"/><path d="M-7 0H7" stroke="{ON_SHADING}" stroke-width="2"/>'
     entries.append(f'<span><svg viewBox="-7 -7 14 14" aria-hidden="true">{line}</svg>border between classes</span>')
     return "".join(entries)
 
@@ -100,9 +102,9 @@ def loss_curve(losses: Sequence[float] | None, epochs: int) -> str:
     if logarithmic:
         marks = [m * 10.0**k for k in range(-12, 12) for m in (1, 2, 5)]
         marks = [mark for mark in marks if low <= mark <= high] or [low, high]
-        marks = marks[:: max(1, -(-len(marks) // 6))]
+        marks = marks[:: max(1, -(-len(marks) // 4))]
     else:
-        marks = ticks(low, high, 4) or [low]
+        marks = ticks(low, high, 3) or [low]
     place = math.log if logarithmic else float
     bottom, top = place(low), place(high)
 
@@ -123,10 +125,11 @@ def loss_curve(losses: Sequence[float] | None, epochs: int) -> str:
         drawn.append(f'<path d="M{x:.1f} {CURVE}v5" stroke="currentColor"/>')
         drawn.append(f'<text x="{x:.1f}" y="{CURVE + 18}" text-anchor="middle">{brief(tick)}</text>')
     kind = "loss (logarithmic)" if logarithmic else "loss"
-    drawn.append(f'<text transform="translate(-42 {CURVE / 2}) rotate(-90)" text-anchor="middle">{kind}</text>')
-    drawn.append(f'<text x="{WIDTH / 2}" y="{CURVE + 34}" text-anchor="middle">epoch</text>')
+    drawn.append(f'<text x="-{LEFT - 4}" y="-12">{kind}</text>')
+    drawn.append(f'<text x="{WIDTH / 2}" y="{CURVE + 38}" text-anchor="middle">epoch</text>')
+    view = f"-{LEFT} -{TOP} {WIDTH + LEFT + RIGHT} {CURVE + TOP + BOTTOM}"
     return (
-        f'<svg id="loss" viewBox="-58 -6 {WIDTH + 130} {CURVE + 48}" role="img" aria-label="{about}" '
+        f'<svg id="loss" viewBox="{view}" role="img" aria-label="{about}" '
         f'data-last="{last}" data-width="{WIDTH}">{"".join(drawn)}'
         f'<polyline points="{line}" fill="none" stroke="currentColor" stroke-width="1.5"/>'
         f'<path id="now" d="M0 0V{CURVE}" transform="translate({WIDTH})" stroke="#d55e00" stroke-width="2"/></svg>'

@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from viz.colors import FREE
 from viz.text import clean
 
 from .looks import LOOKS, ON_SHADING
 from .plane import checked, class_names, extent, leads, probabilities, shade
-from .style import describe, new_figure, styled
+from .style import describe, legend_below, new_figure, styled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +50,7 @@ def boundary(
     said = probabilities(model, frame, resolution, resolution)
     count = len(said[0][0])
     names = class_names(classes, count, y, "boundary")
-    figure = new_figure(title, 6.2, 5.2)
+    figure = new_figure(title, height=5.0)
     axes, scale = figure.subplots(1, 2, width_ratios=[24, 1])
     _draw_scale(scale, count, names)
     shading = [[shade(p) for p in row] for row in said]
@@ -69,9 +68,11 @@ def boundary(
                          linestyles="dotted")  # fmt: skip
     wrong = _draw_points(axes, model, X, y, names)
     if count == 2:
-        label = f"probability of {names[1]} 0.1 and 0.9"
-        axes.add_line(Line2D([], [], color=FREE, linewidth=0.9, linestyle="dotted", label=clean(label)))
-    figure.legend(loc="outside lower center", ncols=3)
+        label = f"probability of {names[1]}: 0.1, 0.9"
+        axes.add_line(Line2D([], [], color=ON_SHADING, linewidth=0.9, linestyle="dotted", label=clean(label)))
+    # on the colours of the plane, as in it: its lines are dark on a dark page too
+    legend_below(figure, names, 2, frameon=True, facecolor="white", edgecolor="none", framealpha=1.0,
+                 labelcolor=ON_SHADING)  # fmt: skip
     return describe(
         figure,
         f"{len(X)} points of {count} classes in the plane over the probability that the network gives each class; "
@@ -117,6 +118,6 @@ def _draw_points(
         axes.scatter([row[0] for row in missed], [row[1] for row in missed], s=110, facecolors="none",
                      edgecolors=ON_SHADING, linewidths=1.2, zorder=4)  # fmt: skip
         axes.add_line(Line2D([], [], color="none", marker="o", markersize=10, markerfacecolor="none",
-                             markeredgecolor=FREE, label="wrong"))  # fmt: skip
-    axes.add_line(Line2D([], [], color=FREE, linewidth=1.6, label="border"))
+                             markeredgecolor=ON_SHADING, label="wrong"))  # fmt: skip
+    axes.add_line(Line2D([], [], color=ON_SHADING, linewidth=1.6, label="border"))
     return len(missed)

@@ -7,10 +7,10 @@ from itertools import cycle
 from typing import TYPE_CHECKING
 
 from viz.colors import FREE
-from viz.text import clean
+from viz.text import brief, clean
 
 from .looks import LOOKS
-from .style import describe, new_figure, styled
+from .style import describe, legend_below, new_figure, styled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,37 +31,42 @@ def _points(series: Series) -> tuple[list[int], list[float]]:
 
 
 def _draw_series(axes: Axes, named: Mapping[str, Series]) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     for (name, series), (color, marker, dash) in zip(named.items(), cycle(LOOKS)):
         epochs, values = _points(series)
         axes.plot(epochs, values, color=color, linestyle=dash, marker=marker, markevery=max(1, len(epochs) // 8),
                   markersize=4.5, label=clean(name))  # fmt: skip
     axes.set_xlabel("epochs done")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if len(named) > 1:
         axes.legend()
 
 
 @styled
 def curves(loss: Mapping[str, Series], accuracy: Mapping[str, Series] | None = None, title: str = "Training") -> Figure:
-    """Loss by epoch, on a logarithmic axis, and beside it accuracy where it is given.
+    """Loss by epoch, on a logarithmic axis, and below it accuracy where it is given.
 
     loss, accuracy   name of a series -> its values: a list from epoch 0 on, or a dict epoch -> value, where an epoch is
                      how many epochs were done when the value was taken. An accuracy is a share in [0, 1]
 
     For what ``fit`` returns, ``history`` knows which number belongs to which epoch.
     """
-    from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter, PercentFormatter
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
 
-    figure = new_figure(title, 6.4 if accuracy is None else 8.6, 3.6)
-    left, *right = figure.subplots(1, 1 if accuracy is None else 2, squeeze=False)[0]
-    _draw_series(left, loss)
-    left.set_ylabel("loss")
+    figure = new_figure(title, height=3.4 if accuracy is None else 5.6)
+    upper, *lower = figure.subplots(1 if accuracy is None else 2, 1, sharex=True, squeeze=False)[:, 0]
+    _draw_series(upper, loss)
+    upper.set_ylabel("loss")
     if all(value > 0 for series in loss.values() for value in _points(series)[1]):
-        left.set_yscale("log")
-        left.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        left.yaxis.set_major_formatter(FormatStrFormatter("%g"))
-        left.yaxis.set_minor_formatter(NullFormatter())
+        upper.set_yscale("log")
+        upper.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        upper.yaxis.set_major_formatter(FuncFormatter(lambda tick, _: brief(tick)))
+        upper.yaxis.set_minor_formatter(NullFormatter())
     parts = [f"Loss by epoch. {_summary(loss, '.4g')}"]
-    for axes in right:
+    for axes in lower:
+        upper.set_xlabel("")
+        upper.tick_params(labelbottom=True)
         named = accuracy or {}
         _draw_series(axes, named)
         axes.set_ylabel(f"{next(iter(named))} accuracy" if len(named) == 1 else "accuracy")
@@ -106,21 +111,21 @@ def lines(
     x: Sequence[float], named: Mapping[str, Sequence[float]], title: str, xlabel: str = "x", ylabel: str = ""
 ) -> Figure:
     """Functions of one variable: ``named`` is the name of each and its value at every x."""
-    figure = new_figure(title, 6.8, 4.2)
+    figure = new_figure(title, height=4.2)
     axes = figure.subplots()
     for (name, values), (color, marker, dash) in zip(named.items(), cycle(LOOKS)):
         axes.plot(x, values, color=color, linestyle=dash, marker=marker, markevery=max(1, len(x) // 10),
                   markersize=4.5, label=clean(name))  # fmt: skip
     axes.axhline(0, color=FREE, linewidth=0.6)
     axes.set(xlabel=clean(xlabel), ylabel=clean(ylabel))
-    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    legend_below(figure, named)
     return describe(figure, f"{', '.join(map(clean, named))} for {xlabel} from {min(x):g} to {max(x):g}.")
 
 
 @styled
 def weights(named: Mapping[str, Series], title: str = "Weights over time") -> Figure:
     """Each parameter by epoch. ``named`` is the name of each and its values; up to twelve get a legend."""
-    figure = new_figure(title, 7.2, 4.0)
+    figure = new_figure(title, height=4.4)
     axes = figure.subplots()
     told_apart = len(named) <= 2 * len(LOOKS)
     for k, ((name, series), (color, marker, dash)) in enumerate(zip(named.items(), cycle(LOOKS))):
@@ -131,7 +136,7 @@ def weights(named: Mapping[str, Series], title: str = "Weights over time") -> Fi
     axes.axhline(0, color=FREE, linewidth=0.6)
     axes.set(xlabel="epochs done", ylabel="value")
     if told_apart:
-        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+        legend_below(figure, named)
     return describe(figure, f"{len(named)} parameters by epoch. {_summary(dict(list(named.items())[:6]), '.3g')}")
 
 
@@ -140,15 +145,15 @@ def gradient_norms(
     named: Mapping[str, Sequence[float]], title: str = "Gradient norm by layer", ylabel: str = "norm of dJ/dW"
 ) -> Figure:
     """The size of the gradient at each layer, first layer left, on a logarithmic axis; a series a network."""
-    from matplotlib.ticker import FormatStrFormatter, NullFormatter
+    from matplotlib.ticker import FuncFormatter, NullFormatter
 
-    figure = new_figure(title, 6.8, 4.2)
+    figure = new_figure(title, height=3.8)
     axes = figure.subplots()
     for (name, norms), (color, marker, dash) in zip(named.items(), cycle(LOOKS)):
         shown = [norm if norm > 0 else math.nan for norm in norms]  # a logarithmic axis has no zero
         axes.plot(range(1, len(norms) + 1), shown, color=color, marker=marker, linestyle=dash, label=clean(name))
     axes.set_yscale("log")
-    axes.yaxis.set_major_formatter(FormatStrFormatter("%.0e"))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda tick, _: brief(tick)))
     axes.yaxis.set_minor_formatter(NullFormatter())
     longest = max(len(norms) for norms in named.values())
     axes.set_xticks(range(1, longest + 1))

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from viz.colors import FREE, FREE_ON_DARK, GROUND, GROUND_ON_DARK
 from viz.files import write
-from viz.text import TOLD, clean, shorten
+from viz.text import TOLD, shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import Any, ParamSpec
 
     from matplotlib.figure import Figure
@@ -39,7 +39,8 @@ _STYLE: Any = {
 }  # fmt: skip
 
 
-LONGEST = 80  # characters of a line of text
+LONGEST = 46  # characters of a line of text
+WIDE = 5.1  # inches: type of 10 points has 10 pixels where the plot is as wide as a telephone
 
 
 def styled(function: Callable[P, Figure]) -> Callable[P, Figure]:
@@ -62,12 +63,20 @@ def _style() -> Any:
     return matplotlib.rc_context(_STYLE)
 
 
-def new_figure(title: str, width: float = 6.4, height: float = 4.0) -> Figure:
+def new_figure(title: str, height: float) -> Figure:
+    from textwrap import wrap
+
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), layout="constrained")
-    figure.suptitle(clean(title))
+    figure = Figure(figsize=(WIDE, height), layout="constrained")
+    figure.suptitle("\n".join(wrap(shorten(title, 3 * LONGEST), LONGEST)))
     return figure
+
+
+def legend_below(figure: Figure, names: Iterable[str], most: int = 3, **options: Any) -> None:
+    """A legend under the plot, in as many columns, up to ``most``, as the longest of the names has room for."""
+    longest = max([len(shorten(name, LONGEST)) for name in names], default=0)
+    figure.legend(loc="outside lower center", ncols=max(1, min(most, 2 * LONGEST // (longest + 10))), **options)
 
 
 def describe(figure: Figure, description: str) -> Figure:
@@ -88,7 +97,10 @@ def save(figure: Figure, path: str | os.PathLike[str], *, transparent: bool = Fa
     kind = path.suffix.lower()
     if kind not in (".svg", ".png"):
         raise ValueError(f"a plot is saved as .svg or .png, by the suffix of the path; got {path.name!r}")
-    title, description = shorten(figure.get_suptitle(), LONGEST), shorten(str(figure.get_label()), TOLD)
+    title, description = (
+        shorten(" ".join(figure.get_suptitle().split()), 3 * LONGEST),
+        shorten(str(figure.get_label()), TOLD),
+    )
     content = BytesIO()
     with _style():
         for text in figure.findobj(Text):  # control characters would make an SVG that is not XML

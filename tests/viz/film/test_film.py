@@ -10,6 +10,7 @@ import struct
 import zlib
 
 import pytest
+from reading import faults
 
 from nn import MLP, SGD, fit
 from viz.film import Snapshots, film
@@ -226,6 +227,7 @@ def test_axes_and_scales_can_be_read(browser, tmp_path, width, scheme):
     ink = page.evaluate("getComputedStyle(document.querySelector('#plane text')).fill")
     ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
     overflow = page.evaluate("document.documentElement.scrollWidth")
+    assert faults(page, 10) == []
     page.close()
     shown = [text for text, *_ in texts]
     assert {"width", "height", "probability of class 1", "epoch", "0.5"} <= set(shown)

@@ -12,6 +12,8 @@ import pytest
 
 pytest.importorskip("matplotlib", reason="plots are drawn by matplotlib")
 
+from reading import faults, shown
+
 from nn import History
 from viz import plots
 from viz.plots.looks import LOOKS
@@ -150,7 +152,7 @@ def test_points_on_the_wrong_side_are_ringed_and_counted():
     """One of the five points is on the wrong side: the legend has an entry for it, the description the share."""
     figure = figures()["boundary"]
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert labels == ["class 0", "class 1", "wrong", "border", "probability of class 1 0.1 and 0.9"]
+    assert labels == ["class 0", "class 1", "wrong", "border", "probability of class 1: 0.1, 0.9"]
     assert "80.0%" in figure.get_label()
     right = plots.boundary(Plane(), POINTS[:4], LABELS[:4], resolution=10)
     assert "wrong" not in [text.get_text() for text in right.legends[0].get_texts()]
@@ -198,13 +200,19 @@ def test_a_plot_paints_its_own_ground_and_no_other_picture(browser, tmp_path, sc
     other = '<svg width="20" height="20"><text id="other" style="fill: #2d3436">x</text></svg>'
     page = browser.new_page(color_scheme=scheme)
     page.set_content(f'<body style="background:{color};color:{color}">{text[text.index("<svg") :]}{other}')
-    inks = page.evaluate("[...document.querySelectorAll('[role=img] text')].map(t => getComputedStyle(t).fill)")
+    inks, in_legend = page.evaluate(
+        "[false, true].map(is => [...document.querySelectorAll('[role=img] text')]"
+        ".filter(t => Boolean(t.closest('[id^=legend]')) === is).map(t => getComputedStyle(t).fill))"
+    )
+    white = page.evaluate("getComputedStyle(document.querySelector('[id^=legend] path')).fill")
     ground = page.evaluate("getComputedStyle(document.querySelector('.ground')).fill")
     untouched = page.evaluate("getComputedStyle(document.querySelector('#other')).fill")
     page.close()
     assert untouched == "rgb(45, 52, 54)"
     assert len(inks) > 10
     assert all(contrast(ink, ground) >= 4.5 for ink in inks)
+    assert len(in_legend) == 5
+    assert all(contrast(ink, white) >= 4.5 for ink in in_legend)  # on the colours of the plane, which are light
     assert (luminance(ground) < 0.5) == (scheme == "dark")
     assert "#2d3436" not in re.sub(r"<style>.*?</style>|<svg[^>]*>", "", text[text.index("<svg") :])
 
@@ -275,6 +283,20 @@ def test_the_epochs_of_a_history_agree():
     loss, accuracy = plots.history(found).axes
     assert [list(line.get_xdata()) for line in loss.lines] == [[0, 1, 2], [1, 2, 3]]
     assert [list(line.get_xdata()) for line in accuracy.lines] == [[1, 2, 3]]
+
+
+def test_type_can_be_read_on_a_telephone_and_no_text_is_cut_off_or_covered(browser, tmp_path):
+    """Every plot, as wide as a telephone: its type has 10 pixels or more, and each text lies inside the picture and on
+    no other; a title of several lines and long names included."""
+    drawn = [
+        *figures().values(),
+        plots.lines([0.0, 1.0], {"a name as long as this one": [1, 2], "b": [0, 1]}, "T " * 60),
+    ]
+    for k, figure in enumerate(drawn):
+        text = plots.save(figure, tmp_path / f"{k}.svg").read_text(encoding="utf-8")
+        page = shown(browser, text, 390)
+        assert faults(page, 10) == []
+        page.context.close()
 
 
 def test_names_of_any_length_are_shown_in_part(tmp_path):
