@@ -18,6 +18,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_ROOM = 500_000  # doubles that a block may take for the sake of an update without a stored gradient: 4 MB
+
 
 class NativeKernel:
     """A program on the compiled interpreter, for batches of rows.
@@ -36,8 +38,11 @@ class NativeKernel:
         self._tapes: dict[tuple[bool, int], Tape] = {}
         self._lock = allocate_lock()  # the tape holds the values of the call under way
 
-    def tape(self, work: float, sums: bool = True) -> Tape:
-        """A new tape of lanes, with as many threads as a step of so much work is worth."""
+    def tape(self, work: float, sums: bool = True, batch: int = 0) -> Tape:
+        """A new tape of lanes, with as many threads as a step of so much work is worth.
+
+        batch   samples of a step of training, which becomes one block where that leaves the rows in the cache
+        """
         lanes = self._lanes.get(sums)
         if lanes is None:
             plan = self.plan if sums else Plan(self.program, sums=False)
@@ -46,7 +51,8 @@ class NativeKernel:
         layout = Layout(
             lanes.flat.size, len(program.parameters), len(program.constant), len(program.inputs), max(lanes.rows, 1),
             len(self.plan.results), len(lanes.uniform) // 2, 0, self.set,
-            self.threads or choose_threads(work), self.block,
+            self.threads or choose_threads(work),
+            self.block or (batch if lanes.ends_in_outer and batch <= 256 and batch * lanes.rows <= _ROOM else 0),
         )  # fmt: skip
         return Tape(layout, lanes.flat.code, lanes.code, lanes.uniform, lanes.flat.constants)
 

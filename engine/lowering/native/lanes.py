@@ -32,6 +32,7 @@ class Step:
         self.kind, self.defines, self.uses, self.data = kind, defines, uses, data
 
 
+_LARGE = 1024  # products of an outer product that is worth coming last
 _WINDOW = 512  # steps among which those of one operation are brought together
 
 
@@ -112,9 +113,14 @@ class Lanes:
         steps = _gathered(steps)
         made.update((i, k) for k, step in enumerate(steps) for i in step.defines)
         after: dict[int, list[Step]] = {}
+        last: list[Step] = []  # large outer products: training may take them straight from the parameters
         for a, d, results in plan.outer:
             uses = [*a, *d]
-            after.setdefault(max(map(made.__getitem__, uses)), []).append(Step(LANES_OUTER, (), uses, (a, d, results)))
+            outer = Step(LANES_OUTER, (), uses, (a, d, results))
+            if len(a) * len(d) >= _LARGE:
+                last.append(outer)
+            else:
+                after.setdefault(max(map(made.__getitem__, uses)), []).append(outer)
         sums: dict[int, list[tuple[int, int]]] = {}
         for r, i in enumerate(plan.results):
             if varying[i] and i not in plan.hidden:
@@ -127,7 +133,8 @@ class Lanes:
         for k, step in enumerate(steps):
             ordered.append(step)
             ordered += after.get(k, ())
-        return ordered
+        self.ends_in_outer = bool(last)
+        return ordered + last
 
     def _write(self, steps: list[Step]) -> None:
         last: dict[int, int] = {}

@@ -66,7 +66,10 @@ class Trainer:
         if batch == 1:
             self._tape, self._order = kernel.flat_tape()
         else:
-            self._tape, self._order = kernel.tape(float(batch) * len(program.op)), list(range(len(program.parameters)))
+            self._tape, self._order = (
+                kernel.tape(float(batch) * len(program.op), batch=batch),
+                list(range(len(program.parameters))),
+            )
         self._rows = doubles(rows)
         width = len(program.inputs)
         if n < 1 or batch < 1 or len(self._rows) != n * width or n >= 2**31:

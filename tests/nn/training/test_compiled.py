@@ -77,6 +77,64 @@ def test_epochs_one_by_one_are_the_same(batch_size):
     assert seen == list(range(20))
 
 
+@pytest.fixture(params=native.instruction_sets())
+def instruction_set(request, monkeypatch):
+    """Each set of vector instructions that this machine has, in turn."""
+    monkeypatch.setenv("ENGINE_INSTRUCTION_SET", request.param)
+    return request.param
+
+
+WIDE = [[rng.gauss(0, 1) for _ in range(21)] for _ in range(45)]  # rows for layers that fill several tiles
+CLASSES = [rng.randrange(3) for _ in WIDE]
+
+
+def trained_wide(backend, make_optimizer, X=WIDE, **options):
+    model = MLP(21, [50, 31, 3], seed=1, activation="tanh", output="softmax")
+    optimizer = make_optimizer(model.parameters())
+    optimizer.lr *= 0.1  # or rounding errors grow
+    options = {"epochs": 2, "batch_size": 17, **options}
+    history = fit(model, X, CLASSES, optimizer=optimizer, backend=backend, progress=False, **options)
+    return model, optimizer, history
+
+
+@pytest.mark.parametrize("batch_size", [1, 17])
+@pytest.mark.parametrize("name", ["sgd", "nesterov", "adam", "adamw", "rmsprop"])
+def test_large_layers_agree_with_source(name, batch_size, instruction_set):
+    """Layers so large that their gradient goes into the update tile by tile, on batches that fill no vector: losses,
+    parameters, state and the last gradient are those of the generated Python, which stores the gradient.
+    """
+    options = {"batch_size": batch_size, "l2": 0.0 if name == "sgd" else 0.003}
+    plain, optimizer_p, history_p = trained_wide("source", OPTIMIZERS[name], **options)
+    compiled, optimizer_c, history_c = trained_wide("native", OPTIMIZERS[name], **options)
+    assert history_c.backend == "native"
+    assert close(history_c.loss, history_p.loss)
+    assert close([p.data for p in compiled.parameters()], [p.data for p in plain.parameters()], 1e-9, 1e-13)
+    assert close([p.grad for p in compiled.parameters()], [p.grad for p in plain.parameters()], 1e-9, 1e-13)
+    for key, numbers in optimizer_p.state.items():
+        assert close(optimizer_c.state[key], numbers, 1e-9, 1e-13)
+
+
+@pytest.mark.parametrize("place", [0, 20, 44])
+@pytest.mark.parametrize("name", ["sgd", "adam"])
+def test_a_step_of_large_layers_is_taken_whole_or_not_at_all(name, place):
+    """A row whose gradient overflows stops the training where it does without compiled code, and every parameter is as
+    the step before left it.
+    """
+    X = [list(row) for row in WIDE]
+    X[place] = [1e300 if k % 2 else -1e300 for k in range(21)]
+    models = []
+    for backend in ("source", "native"):
+        model = MLP(21, [50, 31, 3], seed=1, activation="relu", output="linear")
+        optimizer = OPTIMIZERS[name](model.parameters())
+        with pytest.raises(NonFiniteError):
+            fit(model, X, [[0.1, 0.2, 0.3]] * 45, optimizer=optimizer, epochs=1, batch_size=17, shuffle=False,
+                backend=backend, progress=False)  # fmt: skip
+        models.append([p.data for p in model.parameters()])
+    assert close(*models, 1e-9, 1e-13)
+    start = [p.data for p in MLP(21, [50, 31, 3], seed=1, activation="relu", output="linear").parameters()]
+    assert (models[1] == start) == (place < 17)
+
+
 def test_a_callback_may_change_the_learning_rate():
     """What a callback does to the optimiser takes effect in the next epoch."""
 

@@ -11,9 +11,9 @@
  * -ffast-math is not used: nan, infinities and the sign of zero are as in IEEE 754. The vector functions here are good
  * to 2 ulp on their usual range; a vector with an unusual lane (nan, inf, overflow, subnormal) goes to the C library.
  */
+#include "optimizers.h"
 #include "flat.h"
 #include "lanes.h"
-#include "optimizers.h"
 
 extern const Kernels JOIN(tape_kernels_, TAPE_KERNELS);
-const Kernels JOIN(tape_kernels_, TAPE_KERNELS) = {ISA_NAME, W, run_flat, run_lanes, turn_samples, update, update_safely, max_magnitude, flat_descend};
+const Kernels JOIN(tape_kernels_, TAPE_KERNELS) = {ISA_NAME, W, run_flat, run_lanes, turn_samples, outer_descend, update, update_run, max_magnitude, flat_descend};

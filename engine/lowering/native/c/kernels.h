@@ -2,7 +2,8 @@
 #pragma once
 #include <stdint.h>
 
-#define SCRATCH 24 /* doubles a sample that lanes needs for rows turned into columns */
+#define SCRATCH 24        /* doubles a sample that lanes needs for rows turned into columns */
+#define SCRATCH_MORE 32768 /* and as many more, which stay in the second-level cache */
 
 typedef struct {
     int32_t kind; /* 0 SGD, 1 Adam, 2 AdamW, 3 RMSprop, 4 Adagrad */
@@ -12,6 +13,15 @@ typedef struct {
     double *s0, *s1, *s2;   /* state, one double a parameter, or NULL */
 } Optimizer;
 
+/* What an update needs of the optimiser, worked out once a step. */
+typedef struct {
+    double *p, *s0, *s1;
+    const double *l2; /* or NULL */
+    int kind;         /* 0: plain descent, 1: SGD, 2: Adam */
+    int nesterov;
+    double scale, rate, weight_decay, keep, take, h0, h1, root, eps, shrink;
+} Rates;
+
 typedef struct {
     const char *name;
     int width;
@@ -20,8 +30,10 @@ typedef struct {
                   double *scratch, double *out, int64_t stride);
     void (*turn_samples)(int64_t I, int64_t n, const double *X, int64_t row, const int32_t *order, int64_t first,
                          double *L, int64_t ld);
+    void (*outer_descend)(const int32_t *c, const Rates *u, const double *L, int64_t ld, int64_t samples,
+                          const double *const *X, double *scratch);
     int (*update)(Optimizer *o, int64_t n, double *p, const double *g, const double *l2, double scale);
-    int (*update_safely)(Optimizer *o, int64_t n, double *p, const double *g, const double *l2, double scale);
+    void (*update_run)(const Rates *u, int64_t at, int64_t n, const double *g);
     double (*max_magnitude)(const double *p, int64_t n);
     void (*flat_descend)(const int32_t *c, double *U, int64_t results, double rate);
 } Kernels;

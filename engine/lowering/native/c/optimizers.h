@@ -31,58 +31,55 @@ static double max_magnitude(const double *p, int64_t n) {
     return x;
 }
 
-/* The update where nothing can overflow, which the caller has seen to: for SGD and Adam in vectors, else 0 and nothing
- * is done. */
-#define EACH_RUN(BODY)                                                           do {                                                                             int64_t i = 0;                                                               for (; i + W <= n; i += W) { BODY(load, store) }                             for (; i < n; i++) { BODY(load_one, store_one) }                         } while (0)
-INLINE V load_one(const double *p) { return splat(*p); }
-INLINE void store_one(double *p, V x) { *p = x[0]; }
-static int update_safely(Optimizer *o, int64_t n, double *p, const double *sums, const double *l2, double scale) {
-    double lr = o->lr, wd = o->weight_decay, h0 = o->h0, h1 = o->h1;
-    if (o->kind > 2 || (o->kind > 0 && o->flag)) return 0;
-    double *s0 = o->s0, *s1 = o->s1, none = 0.0;
-    int first = o->step++ == 0;
-    double t = (double)o->step, c1 = 1 - pow(h0, t), c2 = sqrt(1 - pow(h1, t));
-    if (o->kind == 0 && !s0 && !l2 && wd == 0) {
-        double rate = lr * scale;
-#define BODY(LOAD, STORE) STORE(p + i, LOAD(p + i) - rate * LOAD(sums + i));
-        EACH_RUN(BODY);
-#undef BODY
-        return 1;
+/* The update of n parameters, from number `at`, by sums g over the batch, where nothing can overflow: the caller has seen
+ * to that. */
+#define EACH_RUN(BODY)                                              \
+    do {                                                            \
+        int64_t i = 0, left;                                        \
+        for (; i + W <= n; i += W) { BODY(load, store) }            \
+        if ((left = n - i)) { BODY(LOAD_LEFT, STORE_LEFT) }         \
+    } while (0)
+#define LOAD_LEFT(q) load_some(q, left)
+#define STORE_LEFT(q, x) store_some(q, x, left)
+#define DESCENT(LOAD, STORE) STORE(p + i, LOAD(p + i) - rate * LOAD(g + i));
+#define MOMENTUM(LOAD, STORE)                    \
+    V x = LOAD(p + i), y = LOAD(g + i) * scale;  \
+    if (l2) y += LOAD(l2 + i) * x;               \
+    y += u->weight_decay * x;                    \
+    if (s0) {                                    \
+        V b = keep * LOAD(s0 + i) + take * y;    \
+        STORE(s0 + i, b);                        \
+        y = u->nesterov ? y + u->h0 * b : b;     \
+    }                                            \
+    STORE(p + i, x - rate * y);
+#define ADAM(LOAD, STORE)                        \
+    V x = LOAD(p + i), y = LOAD(g + i) * scale;  \
+    if (penalties) {                             \
+        if (l2) y += LOAD(l2 + i) * x;           \
+        x *= shrink;                             \
+        y += decay * x;                          \
+    }                                            \
+    V m = LOAD(s0 + i), v = LOAD(s1 + i);        \
+    m += take * (y - m);                         \
+    v = h1 * v + rest * y * y;                   \
+    STORE(s0 + i, m);                            \
+    STORE(s1 + i, v);                            \
+    STORE(p + i, x - quotient(rate * m, sqrt_(v) * root + eps));
+static void update_run(const Rates *u, int64_t at, int64_t n, const double *g) {
+    double *p = u->p + at, *s0 = u->s0 ? u->s0 + at : NULL, *s1 = u->s1 ? u->s1 + at : NULL;
+    const double *l2 = u->l2 ? u->l2 + at : NULL;
+    double rate = u->rate, scale = u->scale;
+    if (u->kind == 0) {
+        EACH_RUN(DESCENT);
+    } else if (u->kind == 1) {
+        double keep = u->keep, take = u->take;
+        EACH_RUN(MOMENTUM);
+    } else {
+        double take = 1 - u->h0, h1 = u->h1, rest = 1 - h1, root = u->root, eps = u->eps;
+        double shrink = u->shrink, decay = u->weight_decay;
+        int penalties = l2 || shrink != 1.0 || decay != 0.0;
+        EACH_RUN(ADAM);
     }
-    const double *c = l2 ? l2 : &none;
-    int64_t has_l2 = l2 != NULL;
-    if (o->kind == 0) {
-        double keep = first ? 0.0 : h0, take = first ? 1.0 : 1 - h1;
-#define BODY(LOAD, STORE)                                                               \
-    V x = LOAD(p + i), g = LOAD(sums + i) * scale;                                      \
-    if (has_l2) g += LOAD(c + i) * x;                                                   \
-    g += wd * x;                                                                        \
-    if (s0) {                                                                           \
-        V b = keep * LOAD(s0 + i) + take * g;                                           \
-        STORE(s0 + i, b);                                                               \
-        g = o->flag ? g + h0 * b : b;                                                   \
-    }                                                                                   \
-    STORE(p + i, x - lr * g);
-        EACH_RUN(BODY);
-#undef BODY
-        return 1;
-    }
-    double rate = lr / c1, root = 1 / c2, eps = o->h2, shrink = o->kind == 2 ? 1 - lr * wd : 1.0;
-    double decay = o->kind == 2 ? 0.0 : wd;
-#define BODY(LOAD, STORE)                                                               \
-    V x = LOAD(p + i), g = LOAD(sums + i) * scale;                                      \
-    if (has_l2) g += LOAD(c + i) * x;                                                   \
-    x *= shrink;                                                                        \
-    g += decay * x;                                                                     \
-    V m = LOAD(s0 + i), v = LOAD(s1 + i);                                               \
-    m += (1 - h0) * (g - m);                                                            \
-    v = h1 * v + (1 - h1) * g * g;                                                      \
-    STORE(s0 + i, m);                                                                   \
-    STORE(s1 + i, v);                                                                   \
-    STORE(p + i, x - rate * m / (sqrt_(v) * root + eps));
-    EACH_RUN(BODY);
-#undef BODY
-    return 1;
 }
 static int update(Optimizer *o, int64_t n, double *restrict p, const double *restrict sums, const double *restrict l2,
                   double scale) {

@@ -2,6 +2,7 @@
  * products of its gradient, over a block of samples. Rows of L hold one value for all samples of the block. */
 #pragma once
 #include "kernels.h"
+#include "optimizers.h"
 #include "transpose.h"
 
 /* A tile: m outputs by r vectors of samples, over all inputs. Weight (q, k) lies at w[q * so + k * si]. */
@@ -117,11 +118,13 @@ INLINE void outer_tile(const int m, const int r, const int32_t *ra, const int32_
         }
     }
 }
-/* Where the sums go: target + k * sk + j * sj, or a place each. */
+/* Where the sums go: target + k * sk + j * sj, or a place each; or straight into an update of the parameters. */
 typedef struct {
     double *acc;
     int64_t sk, sj, J;
     const int32_t *places; /* [k][j], or NULL */
+    const Rates *rates;    /* or NULL; then number `at` + k + j * sj is updated */
+    int64_t at;
 } Sums;
 INLINE double *place_of(const Sums *t, int64_t k, int64_t j) {
     return t->places ? t->acc + t->places[k * t->J + j] : t->acc + k * t->sk + j * t->sj;
@@ -151,9 +154,10 @@ static void outer_along_samples(int64_t K, int64_t J, const int32_t *A, const in
         }
 }
 
-#define TURNED 3 /* vectors of inputs of a tile along the inputs */
+/* A tile: m rows d by r vectors of inputs, summed over n samples into g, a run of inputs for each row. */
 INLINE void rank_tile(const int m, const int r, int64_t n, const double *T, const int32_t *rd, const double *L,
-                      int64_t ld, V (*s)[TURNED]) {
+                      int64_t ld, double *g) {
+    V s[MR][NR];
     const double *D[MR];
 #pragma GCC unroll 8
     for (int q = 0; q < m; q++) {
@@ -161,8 +165,8 @@ INLINE void rank_tile(const int m, const int r, int64_t n, const double *T, cons
 #pragma GCC unroll 8
         for (int t = 0; t < r; t++) s[q][t] = splat(-0.0);
     }
-    for (int64_t i = 0; i < n; i++, T += TURNED * W) {
-        V a[TURNED];
+    for (int64_t i = 0; i < n; i++, T += r * W) {
+        V a[NR];
 #pragma GCC unroll 8
         for (int t = 0; t < r; t++) a[t] = load(T + t * W);
 #pragma GCC unroll 8
@@ -172,46 +176,99 @@ INLINE void rank_tile(const int m, const int r, int64_t n, const double *T, cons
             for (int t = 0; t < r; t++) s[q][t] = fma_(d, a[t], s[q][t]);
         }
     }
+#pragma GCC unroll 8
+    for (int q = 0; q < m; q++)
+#pragma GCC unroll 8
+        for (int t = 0; t < r; t++) store(g + q * TURNED + t * W, s[q][t]);
 }
-#define RANK_TILE(m, r)                                                                   \
-    do {                                                                                  \
-        V s[MR][TURNED];                                                                  \
-        rank_tile(m, r, n, T, D + j, L, ld, s);                                           \
-        for (int q = 0; q < m; q++)                                                       \
-            for (int t = 0; t < r; t++) add_run(to, k0 + t * W, j + q, K - k0 - t * W, s[q][t]); \
-    } while (0)
-#define RANK_CASE(m)                     \
-    case m:                              \
-        if (r == 3 && NR >= 3) RANK_TILE(m, 3);     \
-        else if (r == 2) RANK_TILE(m, 2); \
-        else RANK_TILE(m, 1);            \
+#define RANK_CASE(m)                                                   \
+    case m:                                                            \
+        if (r == 3 && NR >= 3) rank_tile(m, NR, n, T, rd, L, ld, g);   \
+        else if (r == 2) rank_tile(m, 2, n, T, rd, L, ld, g);          \
+        else rank_tile(m, 1, n, T, rd, L, ld, g);                      \
         break;
-/* Add a vector of sums for k, k + 1, ..., of which `left` are wanted. */
-INLINE void add_run(const Sums *to, int64_t k, int64_t j, int64_t left, V s) {
-    double *p = to->acc + k * to->sk + j * to->sj;
-    if (left >= W && !to->places && to->sk == 1) store(p, load(p) + s);
-    else
-        for (int64_t i = 0; i < left && i < W; i++) *place_of(to, k + i, j) += s[i];
-}
-static void outer_along_inputs(int64_t K, int64_t J, const int32_t *A, const int32_t *D, const Sums *to,
-                               const double *L, int64_t ld, int64_t n, double *T) {
-    int64_t step = W * (NR >= 3 ? 3 : 2);
-    for (int64_t k0 = 0; k0 < K; k0 += step) {
-        int r = (int)((K - k0 < step ? K - k0 : step) + W - 1) / W;
-        turn_rows(K - k0 < step ? K - k0 : step, n, A + k0, L, ld, T, TURNED * W);
-        for (int64_t j = 0, m; j < J; j += m) {
-            m = portion(J - j, MR);
-            switch (m) {
-                RANK_CASE(1) RANK_CASE(2) RANK_CASE(3) RANK_CASE(4)
+static void rank_any(int64_t m, int64_t r, int64_t n, const double *T, const int32_t *rd, const double *L, int64_t ld,
+                     double *g) {
+    switch (m) {
+        RANK_CASE(1) RANK_CASE(2) RANK_CASE(3) RANK_CASE(4)
 #if MR > 4
-                RANK_CASE(5) RANK_CASE(6)
+        RANK_CASE(5) RANK_CASE(6)
 #endif
 #if MR > 6
-                RANK_CASE(7) RANK_CASE(8)
+        RANK_CASE(7) RANK_CASE(8)
 #endif
+    }
+}
+INLINE void fetch(const double *p, int64_t n) {
+    for (int64_t i = 0; i < n + 7; i += 8) __builtin_prefetch(p + i, 1);
+}
+INLINE void fetch_run(const Sums *to, int64_t k, int64_t j, int64_t n) {
+    if (to->rates) {
+        int64_t at = to->at + k + j * to->sj;
+        fetch(to->rates->p + at, n);
+        if (to->rates->s0) fetch(to->rates->s0 + at, n);
+        if (to->rates->s1) fetch(to->rates->s1 + at, n);
+    } else if (!to->places && to->sk == 1) fetch(to->acc + k + j * to->sj, n);
+}
+/* What to do with the sums g of the inputs k, k + 1, ..., n of them. */
+INLINE void add_run(const Sums *to, int64_t k, int64_t j, int64_t n, const double *g) {
+    int64_t i = 0;
+    if (to->places || to->sk != 1) {
+        for (; i < n; i++) *place_of(to, k + i, j) += g[i];
+        return;
+    }
+    double *p = to->acc + k + j * to->sj;
+    for (; i + W <= n; i += W) store(p + i, load(p + i) + load(g + i));
+    if (i < n) store_some(p + i, load_some(p + i, n - i) + load(g + i), n - i);
+}
+/* Sample by sample into T: the inputs k of n samples, side by side. */
+static void turn_panel(int64_t k0, int64_t k, int64_t r, const int32_t *A, const double *L, int64_t ld, int64_t n,
+                       const double *const *X, double *T) {
+    if (!X) {
+        turn_rows(k, n, A + k0, L, ld, T, r * W);
+        return;
+    }
+    for (int64_t i = 0; i < n; i++, T += r * W) {
+        const double *x = X[i] + A[k0];
+        int64_t o = 0;
+        for (; o + W <= k; o += W) store(T + o, load(x + o));
+        if (o < k) store(T + o, load_some(x + o, k - o));
+    }
+}
+/* X: the inputs of each sample, which A[0], A[0] + 1, ... are then numbers of; or NULL, and they are taken from rows of L. */
+static void outer_along_inputs(int64_t K, int64_t J, const int32_t *A, const int32_t *D, const Sums *to,
+                               const double *L, int64_t ld, int64_t n, const double *const *X, double *T) {
+    double g[MR * TURNED] __attribute__((aligned(64)));
+    int64_t vectors = (K + W - 1) / W, room = SCRATCH_MORE / ((n + W) * W), far = K * J > 4096;
+    if (room < NR) room = NR;
+    for (int64_t v0 = 0, v1; v0 < vectors; v0 = v1) { /* inputs that stay in the cache while all of D pass */
+        v1 = v0 + portion(vectors - v0, room);
+        double *panel = T;
+        for (int64_t v = v0, r; v < v1; v += r, panel += (n + W) * r * W) {
+            r = portion(v1 - v, NR);
+            turn_panel(v * W, K - v * W < r * W ? K - v * W : r * W, r, A, L, ld, n, X, panel);
+        }
+        for (int64_t j = 0, m; j < J; j += m) {
+            m = portion(J - j, MR);
+            panel = T;
+            for (int64_t v = v0, r; v < v1; v += r, panel += (n + W) * r * W) {
+                r = portion(v1 - v, NR);
+                int64_t k = v * W, width = K - k < r * W ? K - k : r * W;
+                for (int64_t q = 0; far && q < m; q++) fetch_run(to, k, j + q, width);
+                rank_any(m, r, n, panel, D + j, L, ld, g);
+                for (int64_t q = 0; q < m; q++)
+                    if (to->rates) update_run(to->rates, to->at + k + (j + q) * to->sj, width, g + q * TURNED);
+                    else add_run(to, k, j + q, width, g + q * TURNED);
             }
         }
     }
+}
+/* The outer product of instruction c as an update of the parameters: result r belongs to parameter r - 1. */
+static void outer_descend(const int32_t *c, const Rates *u, const double *L, int64_t ld, int64_t samples,
+                          const double *const *X, double *T) {
+    int64_t K = c[1], J = c[2];
+    Sums to = {NULL, 1, c[5], J, NULL, u, c[3] - 1};
+    outer_along_inputs(K, J, c + 6, c + 6 + K, &to, L, ld, samples, X, T);
 }
 /* A rough count of cycles of outer_along_inputs. */
 INLINE double turned_cost(int64_t K, int64_t J, int64_t n) {
@@ -221,17 +278,17 @@ static const int32_t *lanes_outer(const int32_t *c, const double *L, int64_t ld,
                                   double *acc, double *T) {
     int64_t K = c[1], J = c[2];
     const int32_t *A = c + 6, *D = A + K, *end = D + J;
-    Sums to = {acc, c[4], c[5], J, NULL};
+    Sums to = {acc, c[4], c[5], J, NULL, NULL, 0};
     if (c[3] < 0) to.places = end, end += K * J;
     else to.acc += c[3];
     double along_samples = (double)(K * J) * ((double)((samples + W - 1) / W) * 1.1 + 4.0);
     double k_turned = turned_cost(K, J, samples), j_turned = turned_cost(J, K, samples);
     if (to.places || (along_samples <= k_turned && along_samples <= j_turned))
         outer_along_samples(K, J, A, D, &to, L, ld, full, mask);
-    else if (k_turned <= j_turned) outer_along_inputs(K, J, A, D, &to, L, ld, samples, T);
+    else if (k_turned <= j_turned) outer_along_inputs(K, J, A, D, &to, L, ld, samples, NULL, T);
     else {
-        Sums turned = {to.acc, to.sj, to.sk, K, NULL};
-        outer_along_inputs(J, K, D, A, &turned, L, ld, samples, T);
+        Sums turned = {to.acc, to.sj, to.sk, K, NULL, NULL, 0};
+        outer_along_inputs(J, K, D, A, &turned, L, ld, samples, NULL, T);
     }
     return end;
 }

@@ -19,7 +19,7 @@ EXPORT void tape_free(Tape *t) {
     if (t->L)
         for (int i = 0; i < t->is.threads; i++) free_doubles(t->L[i]);
     free_doubles(t->acc), free_doubles(t->U);
-    free(t->L), free(t->uniform), free(t->lanes), free(t->flat);
+    free(t->samples), free(t->others), free(t->L), free(t->uniform), free(t->lanes), free(t->flat);
     free(t);
 }
 static void *copy_of(const void *p, size_t size) {
@@ -54,11 +54,49 @@ static int64_t find_tail(const Tape *t) {
     }
     return tail ? tail - t->flat : 0;
 }
+static int64_t outer_size(const int32_t *c) {
+    return 6 + (int64_t)c[1] + c[2] + (c[3] < 0 ? (int64_t)c[1] * c[2] : 0);
+}
+/* The outer products at the end of a tape of lanes, from `tail` on, that go straight into the parameters when the whole
+ * batch is one block; and what results are left. 0 where memory lacks. */
+static int find_descents(Tape *t, int64_t tail) {
+    int64_t R = t->is.n_results;
+    if (t->is.threads > 1 || t->is.n_uniform || tail == t->n_lanes || R > (int64_t)t->is.n_parameters + 1) return 1;
+    char *made = calloc(R + 1, 1);
+    t->samples = malloc(sizeof *t->samples * t->ld);
+    t->others = malloc(sizeof(int32_t) * 2 * R);
+    if (!made || !t->samples || !t->others) {
+        free(made);
+        return 0;
+    }
+    for (int64_t at = tail; at < t->n_lanes; at += outer_size(t->lanes + at)) {
+        const int32_t *c = t->lanes + at;
+        int64_t K = c[1], J = c[2];
+        if (c[3] < 1 || c[4] != 1 || (c[5] < K && J > 1) || K < 16 || K * J < 1024) tail = at + outer_size(c);
+    }
+    for (int64_t at = tail; at < t->n_lanes; at += outer_size(t->lanes + at)) {
+        const int32_t *c = t->lanes + at;
+        for (int64_t j = 0; j < c[2]; j++) memset(made + c[3] + j * c[5], 1, c[1]);
+    }
+    for (int64_t r = 1, end; r < R; r = end) {
+        for (end = r + 1; end < R && made[end] == made[r]; end++) {}
+        if (!made[r] && end - r > 2) t->others[2 * t->n_runs] = (int32_t)r, t->others[2 * t->n_runs++ + 1] = (int32_t)(end - r);
+    }
+    int32_t *single = t->others + 2 * t->n_runs;
+    for (int64_t r = 1, end; r < R; r = end) {
+        for (end = r + 1; end < R && made[end] == made[r]; end++) {}
+        for (int64_t i = r; !made[r] && end - r <= 2 && i < end; i++) single[t->n_singles++] = (int32_t)i;
+    }
+    free(made);
+    t->n_body = tail < t->n_lanes ? tail : 0;
+    return 1;
+}
 /* NULL where the tape is malformed (error 1) or memory lacks (error 2). */
 EXPORT Tape *tape_new(const Layout *layout, const int32_t *flat, int64_t n_flat, const int32_t *lanes, int64_t n_lanes,
                       const int32_t *uniform, const double *constants, int32_t *error) {
     *error = 1;
-    if (n_flat < 0 || n_lanes < 0 || !valid(layout, flat, n_flat, lanes, n_lanes, uniform)) return NULL;
+    int64_t tail;
+    if (n_flat < 0 || n_lanes < 0 || !valid(layout, flat, n_flat, lanes, n_lanes, uniform, &tail)) return NULL;
     *error = 2;
     Tape *t = calloc(1, sizeof(Tape));
     if (!t) return NULL;
@@ -79,7 +117,10 @@ EXPORT Tape *tape_new(const Layout *layout, const int32_t *flat, int64_t n_flat,
     t->acc = doubles(layout->n_results * T);
     t->L = calloc(T, sizeof(double *));
     int complete = t->flat && t->lanes && t->uniform && t->U && t->acc && t->L;
-    for (int i = 0; complete && i < T; i++) complete = (t->L[i] = doubles((layout->n_rows + SCRATCH) * t->ld)) != NULL;
+    for (int i = 0; complete && i < T; i++) {
+        int64_t rows = layout->n_rows * t->ld;
+        complete = (t->L[i] = doubles(rows + SCRATCH * t->ld + SCRATCH_MORE)) != NULL;
+    }
     if (!complete) {
         tape_free(t);
         return NULL;
@@ -87,6 +128,10 @@ EXPORT Tape *tape_new(const Layout *layout, const int32_t *flat, int64_t n_flat,
     if (layout->n_constants) memcpy(t->U + layout->n_parameters, constants, sizeof(double) * layout->n_constants);
     if (T > 1 && layout->n_rows) t->pool = pool_new(t);
     t->n_body = layout->n_rows ? 0 : find_tail(t);
+    if (layout->n_rows && !find_descents(t, tail)) {
+        tape_free(t);
+        return NULL;
+    }
     *error = 0;
     return t;
 }

@@ -18,5 +18,9 @@ typedef struct {
     int64_t n_flat, n_lanes, ld;
     double *U, *acc, **L; /* acc: a row a thread */
     struct Pool *pool;
-    int64_t n_body; /* of a flat tape: the words before the instructions that only write results */
+    int64_t n_body; /* of a flat tape: the words before the instructions that only write results; of lanes: before the
+                       outer products that can go straight into the parameters, or 0 */
+    int32_t *others;  /* lanes: the results that these do not make: n_runs pairs (first, count), then n_singles of them */
+    int64_t n_runs, n_singles;
+    const double **samples; /* room for where each sample of a block lies */
 } Tape;

@@ -89,6 +89,7 @@ static void measure(Trainer *r) {
     }
     r->largest_l2 = r->l2 ? most(r->l2, r->n_trained) : 0.0;
 }
+#include "fused.h"
 /* Update the parameters from the sums over n samples; 0 where a gradient or a new parameter is not finite, and then
  * nothing has changed. */
 static int take_step(Trainer *r, const double *sums, int64_t n) {
@@ -102,7 +103,9 @@ static int take_step(Trainer *r, const double *sums, int64_t n) {
     }
     if (bound < 1e100) {
         if (r->l2) memcpy(r->before, p, sizeof(double) * r->n_trained); /* the gradient is asked for later */
-        if (k->update_safely(o, r->n_trained, p, sums, r->l2, scale)) {
+        Rates u;
+        if (rates_of(&u, o, p, r->l2, scale)) {
+            k->update_run(&u, 0, r->n_trained, sums);
             r->largest = bound;
             return 1;
         }
@@ -157,6 +160,7 @@ EXPORT int32_t tape_train(Trainer *r, int64_t epochs, double seconds, double *lo
     double estimate = 1e-9 * (double)(t->n_flat + t->n_lanes) * (double)r->batch + 1e-7;
     int64_t between = estimate > 1e-4 ? 1 : (int64_t)(1e-4 / estimate); /* looking at the clock costs 30 ns */
     const Optimizer *o = &r->optimizer;
+    int fused = t->is.n_rows && t->n_body && t->is.n_results == r->n_trained + 1;
     int direct = r->batch == 1 && !t->is.n_rows && t->n_body && !r->l2 && o->kind == 0 && !o->s0 && o->weight_decay == 0;
     while (r->epoch < epochs) {
         if (r->position == 0) {
@@ -168,17 +172,18 @@ EXPORT int32_t tape_train(Trainer *r, int64_t epochs, double seconds, double *lo
         while (r->position < r->samples) {
             if (r->position && steps && steps % between == 0 && seconds_now() > end) return TIME_IS_UP;
             int64_t n = r->samples - r->position < r->batch ? r->samples - r->position : r->batch;
-            double fused;
-            if (direct && descend(r, r->order ? r->order[r->position] : r->position, &fused)) {
-                r->sums = t->U + t->is.results;
-                r->stale = 1;
-                r->last_batch = 1;
-                r->epoch_loss += fused;
-                r->position++;
+            double now;
+            r->stale = 0;
+            if (direct && descend(r, r->order ? r->order[r->position] : r->position, &now))
+                r->sums = t->U + t->is.results, r->stale = 1;
+            else if (fused && fused_step(r, n, &now)) r->sums = t->acc, r->stale = 1;
+            if (r->stale) {
+                r->last_batch = n;
+                r->epoch_loss += now * (double)n;
+                r->position += n;
                 steps++;
                 continue;
             }
-            r->stale = 0;
             Batch b = {r->X, r->row, r->order, r->position, n, 0, 0, NULL};
             const double *results = run(t, &b);
             double loss = results[0] / (double)n;
@@ -200,7 +205,8 @@ EXPORT int32_t tape_train(Trainer *r, int64_t epochs, double seconds, double *lo
 /* The gradient of the last step, penalty included; only where sums is not NULL. */
 EXPORT void tape_gradient(Trainer *r, double *g) {
     Tape *t = r->tape;
-    if (r->stale) t->kernels->flat(t->flat + t->n_body, t->n_flat - t->n_body, t->U);
+    if (r->stale && t->is.n_rows) fused_sums(r);
+    else if (r->stale) t->kernels->flat(t->flat + t->n_body, t->n_flat - t->n_body, t->U);
     r->stale = 0;
     for (int64_t i = 0; i < r->n_trained; i++)
         g[i] = r->sums[1 + i] / (double)r->last_batch + (r->l2 ? r->l2[i] * r->before[i] : 0.0);

@@ -40,6 +40,7 @@
 typedef double V __attribute__((vector_size(8 * W)));
 typedef int64_t M __attribute__((vector_size(8 * W)));
 typedef uint64_t Bits __attribute__((vector_size(8 * W)));
+#define TURNED (NR * W) /* inputs of a tile of an outer product */
 typedef double VU __attribute__((vector_size(8 * W), aligned(8), may_alias));
 #define INLINE static inline __attribute__((always_inline))
 #define LIKELY(x) __builtin_expect(!!(x), 1)
@@ -47,6 +48,28 @@ typedef double VU __attribute__((vector_size(8 * W), aligned(8), may_alias));
 INLINE V load(const double *p) { return (V) * (const VU *)p; }
 INLINE void store(double *p, V x) { *(VU *)p = (VU)x; }
 INLINE V splat(double x) { return x - (V){}; }
+/* The first n of a vector, 0 < n < W, the others being zeros; and these alone into memory. */
+INLINE V load_some(const double *p, int64_t n) {
+#if defined(__AVX512F__)
+    return (V)_mm512_maskz_loadu_pd((__mmask8)((1u << n) - 1), p);
+#elif defined(__AVX2__)
+    return (V)_mm256_maskload_pd(p, (__m256i)((M){0, 1, 2, 3} < n));
+#else
+    V x = {p[0]};
+    (void)n;
+    return x;
+#endif
+}
+INLINE void store_some(double *p, V x, int64_t n) {
+#if defined(__AVX512F__)
+    _mm512_mask_storeu_pd(p, (__mmask8)((1u << n) - 1), (__m512d)x);
+#elif defined(__AVX2__)
+    _mm256_maskstore_pd(p, (__m256i)((M){0, 1, 2, 3} < n), (__m256d)x);
+#else
+    p[0] = x[0];
+    (void)n;
+#endif
+}
 #if defined(__AVX512F__)
 INLINE V fma_(V a, V b, V c) { return (V)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c); }
 INLINE V select_(M m, V a, V b) {
@@ -69,6 +92,18 @@ INLINE V select_(M m, V a, V b) { return (V)((m & (M)a) | (~m & (M)b)); }
 INLINE int any(M m) { return (m[0] | m[1]) != 0; }
 INLINE V sqrt_(V a) { return (V){sqrt(a[0]), sqrt(a[1])}; }
 #endif
+/* a / b where neither is subnormal, infinite or 0: to an ulp. By Newton's steps where that is faster than to divide. */
+INLINE V quotient(V a, V b) {
+#if defined(__AVX512F__)
+    V r = (V)_mm512_rcp14_pd((__m512d)b);
+    r = fma_(r, fma_(-b, r, splat(1.0)), r);
+    r = fma_(r, fma_(-b, r, splat(1.0)), r);
+    V q = a * r;
+    return fma_(fma_(-q, b, a), r, q);
+#else
+    return a / b;
+#endif
+}
 INLINE double hsum(V a) {
 #if W == 8
     return ((a[0] + a[1]) + (a[2] + a[3])) + ((a[4] + a[5]) + (a[6] + a[7]));

@@ -1,0 +1,109 @@
+/* A step whose large gradients are never stored: where the whole batch is one block of lanes, the outer products come
+ * last, when all else is known to be finite, and each tile of them goes straight into the update of its parameters. */
+#pragma once
+
+/* What updates that cannot overflow need, or 0 where this optimiser's are not among them. Counts the step. */
+static int rates_of(Rates *u, Optimizer *o, double *p, const double *l2, double scale) {
+    if (o->kind > 2 || (o->kind > 0 && o->flag)) return 0;
+    int first = o->step++ == 0;
+    double t = (double)o->step;
+    *u = (Rates){p, o->s0, o->s1, l2, 1, o->flag, scale, o->lr, o->weight_decay, 0, 0, o->h0, o->h1, 1, o->h2, 1};
+    if (o->kind == 0) {
+        u->keep = first ? 0.0 : o->h0, u->take = first ? 1.0 : 1 - o->h1;
+        if (!o->s0 && !l2 && o->weight_decay == 0) u->kind = 0, u->rate = o->lr * scale;
+        return 1;
+    }
+    u->kind = 2;
+    u->rate = o->lr / (1 - pow(o->h0, t)), u->root = 1 / sqrt(1 - pow(o->h1, t));
+    if (o->kind == 2) u->shrink = 1 - o->lr * o->weight_decay, u->weight_decay = 0;
+    return 1;
+}
+/* The update of parameters number at[i] - 1 by the sums g[at[i]]. */
+static void update_list(const Kernels *k, const Rates *u, const int32_t *at, int64_t n, const double *g) {
+    enum { MOST = 32 };
+    double room[5][MOST];
+    double *all[4] = {u->p, u->s0, u->s1, (double *)u->l2};
+    Rates v = *u;
+    v.p = room[0], v.s0 = u->s0 ? room[1] : NULL, v.s1 = u->s1 ? room[2] : NULL, v.l2 = u->l2 ? room[3] : NULL;
+    for (int64_t m; n; n -= m, at += m) {
+        m = n < MOST ? n : MOST;
+        for (int64_t i = 0; i < m; i++) {
+            for (int a = 0; a < 4; a++)
+                if (all[a]) room[a][i] = all[a][at[i] - 1];
+            room[4][i] = g[at[i]];
+        }
+        k->update_run(&v, 0, m, room[4]);
+        for (int a = 0; a < 3; a++)
+            for (int64_t i = 0; all[a] && i < m; i++) all[a][at[i] - 1] = room[a][i];
+    }
+}
+static double most_of_rows(const Tape *t, const int32_t *rows, int64_t n, int64_t samples) {
+    double most = 0.0;
+    for (int64_t i = 0; i < n; i++) {
+        double x = t->kernels->max_magnitude(t->L[0] + rows[i] * t->ld, samples);
+        if (!(x <= most)) most = x;
+    }
+    return most;
+}
+/* One step on n samples of the epoch's order; 0 where it has to be done in the usual way, and then nothing has changed. */
+static int fused_step(Trainer *r, int64_t n, double *loss) {
+    Tape *t = r->tape;
+    const Kernels *k = t->kernels;
+    Optimizer *o = &r->optimizer;
+    double *acc = t->acc, *L = t->L[0], *scratch = L + t->is.n_rows * t->ld, g = 0.0;
+    const int32_t *tail = t->lanes + t->n_body, *end = t->lanes + t->n_lanes, *single = t->others + 2 * t->n_runs;
+    if (n > t->is.block || o->kind > 2 || (o->kind > 0 && o->flag)) return 0;
+    acc[0] = -0.0;
+    for (int64_t i = 0; i < t->n_runs; i++)
+        for (int64_t j = 0; j < t->others[2 * i + 1]; j++) acc[t->others[2 * i] + j] = -0.0;
+    for (int64_t i = 0; i < t->n_singles; i++) acc[single[i]] = -0.0;
+    k->flat(t->flat, t->n_flat, t->U);
+    k->turn_samples(t->is.n_inputs, n, r->X, r->row, r->order, r->position, L, t->ld);
+    k->lanes(t->lanes, t->n_body, t->U, L, t->ld, n, acc, scratch, NULL, 0);
+    *loss = acc[0] / (double)n;
+    if (!isfinite(*loss)) return 0;
+    for (int64_t i = 0; i < t->n_runs; i++) {
+        double x = k->max_magnitude(acc + t->others[2 * i], t->others[2 * i + 1]);
+        if (!(x <= g)) g = x;
+    }
+    for (int64_t i = 0; i < t->n_singles; i++)
+        if (!(fabs(acc[single[i]]) <= g)) g = fabs(acc[single[i]]);
+    g /= (double)n;
+    for (const int32_t *c = tail; c < end; c += outer_size(c)) {
+        double x = most_of_rows(t, c + 6, c[1], n) * most_of_rows(t, c + 6 + c[1], c[2], n);
+        if (!(x <= g)) g = x;
+    }
+    double bound = bound_after(r, g);
+    if (!(bound < 1e100)) {
+        measure(r);
+        bound = bound_after(r, g);
+    }
+    if (!(bound < 1e100)) return 0;
+    if (r->l2) memcpy(r->before, t->U, sizeof(double) * r->n_trained);
+    Rates u;
+    rates_of(&u, o, t->U, r->l2, 1.0 / (double)n);
+    for (int64_t i = 0; i < n; i++)
+        t->samples[i] = r->X + (r->order ? r->order[r->position + i] : r->position + i) * r->row;
+    for (int64_t i = 0; i < t->n_runs; i++) {
+        const int32_t *run = t->others + 2 * i;
+        k->update_run(&u, run[0] - 1, run[1], acc + run[0]);
+    }
+    update_list(k, &u, single, t->n_singles, acc);
+    for (const int32_t *c = tail; c < end; c += outer_size(c)) {
+        const int32_t *A = c + 6;
+        int of_inputs = A[0] + (int64_t)c[1] <= t->is.n_inputs;
+        for (int32_t i = 1; of_inputs && i < c[1]; i++) of_inputs = A[i] == A[0] + i;
+        k->outer_descend(c, &u, L, t->ld, n, of_inputs ? t->samples : NULL, scratch);
+    }
+    r->largest = bound;
+    return 1;
+}
+/* The sums that the last step did not store. */
+static void fused_sums(Trainer *r) {
+    Tape *t = r->tape;
+    const int32_t *tail = t->lanes + t->n_body, *end = t->lanes + t->n_lanes;
+    for (const int32_t *c = tail; c < end; c += outer_size(c))
+        for (int64_t j = 0; j < c[2]; j++)
+            for (int64_t i = 0; i < c[1]; i++) t->acc[c[3] + j * c[5] + i] = -0.0;
+    t->kernels->lanes(tail, end - tail, t->U, t->L[0], t->ld, r->last_batch, t->acc, t->L[0] + t->is.n_rows * t->ld, NULL, 0);
+}
