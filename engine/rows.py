@@ -7,10 +7,13 @@ X[3][2]. A leaf Value stands for its number.
 
 from __future__ import annotations
 
+import sys
 from array import array
 from contextlib import suppress
-from itertools import chain
+from itertools import chain, count
 from math import isfinite
+from struct import Struct
+from struct import error as StructError
 
 from .operands import real_number
 from .value import Value
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 _WIDE = 32  # columns
+_SOME, _MANY = 64, 500_000  # numbers that compiled code reads, where it is loaded; that it is loaded for
+_LISTS = {list, tuple}
 _PLAIN = {float, int, bool}
 
 
@@ -81,33 +86,69 @@ def read_rows(
     do not fit a float, and nan and infinities where they are refused.
     """
     found = rows if isinstance(rows, Rows) else _whole_array(rows)
+    all_finite: bool | None = None  # not known
     if found is None:
         listed = items(rows, name, "a list of rows, one a sample")
         if not listed:
             raise ValueError(f"{name} is empty: give at least one row")
-        table: list[Any] = [
-            row if type(row) in (list, tuple) else _row(row, f"{name}[{i}]") for i, row in enumerate(listed)
-        ]
+        table: list[Any] = listed
+        if not set(map(type, listed)) <= _LISTS:
+            table = [row if type(row) in _LISTS else _row(row, f"{name}[{i}]") for i, row in enumerate(listed)]
         expected = width if width is not None else len(table[0])
-        try:
-            if set(map(len, table)) == {expected} and all(map(is_real, set(map(type, chain.from_iterable(table))))):
-                numbers = array("d")
-                for row in table:  # twice as fast as array of a chain
-                    numbers.fromlist(row if type(row) is list else list(row))
-                found = Rows(numbers, expected, len(table))
-        except OverflowError:
-            pass
-        if found is None:
+        numbers = None
+        if set(map(len, table)) == {expected}:
+            numbers, all_finite = _numbers(table, expected)
+        if numbers is None:
             return _one_by_one(table, width, name, columns, finite)
+        found = Rows(numbers, expected, len(table))
     if found.width != width and (width is not None or not found.width):
         _refuse_width(found.width, width, 0, name, columns)
-    # An infinity or a nan anywhere makes a sum that is not finite; where large numbers alone do, none is found below.
-    if finite and not isfinite(sum(found.numbers)):
+    if finite and not (_all_finite(found.numbers) if all_finite is None else all_finite):
         for k, x in enumerate(found.numbers):
             if not isfinite(x):
                 i, j = divmod(k, found.width)
                 real(x, f"{name}[{i}][{j}]", f"row {i}, column {j}{_called(columns, j)}")
     return found
+
+
+def _numbers(table: list[Any], width: int) -> tuple[array[float] | None, bool]:
+    """The numbers of lists and tuples of this length, and whether all are finite; None where one of them is odd.
+
+    All passes are made in compiled code, of the library or of Python itself. The sum of the sums tells both of the kind
+    of the numbers and whether all are finite: an infinity or a nan anywhere makes a sum that is not (and where large
+    numbers alone do, none is found later).
+    """
+    n = len(table)
+    compiled = _compiled(n * width)
+    read: tuple[array[float], bool] | None = compiled and compiled.read_table(table, width)
+    if read is not None:
+        return read
+    try:
+        total = sum(map(sum, table))
+        plain = type(total) in (float, int)
+        if not plain and not all(map(is_real, set(map(type, chain.from_iterable(table))))):
+            return None, False
+        numbers = array("d", bytes(8 * n * width))
+        pack, view = Struct(f"{width}d").pack_into, memoryview(numbers).cast("B")
+        for start, row in zip(count(0, 8 * width), table):  # faster than array's own conversion
+            pack(view, start, *row)
+        return numbers, isfinite(total)
+    except (TypeError, OverflowError, StructError):
+        return None, False
+
+
+def _all_finite(numbers: Sequence[float]) -> bool:
+    compiled = _compiled(len(numbers))
+    found: bool | None = compiled and compiled.all_finite(numbers)
+    return isfinite(sum(numbers)) if found is None else found
+
+
+def _compiled(n: int) -> Any:
+    """The module that reads n numbers in compiled code, or None where it is not worth while."""
+    module = sys.modules.get("engine.lowering.native.objects") if n >= _SOME else None
+    if module is None and n >= _MANY:
+        from .lowering.native import objects as module
+    return module
 
 
 def _whole_array(x: Any) -> Rows | None:
@@ -116,6 +157,9 @@ def _whole_array(x: Any) -> Rows | None:
         return None
     if hasattr(x, "to_numpy"):
         x = x.to_numpy()
+    elif hasattr(x, "__array__") and "numpy" in sys.modules:
+        with suppress(RuntimeError, TypeError, ValueError):  # as of a tensor that is elsewhere, or being differentiated
+            x = sys.modules["numpy"].asarray(x)
     dtype = getattr(x, "dtype", None)
     if getattr(dtype, "kind", "") in ("b", "i", "u", "f") and getattr(x, "ndim", 0) == 2 and hasattr(x, "astype"):
         x = x.astype("d", order="C", copy=False)
@@ -125,7 +169,15 @@ def _whole_array(x: Any) -> Rows | None:
         return None
     if view.ndim != 2 or view.shape is None or 0 in view.shape or view.format != "d" or not view.c_contiguous:
         return None
-    return Rows(view.cast("B").cast("d"), view.shape[1], view.shape[0])
+    numbers = view.cast("B").cast("d")
+    return Rows(_copied(numbers) if view.readonly else numbers, view.shape[1], view.shape[0])
+
+
+def _copied(numbers: Any) -> array[float]:
+    """The same doubles: where a buffer may only be read, compiled code cannot ask where it lies."""
+    copy = array("d")
+    copy.frombytes(numbers.cast("B"))
+    return copy
 
 
 def _one_by_one(table: list[Any], width: int | None, name: str, columns: Sequence[str], finite: bool) -> Rows:

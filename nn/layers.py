@@ -12,6 +12,7 @@ everywhere.
 from __future__ import annotations
 
 from functools import cache
+from itertools import chain
 from random import Random
 
 from engine import Value, collector_paused, dot, logsumexp
@@ -163,7 +164,7 @@ class Layer(Module):
 
     def parameters(self) -> list[Value]:
         """The parameters of each neuron in turn."""
-        return [parameter for neuron in self.neurons for parameter in (*neuron.weights, neuron.bias)]
+        return list(chain.from_iterable([(*neuron.weights, neuron.bias) for neuron in self.neurons]))
 
     def regularised(self) -> list[Value]:
         """The weights of all neurons."""
@@ -268,7 +269,7 @@ class MLP(Module):
 
     def parameters(self) -> list[Value]:
         """The parameters of each layer in turn."""
-        return [parameter for layer in self.layers for parameter in layer.parameters()]
+        return list(chain.from_iterable([layer.parameters() for layer in self.layers]))
 
     def regularised(self) -> list[Value]:
         """The weights of all layers."""

@@ -5,6 +5,8 @@ The graph of one row is lowered once and kept with the model, so that a thousand
 
 from __future__ import annotations
 
+from operator import add, eq
+
 from engine import Value
 from engine.rows import read_rows
 
@@ -14,7 +16,6 @@ from .standardize import standardized
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from array import array
-    from collections.abc import Callable, Sequence
     from typing import Any
 
     from .layers import MLP
@@ -30,14 +31,9 @@ def probabilities(model: MLP, X: object) -> list[float] | list[list[float]]:
 
 def predictions(model: MLP, X: object) -> list[int] | list[float] | list[list[int]] | list[list[float]]:
     """MLP.predict."""
-    logits = _columns(model, X, "_logits")
-    if model.output == "softmax":
-        return [z.index(max(z)) for z in zip(*logits)]
-    if model.output == "linear":
-        columns: list[Any] = [column.tolist() for column in logits]
-    else:
-        low = -1 if model.output == "tanh" else 0
-        columns = [[1 if z >= 0 else low for z in column] for column in logits]
+    columns: list[Any] = [column.tolist() for column in _columns(model, X, "_decisions")]
+    if model.output != "linear":
+        columns = [list(map(int, column)) for column in columns]
     return columns[0] if len(columns) == 1 else list(map(list, zip(*columns)))
 
 
@@ -45,31 +41,48 @@ def accuracy(model: MLP, X: object, y: object) -> float:
     """MLP.accuracy."""
     if model.output == "linear":
         raise ValueError(f"{model!r} has a linear output, for which right and wrong mean nothing: look at the loss")
-    logits = list(zip(*_columns(model, X, "_logits")))
+    decisions = [column.tolist() for column in _columns(model, X, "_decisions")]
     kind = {"softmax": "class", "sigmoid": "probability"}.get(model.output, "real")
-    targets = read_targets(y, len(logits), model.sizes[-1], kind)
-    return sum(map(_right(model.output), logits, targets)) / len(logits)
+    n, outputs = len(decisions[0]), model.sizes[-1]
+    targets = read_targets(y, n, outputs, kind)
+    if model.output == "softmax":  # right where no class has a larger target than the one that was decided for
+        numbers = targets.numbers
+        found = map(numbers.__getitem__, map(add, range(0, n * outputs, outputs), map(int, decisions[0])))
+        return float(sum(map(eq, found, map(max, zip(*[iter(numbers)] * outputs))))) / n
+    low, half = (0.0, 0.5) if model.output == "sigmoid" else (-1.0, 0.0)
+    right = 0
+    for k, decided in enumerate(decisions):
+        right += sum(map(eq, decided, [1.0 if t >= half else low for t in targets.numbers[k::outputs]]))
+    return right / (n * outputs)
 
 
-def _right(output: str) -> Callable[[Sequence[float], Sequence[float]], float]:
-    if output == "softmax":
-        return lambda z, t: float(t[z.index(max(z))] == max(t))
-    half = 0.5 if output == "sigmoid" else 0.0
-    return lambda z, t: sum((z_k >= 0) == (t_k >= half) for z_k, t_k in zip(z, t)) / len(z)
+def _decisions(model: MLP, z: list[Value]) -> list[Value]:
+    """What MLP.predict says, as graphs of the logits: numbers that stand for the classes."""
+    if model.output == "linear":
+        return z
+    if model.output == "softmax":
+        best, index = z[0], Value(0.0)
+        for k, z_k in enumerate(z[1:], 1):  # the first of equals
+            larger = z_k.gt(best)
+            best, index = larger.where(z_k, best), larger.where(float(k), index)
+        return [index]
+    return [z_k.ge(0.0).where(1.0, -1.0 if model.output == "tanh" else 0.0) for z_k in z]
 
 
 def _columns(model: MLP, X: object, what: str) -> list[array[float]]:
-    """For each output of ``model._logits`` or ``model._outputs``, its numbers at all rows of X."""
+    """For each of the model's outputs, or of its decisions, the numbers at all rows of X."""
     rows = read_rows(X, model.nin)
     if model.mean is not None and model.scale is not None:
         rows = standardized(rows, model.mean, model.scale)
-    made_for = (model.parameters(), [layer.activation for layer in model.layers], model.output)
+    # Tuples of weights are compared by identity before anything in them is looked at.
+    made_for = model.output, [(n.activation, n.weights, n.bias) for layer in model.layers for n in layer.neurons]
     known = model._kernels.get(what)
     if known is None or known[0] != made_for:
         from engine import lower
 
         x = [Value(0.0, f"x{j}") for j in range(1, model.nin + 1)]
         z = model._logits(x)
-        model._kernels[what] = known = made_for, lower(z if what == "_logits" else model._outputs(z), inputs=x, wrt=[])
+        results = model._outputs(z) if what == "_outputs" else _decisions(model, z)
+        model._kernels[what] = known = made_for, lower(results, inputs=x, wrt=[])
     columns: list[array[float]] = known[1].columns(rows)
     return columns

@@ -91,6 +91,7 @@ class Kernel:
         self.backend, self.backend_reason = choose_backend(backend)
         self._single = single
         self._source: str | None = None
+        self._each_row: Any = None  # the generated function for reduce="none"
         self.native: Any = None
         if self.backend == "native":
             from . import native
@@ -144,8 +145,7 @@ class Kernel:
         elif self.native is not None:
             values, gradients = self.native.run(table.numbers, n, parameters, reduce)
         else:
-            tuples = list(zip(*[iter(table.numbers)] * len(labels), strict=True)) if labels else [()] * n
-            values, gradients = self._step(tuples, parameters.tolist(), reduce)
+            values, gradients = self._step(self._tuples(table), parameters.tolist(), reduce)
         return (values[0], gradients[0]) if self._single else (values, gradients)
 
     def _each(self, table: Rows, parameters: array[float]) -> tuple[list[list[float]], list[list[list[float]]]]:
@@ -168,13 +168,16 @@ class Kernel:
         if self.native is not None:
             numbers = self.native.rows(table.numbers, n, parameters)
             return [numbers[r * n : (r + 1) * n] for r in range(results)]
-        width, data = table.width, parameters.tolist()
-        columns = [array("d") for _ in range(results)]
-        for start in range(0, n * width, width) if width else [0] * n:
-            values, gradients = self._step([tuple(table.numbers[start : start + width])], data, "sum")
-            for column, x in zip(columns, [x for row in (values, *gradients) for x in row]):
-                column.append(x)
-        return columns
+        if self._each_row is None:
+            from .source import generate, load
+
+            self._each_row = load(generate(self.program, each=True))
+        listed = self._each_row(self._tuples(table), parameters.tolist())
+        return [array("d", column) for column in zip(*listed)]
+
+    def _tuples(self, table: Rows) -> list[tuple[float, ...]]:
+        width = table.width
+        return list(zip(*[iter(table.numbers)] * width)) if width else [()] * len(table)
 
     def trainer(
         self, rows: Rows, batch: int, l2: Sequence[float] | None = None, generator: Sequence[int] | None = None
@@ -188,6 +191,12 @@ class Kernel:
 
     def _parameters(self) -> array[float]:
         nodes = self.program.parameter_values
+        if self.native is not None:
+            from .native.objects import read_data
+
+            data = read_data(nodes)
+            if data is not None:
+                return data
         try:
             return array("d", [node.data for node in nodes])
         except TypeError:

@@ -10,7 +10,7 @@ from unicodedata import normalize
 from engine.ops import OPS
 
 _LOCALS = {"rows", "parameters", "reduce", "n", "times", "kernel", "scalar", "inf", "nan", "add_products", "s", "v",
-           "values"}  # fmt: skip
+           "values", "results"}  # fmt: skip
 
 
 class Names:

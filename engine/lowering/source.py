@@ -17,6 +17,7 @@ on its own; all it imports are the functions of the table of operations.
 from __future__ import annotations
 
 import re
+from itertools import chain
 from math import inf
 
 from engine.ops import OPS
@@ -28,10 +29,12 @@ from .simplify import COMPARISONS
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import Any
 
     Args = tuple[int, ...]
     Run = tuple[int, int, int, Args]  # start, stop, the common factor, the other factors
     Step = Callable[[Sequence[Sequence[float]], Sequence[float], str], tuple[list[float], list[list[float]]]]
+    EachRow = Callable[[Sequence[Sequence[float]], Sequence[float]], list[list[float]]]
 
 _WIDTH = 100
 _INLINE = 50  # characters of an expression that may stand inside another one
@@ -48,22 +51,25 @@ _KEPT = {"dot", "sum", "mean", "logsumexp", *_ACTIVATIONS}  # a learner looks fo
 _CONDITIONAL, _SUM, _PRODUCT, _SIGN, _ATOM = range(5)
 
 
-def generate(program: Program) -> str:
-    """The source of a module with one function, ``kernel(rows, parameters, reduce="mean")``."""
-    return _Generator(program).module()
+def generate(program: Program, each: bool = False) -> str:
+    """The source of a module with one function, ``kernel(rows, parameters, reduce="mean")``.
+
+    each   it is ``kernel(rows, parameters)`` instead, which gives for each row a list of outputs and then derivatives
+    """
+    return _Generator(program, each).module()
 
 
-def load(source: str) -> Step:
-    """The function ``kernel`` of generated source."""
-    names: dict[str, Step] = {}
+def load(source: str) -> Any:
+    """The function ``kernel`` of generated source: a Step, or an EachRow."""
+    names: dict[str, Any] = {}
     for function in source.split("\n\n\n"):  # one at a time: the syntax tree of a very long program is very large
         exec(compile(function, "<engine.lower>", "exec"), names)
     return names["kernel"]
 
 
 class _Generator:
-    def __init__(self, program: Program) -> None:
-        self.p = program
+    def __init__(self, program: Program, each: bool) -> None:
+        self.p, self.each = program, each
         self.position = {i: k for k, i in enumerate(program.parameters)}
         self.terms = _TERMS_OF_LARGE if sum(map(len, program.args)) > _SMALL else _TERMS
         self.uses = self._count_uses()
@@ -108,6 +114,8 @@ class _Generator:
         p = self.p
         runs: list[list[Run]] = []
         grouped: set[int] = set()
+        if self.each:
+            return [[] for _ in p.gradients], grouped
         for row in p.gradients:
             runs.append([])
             stop = 0
@@ -342,8 +350,22 @@ class _Generator:
 
     def module(self) -> str:
         """The whole text."""
-        p = self.p
         self.write_statements()
+        body = self.body_for_each_row() if self.each else self.body_of_sums()
+        return "\n".join([*self.header(), *(_indented(statement) for statement in body)]) + "\n"
+
+    def body_for_each_row(self) -> list[str]:
+        """The statements of the function that gives the results of each row."""
+        p = self.p
+        items = [self.expression(i) for i in chain(p.outputs, *p.gradients)]
+        body = [*self.unpacking(), *self.parts("before", self.prologue), "results = []"]
+        row = [*self.parts("row", self.loop), _wrapped("results.append(", f"[{', '.join(items)}]") + ")"]
+        inputs = _wrapped_names("for ", [self.named(i) for i in p.inputs], " in rows:")
+        return [*body, inputs, *(_indented(statement) for statement in row), "return results"]
+
+    def body_of_sums(self) -> list[str]:
+        """The statements of the function that adds up the results over the rows."""
+        p = self.p
         # -0.0 is what adds nothing to any number; 0.0 would turn an output of -0.0 into 0.0.
         outputs = [self.total(i, "-0.0") for i in p.outputs]
         gradients = [self.totals(row, runs) for row, runs in zip(p.gradients, self.runs, strict=True)]
@@ -361,7 +383,7 @@ class _Generator:
             *(_wrapped(f"{name} = ", f"[{', '.join(items)}]") for name, items in zip(result, gradients, strict=True)),
             f"return values, [{', '.join(result)}]",
         ]
-        return "\n".join([*self.header(), *(_indented(statement) for statement in body)]) + "\n"
+        return body
 
     def unpacking(self) -> list[str]:
         """Statements that give names to the parameters that are used by name."""
@@ -396,8 +418,14 @@ class _Generator:
             lines += ["def add_products(sums, factor, values):", "    for j, value in enumerate(values):",
                       "        sums[j] += factor*value", "", ""]  # fmt: skip
         lines += self.functions_before
-        lines += ['def kernel(rows, parameters, reduce="mean"):',
-                  '    """(values, gradients): their means over the rows, or their sums."""']  # fmt: skip
+        if self.each:
+            lines += [
+                "def kernel(rows, parameters):",
+                '    """The outputs and then their derivatives, for each row."""',
+            ]
+        else:
+            lines += ['def kernel(rows, parameters, reduce="mean"):',
+                      '    """(values, gradients): their means over the rows, or their sums."""']  # fmt: skip
         if isinstance(self.names, Slots):
             lines.append(f"    v = [0.0] * {self.names.count}")
         return lines

@@ -9,6 +9,8 @@ from fractions import Fraction
 
 import pytest
 
+from engine import Value
+from engine import rows as engine_rows
 from engine.rows import read_rows
 
 
@@ -25,6 +27,57 @@ def test_containers():
         rows = list(read_rows(X))
         assert rows == expected
         assert {type(x) for row in rows for x in row} == {float}
+
+
+def test_arrays_are_not_copied():
+    """Contiguous doubles are looked at where they lie; those that may only be read are copied in one piece."""
+    numpy = pytest.importorskip("numpy")
+    X = numpy.arange(12.0).reshape(4, 3)
+    rows = read_rows(X)
+    X[2, 1] = 50.0
+    assert rows[2] == [6.0, 50.0, 8.0]
+    X.flags.writeable = False
+    rows = read_rows(X)
+    assert isinstance(rows.numbers, array)
+    assert list(rows) == X.tolist()
+
+
+def test_tensors():
+    """PyTorch's tensors of any number format, also those that are differentiated."""
+    torch = pytest.importorskip("torch")
+    expected = [[1.0, 2.0], [3.0, 4.5]]
+    for dtype in (torch.float64, torch.float32, torch.bfloat16):
+        assert list(read_rows(torch.tensor(expected, dtype=dtype))) == expected
+    assert list(read_rows(torch.tensor(expected, requires_grad=True))) == expected
+    assert list(read_rows(torch.tensor([[1, 2], [3, 4]]))) == [[1.0, 2.0], [3.0, 4.0]]
+    with pytest.raises(ValueError, match=r"X\[1\]\[0\] \(row 1, column 0\) is nan"):
+        read_rows(torch.tensor([[1.0, 2.0], [math.nan, 1.0]]))
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_many_rows(monkeypatch, compiled):
+    """Rows read in compiled code and without it: the same floats, and the same words for what is wrong."""
+    if compiled:
+        pytest.importorskip("engine.lowering.native.objects")
+    else:
+        monkeypatch.setattr(engine_rows, "_compiled", lambda n: None)
+    table = [[i / 3, i, i % 2 == 0] if i % 3 else (i / 7, -i, True) for i in range(300)]
+    rows = read_rows(table)
+    assert list(rows) == [[float(x) for x in row] for row in table]
+    assert {type(x) for row in rows for x in row} == {float}
+    for odd, message in (
+        (math.inf, "is inf"),
+        ("3", r"is '3' \(str\)"),
+        (10**400, "too large"),
+        (Value(2.0) * 3, "mul"),
+    ):
+        table[250] = [1.0, odd, 2.0]
+        with pytest.raises((TypeError, ValueError), match=rf"X\[250\]\[1\] \(row 250, column 1\) .*{message}"):
+            read_rows(table)
+    table[250] = [1.0, Value(2.5), Fraction(1, 2)]  # a leaf stands for its number
+    assert read_rows(table)[250] == [1.0, 2.5, 0.5]
+    table[250] = [1.7e308] * 3  # large, but finite
+    assert read_rows(table)[250] == [1.7e308] * 3
 
 
 def test_data_frames():

@@ -10,6 +10,7 @@ from engine.lowering.program import Program
 
 from .lanes import Lanes
 from .library import choose_instruction_set, choose_threads, loaded_library
+from .objects import address_of
 from .plan import Plan
 from .tape import Layout, Tape, address
 from .tapes import flat_tape
@@ -91,12 +92,13 @@ class NativeKernel:
         self, rows: Sequence[float], n: int, parameters: Sequence[float], results: array[float], sums: bool
     ) -> None:
         program, width = self.program, len(self.program.inputs)
-        numbers, data = doubles(rows), doubles(parameters)
-        if len(numbers) < width * n or len(data) != len(program.parameters) or n < 1:
+        data = doubles(parameters)
+        if len(rows) < width * n or len(data) != len(program.parameters) or n < 1:
             raise ValueError(
-                f"native: {len(numbers)} numbers and {len(data)} parameters do not fit {n} rows of {width} inputs and "
+                f"native: {len(rows)} numbers and {len(data)} parameters do not fit {n} rows of {width} inputs and "
                 f"{len(program.parameters)} parameters"
             )
+        numbers, keeper = address_of(rows) or address_of(doubles(rows)) or (0, None)
         work = float(n) * len(program.op)
         threads = self.threads or choose_threads(work)
         with self._lock:
@@ -105,7 +107,8 @@ class NativeKernel:
                 self._tapes[sums, threads] = tape = self.tape(work, sums)
             ctypes.memmove(tape.parameters, address(data), 8 * len(data))
             run = self.library.c.tape_run if sums else self.library.c.tape_rows
-            run(tape.pointer, address(numbers), width, n, address(results))
+            run(tape.pointer, numbers, width, n, address(results))
+        del keeper  # of the numbers, until here
 
 
 def doubles(numbers: Sequence[float]) -> array[float]:

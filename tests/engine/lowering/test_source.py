@@ -342,3 +342,37 @@ def test_infinite_and_undefined_numbers_stand_in_the_text() -> None:
         for y in (dot([a, number, b], [a, b, a]), a * number + b, engine.maximum(a, number)):
             assert bits(lower(y, [a], [b], backend="source")([[2.0]])) == bits((y.data, grad(y, [b])))
             assert bits(lower(y, [a], [], backend="source")([[2.0]])) == bits((y.data, []))
+
+
+def test_each_row_comes_from_one_call_of_the_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    """reduce="none" runs the generated function once for all rows, and gives the bits that each row gives alone."""
+    w = [Value(0.3 * k - 1, f"w{k}") for k in range(80)]
+    x, bias = [Value(0.0, "x"), Value(0.0, "results")], Value(0.25, "rows")
+    hidden = [dot(w[k : k + 2], x, bias).tanh() for k in range(0, 10, 2)]
+    long = dot(w[:70], hidden * 14, bias)  # whose derivatives are a run of products
+    outputs = [long.sigmoid(), hidden[0] * 2.0, bias * 1.0, x[1]]
+    kernel = lower(outputs, x, [*w, bias, x[0]], backend="source")
+    rows = [[0.1 * i - 1.0, 0.3 * (i % 5)] for i in range(20)]
+    values, gradients = kernel(rows, reduce="none")
+    for i, row in enumerate(rows):
+        one = kernel([row])
+        assert bits([column[i] for column in values]) == bits(one[0])
+        assert bits([column[i] for column in gradients]) == bits(one[1])
+    calls = []
+    each_row = kernel._each_row
+    monkeypatch.setattr(kernel, "_each_row", lambda *args: (calls.append(1), each_row(*args))[1])
+    kernel(rows, reduce="none")
+    assert len(calls) == 1
+
+
+def test_each_row_of_a_long_chain() -> None:
+    """reduce="none" where the program is written as several functions."""
+    x, w = Value(0.5), Value(0.9)
+    y = x
+    for _ in range(12_000):
+        y = (y + w).tanh()
+    kernel = lower([y * (w * w), x], [x], [w], backend="source")
+    values, gradients = kernel([[0.5], [0.7], [0.5]], reduce="none")
+    one = kernel([[0.5]])
+    assert (values[0][0], gradients[0][0]) == (values[0][2], gradients[0][2]) == (one[0][0], one[1][0])
+    assert values[1] == [0.5, 0.7, 0.5]

@@ -18,4 +18,5 @@
 #include "checks.h"
 #include "threads.h"
 #include "run.h"
+#include "objects.h"
 #include "training.h"

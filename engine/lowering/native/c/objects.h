@@ -1,0 +1,64 @@
+/* Numbers read out of Python's lists, tuples, floats and Values, in the time it takes to look at each.
+ *
+ * The library is built without Python's headers, for any version. objects.py finds by experiment where the fields lie, and
+ * uses none of this where an experiment fails. Called with the interpreter's lock held. */
+#pragma once
+typedef struct {
+    const void *list, *tuple, *real, *integer, *truth; /* the types */
+    int64_t type, size, list_items, tuple_items, number;  /* where in an object, in bytes */
+    double (*as_double)(void *);  /* PyFloat_AsDouble; may set an error, and then returns -1.0 */
+    void *(*error)(void);         /* PyErr_Occurred */
+} Objects;
+
+enum { FINITE, NOT_ALL_FINITE, NOT_READ };
+
+static inline void *field(const void *object, int64_t offset) { return *(void **)((const char *)object + offset); }
+static inline int64_t is_not_finite(double x) {
+    uint64_t bits;
+    memcpy(&bits, &x, 8);
+    return (bits & 0x7ff0000000000000u) == 0x7ff0000000000000u;
+}
+/* n objects as doubles; the slot says where in an object its number is, -1 that it is the number itself. */
+static inline int read_numbers(const Objects *o, void *const *items, int64_t n, const void *kind, int64_t slot, double *out) {
+    int64_t odd = 0;
+    for (int64_t i = 0; i < n; i++) {
+        void *x = items[i];
+        if (slot >= 0) {
+            if (field(x, o->type) != kind) return NOT_READ;
+            x = field(x, slot);
+            if (!x) return NOT_READ;
+        }
+        const void *type = field(x, o->type);
+        if (type == o->real) memcpy(out + i, (char *)x + o->number, 8);
+        else if (type == o->integer || type == o->truth) {
+            out[i] = o->as_double(x);
+            if (out[i] == -1.0 && o->error()) return NOT_READ;
+        } else return NOT_READ;
+        odd |= is_not_finite(out[i]);
+    }
+    return odd ? NOT_ALL_FINITE : FINITE;
+}
+/* Rows, each a list or a tuple of so many numbers; `table` is a list. */
+EXPORT int32_t read_rows(const Objects *o, const void *table, int64_t n, int64_t width, double *out) {
+    void **rows = field(table, o->list_items);
+    int result = FINITE;
+    for (int64_t i = 0; i < n; i++) {
+        const void *type = field(rows[i], o->type);
+        if (type != o->list && type != o->tuple) return NOT_READ;
+        if ((int64_t)field(rows[i], o->size) != width) return NOT_READ;
+        void **items = type == o->list ? field(rows[i], o->list_items) : (void **)((char *)rows[i] + o->tuple_items);
+        int found = read_numbers(o, items, width, NULL, -1, out + i * width);
+        if (found == NOT_READ) return NOT_READ;
+        result |= found;
+    }
+    return result;
+}
+/* The numbers in a slot of each object of a list; all must be of one type. */
+EXPORT int32_t read_slots(const Objects *o, const void *list, int64_t n, const void *kind, int64_t slot, double *out) {
+    return read_numbers(o, field(list, o->list_items), n, kind, slot, out);
+}
+EXPORT int32_t all_finite(const double *x, int64_t n) {
+    int64_t odd = 0;
+    for (int64_t i = 0; i < n; i++) odd |= is_not_finite(x[i]);
+    return !odd;
+}

@@ -1,0 +1,143 @@
+"""Numbers out of Python's lists and Values, read in compiled code; and where a buffer's doubles lie.
+
+The C file objects.h reads the fields of lists, tuples and floats by itself. The library is built for any Python, so
+where the fields lie is not compiled in: it is as in every CPython with a global lock, and looked at here before it is
+used. Where it is otherwise the functions return None, and their callers go another way.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from array import array
+
+from engine.value import Value
+
+from .library import LIBRARY, loaded_library
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+FINITE, NOT_ALL_FINITE, NOT_READ = range(3)  # what reading gives, as in objects.h
+_TYPE, _SIZE, _LIST_ITEMS, _TUPLE_ITEMS, _NUMBER = 8, 16, 24, 24, 16  # where in an object, in bytes
+
+
+class _Layout(ctypes.Structure):
+    _fields_ = [
+        *((name, ctypes.c_void_p) for name in ("list", "tuple", "real", "integer", "truth")),
+        *((name, ctypes.c_int64) for name in ("type", "size", "list_items", "tuple_items", "number")),
+        *((name, ctypes.c_void_p) for name in ("as_double", "error")),
+    ]
+
+
+class _Reader:
+    """The functions of objects.h, and what they need to know of Python's objects. Raises OSError where it is not so."""
+
+    def __init__(self) -> None:
+        loaded_library()  # which refuses a library that does not fit
+        if not _as_expected():
+            raise OSError("Python's objects are laid out in another way")
+        self.c = c = ctypes.PyDLL(LIBRARY)  # which keeps the interpreter's lock
+        pointer, int64 = ctypes.c_void_p, ctypes.c_int64
+        for name, arguments in (
+            ("read_rows", (pointer, pointer, int64, int64, pointer)),
+            ("read_slots", (pointer, pointer, int64, pointer, int64, pointer)),
+            ("all_finite", (pointer, int64)),
+        ):
+            function = getattr(c, name)
+            function.restype, function.argtypes = ctypes.c_int32, arguments
+        self.layout = _Layout(
+            id(list), id(tuple), id(float), id(int), id(bool), _TYPE, _SIZE, _LIST_ITEMS, _TUPLE_ITEMS, _NUMBER,
+            ctypes.cast(ctypes.pythonapi.PyFloat_AsDouble, pointer).value,
+            ctypes.cast(ctypes.pythonapi.PyErr_Occurred, pointer).value,
+        )  # fmt: skip
+        self.at = ctypes.addressof(self.layout)
+        self.data_slot = _slot_of_data()
+
+
+def _as_expected() -> bool:
+    if sys.implementation.name != "cpython" or object.__basicsize__ != 16 or ctypes.sizeof(ctypes.c_void_p) != 8:
+        return False
+    number, items, pair = float("-2.5"), [float("1e300"), 1, True], (float("7"), 3)
+    if (
+        any(_word(x, _TYPE) != id(type(x)) for x in (number, items, pair, 1, True, Value(1.0)))
+        or any(_word(x, _SIZE) != len(x) for x in (items, pair))
+        or ctypes.c_double.from_address(id(number) + _NUMBER).value != number
+        or [_word(pair, _TUPLE_ITEMS + 8 * k) for k in range(2)] != [*map(id, pair)]
+    ):
+        return False
+    first = _word(items, _LIST_ITEMS)
+    return first > 1 << 16 and first % 8 == 0 and list((ctypes.c_uint64 * 3).from_address(first)) == [*map(id, items)]
+
+
+def _slot_of_data() -> int:
+    """Where in a Value the pointer to its data lies."""
+    node = Value(float("2.25"))
+    places = [k for k in range(16, Value.__basicsize__, 8) if _word(node, k) == id(node.data)]
+    if len(places) != 1:
+        raise OSError("Values are laid out in another way")
+    return places[0]
+
+
+def _word(x: object, offset: int) -> int:
+    return ctypes.c_uint64.from_address(id(x) + offset).value
+
+
+_found: _Reader | OSError | None = None
+
+
+def _reader() -> _Reader | None:
+    global _found
+    if _found is None:
+        try:
+            _found = _Reader()
+        except (OSError, AttributeError) as error:
+            _found = OSError(str(error))
+    return _found if isinstance(_found, _Reader) else None
+
+
+def read_table(rows: list[Any], width: int) -> tuple[array[float], bool] | None:
+    """The numbers of lists and tuples of floats, ints and bools, and whether all are finite; None for anything else."""
+    reader = _reader()
+    if reader is None:
+        return None
+    numbers = array("d", [0.0]) * (len(rows) * width)
+    try:
+        result = reader.c.read_rows(reader.at, id(rows), len(rows), width, numbers.buffer_info()[0])
+    except OverflowError:
+        return None
+    return None if result == NOT_READ else (numbers, result == FINITE)
+
+
+def read_data(nodes: list[Value]) -> array[float] | None:
+    """The data of Values; None where one of them holds no number, or is of a class of its own."""
+    reader = _reader()
+    if reader is None:
+        return None
+    numbers = array("d", [0.0]) * len(nodes)
+    at = numbers.buffer_info()[0]
+    try:
+        result = reader.c.read_slots(reader.at, id(nodes), len(nodes), id(Value), reader.data_slot, at)
+    except OverflowError:
+        return None
+    return None if result == NOT_READ else numbers
+
+
+def all_finite(numbers: Sequence[float]) -> bool | None:
+    """Whether all of these doubles are finite; None where they are no buffer that can be looked at."""
+    reader, place = _reader(), address_of(numbers)
+    return None if reader is None or place is None else bool(reader.c.all_finite(place[0], len(numbers)))
+
+
+def address_of(numbers: Sequence[float]) -> tuple[int, object] | None:
+    """Where the doubles of an array or a memoryview lie, and what keeps them there; None for a read-only one."""
+    if isinstance(numbers, array) and numbers.typecode == "d":
+        return numbers.buffer_info()[0], numbers
+    if isinstance(numbers, memoryview) and numbers.format == "d" and numbers.contiguous and not numbers.readonly:
+        if not numbers.nbytes:
+            return None
+        first = ctypes.c_char.from_buffer(numbers.cast("B"))
+        return ctypes.addressof(first), first
+    return None
