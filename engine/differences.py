@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     Sample = tuple[float, float, float, float]  # step up, f there, step down, f there
 
 _EPSILON = 2.0**-52
+_TINY = 2.0**-1070  # a few of the smallest steps between numbers, which rounding cannot go below
 _WINDOW = 4  # steps over which a kink or a jump must stay what it is
 _ORDERS = 4  # powers of h² that are extrapolated away
 
@@ -48,7 +49,7 @@ def first_steps(x: float) -> list[float]:
 def all_steps(x: float) -> list[list[float]]:
     """Steps from a quarter of the scale of x downwards; and where x is tiny, from a quarter of x itself."""
     scale = max(1.0, abs(x))
-    families = [[scale * 2.0**-k for k in range(2, 36, 2)]]
+    families = [[scale * 2.0**-k for k in range(2, 48, 2)]]
     if 0 < abs(x) < 2.0**-10:
         families.append([abs(x) * 2.0**-k for k in range(2, 26, 2)])
     return families
@@ -72,15 +73,25 @@ def slope(here: float, families: Sequence[Sequence[Sample]], noise: float) -> Sl
         kind, at = _kind(kept, here, noise)
         up, above, down, below = kept[at]
         found = Slope(value, uncertainty, (here - below) / down, (above - here) / up, kind)
-        if kind != "smooth":
-            best = found
-            break
         diverging = _diverges(kept, noise)
-        if uncertainty < best.uncertainty or best.kind == "not finite":
+        if best.kind == "not finite" or _closer(found, best):
             best = found
     if best.kind == "smooth" and diverging:
         best.kind = "not finite"
     return best
+
+
+def _closer(found: Slope, best: Slope) -> bool:
+    """Whether smaller steps tell more than larger ones, to which what lies beside the point looks like part of it.
+
+    What was taken for a kink or a jump is none where smaller steps see a slope, and know it well.
+    """
+    if found.kind != "smooth":
+        return best.kind == "smooth"
+    if best.kind != "smooth":
+        return found.uncertainty <= max(1e-4 * abs(best.right - best.left), 1e-6 * abs(found.value))
+    apart = abs(found.value - best.value) > 2 * (found.uncertainty + best.uncertainty)
+    return apart or found.uncertainty < best.uncertainty
 
 
 def is_quiet(samples: Sequence[Sample], here: float, noise: float) -> bool:
@@ -107,14 +118,16 @@ def _extrapolated(samples: Sequence[Sample], here: float, noise: float) -> tuple
     rows: list[tuple[float, float, float, float]] = []  # best number, how far it may be off, difference, its rounding
     for up, f, down, g in samples:
         h = (up + down) / 2
-        rounding = (noise + _EPSILON * max(abs(f - here), abs(g - here))) / h
+        rounding = (noise + _EPSILON * max(abs(f - here), abs(g - here)) + _TINY) / h
         row = [(f - g) / (up + down)]
         steps.append(h)
         best = row[0], inf
         for k in range(1, min(len(steps), _ORDERS + 1)):
             gain = (steps[-1 - k] / h) ** 2 - 1
             row.append(row[-1] + (row[-1] - above[k - 1]) / gain)
-            off = max(abs(row[k] - row[k - 1]), abs(row[k] - above[k - 1])) + rounding
+            off = max(abs(row[k] - row[k - 1]), abs(row[k] - above[k - 1]))
+            # What has not begun to settle may be further off than it moved last.
+            off = (off if off <= abs(row[k]) / 4 else 10 * off) + rounding
             if off < best[1]:
                 best = row[k], off
         rows.append((*best, row[0], rounding))

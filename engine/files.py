@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import contextmanager, suppress
+from errno import EDQUOT, EIO, ENOSPC
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import BinaryIO
 
 _LONGEST = 40  # characters of the file's name in that of its temporary file, so that no name becomes too long
 
@@ -36,13 +38,9 @@ def write_whole(path: str | os.PathLike[str], content: str | bytes) -> None:
     temporary = os.path.join(folder, f"{_prefix(name)}{os.getpid()}-{os.urandom(4).hex()}.tmp")
     with _signals_wait():
         try:
-            # The mode of a new file is what the process's umask leaves of 0o666; to read the umask one must set it.
-            with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o666), "wb") as file:
-                if mode is not None and hasattr(os, "fchmod"):
-                    os.fchmod(file.fileno(), stat.S_IMODE(mode))
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
+            if not _written_nameless(folder, temporary, data, mode):
+                with open(os.open(temporary, _NEW, 0o666), "wb") as file:
+                    _fill(file, data, mode)
             os.replace(temporary, target)
         except BaseException:
             with suppress(FileNotFoundError):
@@ -50,7 +48,35 @@ def write_whole(path: str | os.PathLike[str], content: str | bytes) -> None:
             raise
 
 
-_BINARY = getattr(os, "O_BINARY", 0)  # Windows' own
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)  # the last is Windows' own
+
+
+def _fill(file: BinaryIO, data: bytes, mode: int | None) -> None:
+    # The mode of a new file is what the process's umask leaves of 0o666; to read the umask one must set it.
+    if mode is not None and hasattr(os, "fchmod"):
+        os.fchmod(file.fileno(), stat.S_IMODE(mode))
+    file.write(data)
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _written_nameless(folder: str, temporary: str, data: bytes, mode: int | None) -> bool:
+    """Write a file that gets its temporary name only when it is whole; False where the system has no such files.
+
+    The end of the process at any moment, by a signal to another thread or by SIGKILL, then leaves nothing behind.
+    """
+    try:
+        with open(os.open(folder or ".", os.O_WRONLY | os.O_TMPFILE, 0o666), "wb") as file:
+            _fill(file, data, mode)
+            # With a folder given, Python asks for the link to be followed.
+            os.link(f"/proc/self/fd/{file.fileno()}", temporary, src_dir_fd=file.fileno(), follow_symlinks=True)
+    except (AttributeError, NotImplementedError):
+        return False
+    except OSError as error:
+        if error.errno in (ENOSPC, EDQUOT, EIO):
+            raise
+        return False
+    return True
 
 
 def _mode(path: str) -> int | None:

@@ -842,7 +842,7 @@ class Operations:
         node._a = self
         node._b = None
         try:
-            node._da = s / ((1.0 + s) * (1.0 + s))
+            node._da = s / (1.0 + s * (2.0 + s))
         except RAISED:
             node._da = by_ieee(SIGMOID.rules[0], ("a", "y"), a, y)
         return node
@@ -1479,7 +1479,7 @@ class Operations:
         except RAISED:
             s = scalar["exp"](-_abs(a))
         try:
-            y = s / ((1.0 + s) * (1.0 + s))
+            y = s / (1.0 + s * (2.0 + s))
         except RAISED:
             y = scalar["sigmoid_slope"](a)
         node = new(Value)
@@ -2298,7 +2298,7 @@ def _bce_with_logits(a: float, b: float) -> float:
 def _sigmoid_slope(a: float) -> float:
     try:
         s = _exp(-_abs(a))
-        return s / ((1.0 + s) * (1.0 + s))
+        return s / (1.0 + s * (2.0 + s))
     except RAISED:
         return by_ieee(SIGMOID_SLOPE.forward, ("a",), a)
 

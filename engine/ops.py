@@ -232,7 +232,7 @@ _ROWS = [
        textbook=("sigmoid(a) - b", "-a")),
     # Derivatives that keep their digits, for the rules above; in a list of their own, because they differentiate to
     # each other: exp(-|a|) is what is left of a sigmoid where it has run into 0 or 1.
-    Op("sigmoid_slope", "σ′", "a", "exp(-abs(a)) / ((1 + exp(-abs(a))) * (1 + exp(-abs(a))))", ("-y * tanh(0.5 * a)",),
+    Op("sigmoid_slope", "σ′", "a", "exp(-abs(a)) / (1 + exp(-abs(a)) * (2 + exp(-abs(a))))", ("-y * tanh(0.5 * a)",),
        ((_ANY,),), "the derivative of sigmoid, with all digits", helper=True),
     Op("tanh_slope", "tanh′", "a", "1 - tanh(a) * tanh(a) if abs(a) < 0.5 else 1 / (cosh(a) * cosh(a))",
        ("-2 * y * tanh(a)",), ((_ANY,),), "the derivative of tanh, with all digits", helper=True),

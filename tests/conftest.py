@@ -9,6 +9,16 @@ import threading
 
 import pytest
 
+try:
+    from hypothesis import settings
+except ImportError:  # the tests that need it are skipped
+    pass
+else:
+    settings.register_profile("untimed", deadline=None)  # a test never measures time
+    settings.load_profile("untimed")
+
+_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
 
 def pytest_addoption(parser):
     parser.addoption("--long", action="store_true", help="run the long tests as well")
@@ -25,6 +35,23 @@ def pytest_collection_modifyitems(config, items):
             item.add_marker(pytest.mark.skip(reason="a long test: run with --long"))
         if "deep" in item.keywords and sys.platform == "emscripten":
             item.add_marker(pytest.mark.skip(reason="the stack of WebAssembly is too small"))
+
+
+@pytest.fixture
+def raising():
+    """Makes a signal handler that raises, at any moment but inside a tracer, whose lock it would leave shut."""
+
+    def handler_of(exception):
+        def handler(number, frame):
+            while frame is not None and not frame.f_code.co_filename.startswith(_ROOT):
+                if f"{os.sep}coverage{os.sep}" in frame.f_code.co_filename:
+                    return
+                frame = frame.f_back
+            raise exception
+
+        return handler
+
+    return handler_of
 
 
 @pytest.fixture(autouse=sys.platform == "emscripten")

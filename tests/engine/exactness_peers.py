@@ -27,6 +27,9 @@ def _torch_functions() -> dict[str, Callable[..., Any]]:
         "elu": lambda a, b: torch.where(a > 0, a, b * torch.expm1(a)), "silu": F.silu, "gelu": F.gelu,
         "logsumexp": stacked(lambda v: torch.logsumexp(v, 0)), "sum": stacked(lambda v: v.sum(0)),
         "mean": stacked(lambda v: v.mean(0)),
+        "amax": stacked(lambda v: v.amax(0)), "amin": stacked(lambda v: v.amin(0)),
+        "where": lambda a, b, c: torch.where(a != 0, b, c), "clip": torch.clamp,
+        "dot": lambda w, v, x, u, b: w * x + v * u + b,
         "bce_with_logits": lambda a, b: F.binary_cross_entropy_with_logits(a, b, reduction="none"),
         "mod": torch.remainder,
     }  # fmt: skip
@@ -70,8 +73,9 @@ def _jax_functions() -> dict[str, Callable[..., Any]]:
         "erf": erf, "erfc": erfc, "sigmoid": nn.sigmoid, "logsigmoid": nn.log_sigmoid, "softplus": nn.softplus,
         "relu": nn.relu, "leaky_relu": nn.leaky_relu, "elu": nn.elu, "silu": nn.silu,
         "gelu": lambda a: nn.gelu(a, approximate=False), "logsumexp": stacked(logsumexp), "sum": stacked(jnp.sum),
-        "mean": stacked(jnp.mean), "where": lambda a, b, c: jnp.where(a != 0, b, c), "dot": None, "softmax": None,
-        "max": stacked(jnp.max), "min": stacked(jnp.min), "clip": jnp.clip,
+        "mean": stacked(jnp.mean), "where": lambda a, b, c: jnp.where(a != 0, b, c),
+        "amax": stacked(jnp.max), "amin": stacked(jnp.min), "clip": jnp.clip,
+        "dot": lambda w, v, x, u, b: w * x + v * u + b,
     }  # fmt: skip
 
 

@@ -4,7 +4,8 @@ Each is written over a namespace ``m`` of functions, so that the same one runs h
 what a checker should find. A gradient is made wrong by a term that is 0 but is differentiated, or by a part that counts
 in the number and is hidden from differentiation (``m.stop``).
 
-    python tests/engine/gradient_corpus.py        how many each checker judges rightly
+    python tests/engine/gradient_corpus.py        how many each checker judges rightly; and, for every operation over
+                                                  its domain: false alarms, and how many errors are noticed
 """
 
 from __future__ import annotations
@@ -198,6 +199,51 @@ def check_jax(case: Case) -> bool:
     return True
 
 
+def called(name: str) -> Callable[..., Any]:
+    """An operation of the table as a function of Values, n-ary ones too."""
+    import engine
+    from engine.operations import FUNCTIONS
+
+    if name == "dot":
+        return lambda w, v, x, u: engine.dot([w, v], [x, u])
+    if name == "where":  # which jumps where the condition becomes 0
+        return lambda c, a, b: engine.where(c.data > 0.05, a, b) + 0 * c
+    return FUNCTIONS[name] if engine.OPS[name].arity else lambda *values: FUNCTIONS[name](list(values))
+
+
+def drawn(name: str, count: int, seed: int = 0) -> list[list[float]]:
+    """Points of the operation's domain."""
+    from engine import OPS
+
+    chance, boxes = random.Random(f"{name} {seed}"), OPS[name].domains
+    return [[chance.uniform(*interval) for interval in chance.choice(boxes)] for _ in range(count)]
+
+
+def noticed(name: str, relative: float, count: int, seed: int = 0) -> list[bool]:
+    """Whether a gradient of the operation with that relative error is called wrong, at points where it is not 0."""
+    from engine import Value, grad, gradcheck
+
+    m, function, found = of_engine(), called(name), []
+    for xs in drawn(name, count, seed):
+        leaves = [Value(x) for x in xs]
+        if any(grad(function(*leaves), leaves)):
+            report = gradcheck(lambda *v: off(m, function(*v), relative), xs, raise_exception=False)
+            found.append(any(d.status == "wrong" for d in report.failures))
+    return found
+
+
+def _over_all_operations(points: int) -> None:
+    from engine import OPS, gradcheck
+
+    names = [name for name, op in OPS.items() if op.domains]
+    checks = [gradcheck(called(name), xs, order=2, raise_exception=False).passed
+              for name in names for xs in drawn(name, points)]  # fmt: skip
+    print(f"every operation over its domain, orders 1 and 2: {checks.count(False)} false alarms in {len(checks)}")
+    for relative in (1e-2, 1e-3, 1e-6):
+        found = [seen for name in names for seen in noticed(name, relative, points)]
+        print(f"wrong by {relative:g}: noticed in {sum(found)} of {len(found)}")
+
+
 def main() -> int:
     from importlib.util import find_spec
 
@@ -217,6 +263,7 @@ def main() -> int:
     for case, status in zip(CASES, mine):
         if status != case.status:
             print(f"    {case.name}: {status}, should be {case.status}")
+    _over_all_operations(40)
     return int(named < len(CASES))
 
 

@@ -11,10 +11,20 @@ import pytest
 
 import engine
 from engine import OPS, GradcheckError, Value, gradcheck
-from engine.operations import FUNCTIONS
 
 sys.path.insert(0, str(Path(__file__).parent))
-from gradient_corpus import CASES, check_engine, check_jax, check_torch, of_engine, off, wanted
+from gradient_corpus import (
+    CASES,
+    called,
+    check_engine,
+    check_jax,
+    check_torch,
+    drawn,
+    noticed,
+    of_engine,
+    off,
+    wanted,
+)  # fmt: skip
 
 
 def test_the_report_prints_both_gradients_side_by_side():
@@ -134,22 +144,55 @@ def test_no_peer_judges_better(peer, check):
     assert sum(wanted(case, check(case)) for case in CASES) < len(CASES)
 
 
-def _called(name):
-    if name == "dot":
-        return lambda w, v, x, u: engine.dot([w, v], [x, u])
-    function = FUNCTIONS[name]
-    return function if OPS[name].arity else lambda *values: function(values)
+CHECKED = [name for name, op in OPS.items() if op.domains]
 
 
-@pytest.mark.parametrize("name", [name for name in OPS if name != "where" and OPS[name].domains])
+@pytest.mark.parametrize("name", CHECKED)
 def test_no_false_alarm_on_any_operation(name):
     """Every operation passes at orders 1 and 2, all over its domain."""
-    chance = random.Random(name)
-    for box in OPS[name].domains:
-        for _ in range(12):
-            xs = [chance.uniform(*interval) for interval in box]
-            report = gradcheck(_called(name), xs, order=2, raise_exception=False)
-            assert report.passed, f"{xs}\n{report}"
+    for xs in drawn(name, 15 * len(OPS[name].domains)):
+        report = gradcheck(called(name), xs, order=2, raise_exception=False)
+        assert report.passed, f"{xs}\n{report}"
+
+
+@pytest.mark.parametrize("name", CHECKED)
+def test_a_gradient_a_little_wrong_is_noticed_in_any_operation(name):
+    """Wrong by 1 %, by 1e-3 and by 1e-6, relative: each is called wrong, wherever the derivative is not 0."""
+    for relative in (1e-2, 1e-3, 1e-6):
+        assert all(noticed(name, relative, 4))
+
+
+@pytest.mark.parametrize(
+    ("name", "xs"),
+    [
+        ("hypot", [3.2e-13, 5.9e-13]), ("hypot", [-2.9e-16, -7.9e-3]), ("abs", [4.7e-298]), ("floor", [-1.4e-18]),
+        ("maximum", [8.2e-34, -2.6e-33]), ("cbrt", [5.6e-243]), ("cbrt", [-1.5e-16]), ("reciprocal", [-2.6e-42]),
+        ("reciprocal", [1e-29]), ("log", [2.2e-19]), ("div", [-9.1e-14, -5.2e-16]), ("div", [1e29, 1e-29]),
+        ("leaky_relu", [4.6e-162, 0.5]), ("atanh", [-0.99999]), ("sin", [-9.7e9]), ("exp", [133.0]), ("pow", [1e29, 2]),
+        ("logsumexp", [-2.5e-9, -0.18, -734.7, -3.0]),
+    ],
+)  # fmt: skip
+def test_no_false_alarm_at_any_scale(name, xs):
+    """Arguments, values and derivatives of the size 1e-298 or 1e58; kinks and poles that lie a tiny step away."""
+    report = gradcheck(called(name), xs, raise_exception=False)
+    assert report.passed, report
+
+
+def test_a_kink_at_a_tiny_number_is_still_a_kink():
+    """A kink or a jump exactly at the point is named, however small the number, and under another number too."""
+    for x in (1e-13, 1e-100):
+        assert gradcheck(lambda v, x=x: abs(v - x), [x], raise_exception=False).failures[0].status == "kink"
+        jump = gradcheck(lambda v, x=x: engine.where(v > x, v + 1, v), [x], raise_exception=False)
+        assert jump.failures[0].status == "jump"
+    assert gradcheck(lambda v: 1 + abs(v - 1e-13), [1e-13], raise_exception=False).failures[0].status == "kink"
+
+
+def test_dropout_is_random_whatever_is_drawn():
+    """A function that is right half of the time is called random, not by luck."""
+    chance = random.Random(5)
+    for _ in range(60):
+        report = gradcheck(lambda a, b: a * float(chance.random() > 0.5) + b, [1.0, 2.0], raise_exception=False)
+        assert {d.status for d in report.derivatives} == {"random"}
 
 
 def test_uncertainty_is_what_the_difference_may_be_off():

@@ -27,17 +27,14 @@ def test_the_collector_is_left_as_it_was(before):
         (gc.enable if was else gc.disable)()
 
 
-def test_a_signal_leaves_the_collector_as_it_was():
+def test_a_signal_leaves_the_collector_as_it_was(raising):
     """A signal handler that raises at any moment of entering, staying and leaving never leaves the collector off."""
     import signal
 
     class Alarm(Exception):
         pass
 
-    def ring(*_):
-        raise Alarm
-
-    before = signal.signal(signal.SIGALRM, ring)
+    before = signal.signal(signal.SIGALRM, raising(Alarm))
     interrupted = 0
     try:
         for k in range(3000):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import stat
@@ -127,7 +128,8 @@ def test_a_later_write_clears_what_a_killed_one_left(tmp_path):
 def test_a_process_told_to_end_finishes_the_file_first(number, tmp_path):
     """The signal arrives while the file is being written: the file is whole, and there is no temporary file."""
     code = (
-        "import os, sys, time; from engine.files import write_whole; real = os.fsync\n"
+        "import os, signal, sys, time; from engine.files import write_whole; real = os.fsync\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)  # which a process in the background ignores\n"
         "def slow(fd): print('now', flush=True); time.sleep(0.3); real(fd)\n"
         "os.fsync = slow; write_whole(sys.argv[1], 'whole' * 1000); time.sleep(60)\n"
     )
@@ -142,6 +144,47 @@ def test_a_process_told_to_end_finishes_the_file_first(number, tmp_path):
     process.stdout.close()
     assert path.read_text() == "whole" * 1000
     assert os.listdir(tmp_path) == ["a"]
+
+
+@posix
+@pytest.mark.skipif(not hasattr(os, "O_TMPFILE"), reason="needs files without a name")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_process_ended_while_another_thread_writes_leaves_the_old_file_alone(number, tmp_path):
+    """The signal ends the process in the middle of writing: the old file is whole, and no temporary file is left."""
+    code = (
+        "import os, sys, threading, time; from engine.files import write_whole\n"
+        "def slow(fd): print('now', flush=True); time.sleep(60)\n"
+        "os.fsync = slow; threading.Thread(target=write_whole, args=(sys.argv[1], 'new')).start(); time.sleep(60)\n"
+    )
+    path = tmp_path / "a"
+    path.write_text("old")
+    with subprocess.Popen(
+        [sys.executable, "-c", code, path], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        env={"PYTHONPATH": ":".join(sys.path)},
+    ) as process:  # fmt: skip
+        assert process.stdout.readline() == b"now\n"
+        process.send_signal(number)
+        assert process.wait(20) == -number
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["a"]
+
+
+@posix
+def test_a_file_system_without_nameless_files_is_written_all_the_same(tmp_path, monkeypatch):
+    """Where the system refuses a file without a name, the file has a temporary one; a full disk stays an error."""
+    (tmp_path / "a").write_text("old")
+    (tmp_path / "a").chmod(0o640)
+    real = os.link
+    monkeypatch.setattr(os, "link", lambda *a, **k: (_ for _ in ()).throw(OSError(errno.EOPNOTSUPP, "no")))
+    write_whole(tmp_path / "a", "new")
+    assert (tmp_path / "a").read_text() == "new"
+    assert stat.S_IMODE(os.stat(tmp_path / "a").st_mode) == 0o640
+    monkeypatch.setattr(os, "link", real)
+    monkeypatch.setattr(os, "fsync", lambda fd: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))
+    with pytest.raises(OSError, match="full"):
+        write_whole(tmp_path / "a", "newer")
+    assert os.listdir(tmp_path) == ["a"]
+    assert (tmp_path / "a").read_text() == "new"
 
 
 def test_readers_see_the_old_file_or_the_new_one(tmp_path):

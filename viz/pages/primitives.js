@@ -17,26 +17,22 @@ function op_erf(a) {
   const x = Math.abs(a);
   if (!(x > 0)) return a;
   if (x < 1.5) {
-    let term = a;
-    let sum = a;
-    for (let n = 1; Math.abs(term) > 1e-18 * Math.abs(sum); n++) {
-      term *= (2 * a * a) / (2 * n + 1);
-      sum += term;
-    }
-    return 1.1283791670955126 * Math.exp(-a * a) * sum;
+    const terms = [a];
+    for (let n = 1; Math.abs(terms[0]) > 1e-18 * x; n++) terms.unshift((terms[0] * 2 * a * a) / (2 * n + 1));
+    return 1.1283791670955126 * Math.exp(-a * a) * op_sum(terms); // the small ones first
   }
-  if (x > 6) return Math.sign(a);
-  let tail = x;
-  for (let n = 90; n > 0; n--) tail = x + n / 2 / tail;
-  return Math.sign(a) * (1 - (0.5641895835477563 * Math.exp(-x * x)) / tail);
+  return x > 6 ? Math.sign(a) : Math.sign(a) * (1 - erfc_tail(x));
 }
 
-// 1 - erf(a), which keeps its digits where erf has run into 1: the same continued fraction.
+// 1 - erf(a), which keeps its digits where erf nears 1.
 function op_erfc(a) {
-  if (!(a >= 1)) return a < -6 ? 2 : 1 - op_erf(a);
-  if (a > 28) return 0;
+  if (!(a >= 0.5)) return a < -6 ? 2 : 1 - op_erf(a);
+  return a > 28 ? 0 : erfc_tail(a);
+}
+
+function erfc_tail(a) {
   let tail = a;
-  for (let n = a < 2 ? 200 : 90; n > 0; n--) tail = a + n / 2 / tail;
+  for (let n = 12 + Math.ceil(280 / (a * a)); n > 0; n--) tail = a + n / 2 / tail;
   return (0.5641895835477563 * Math.exp(-a * a)) / tail;
 }
 

@@ -7,9 +7,9 @@
 INLINE void sigmoid_pair(V a, V *y, V *slope) {
     V e = exp_of_minus_abs(a), r = 1.0 / (e + 1.0), s = e * r;
     *y = select_(a >= 0.0, r, s);
-    *slope = s * r;
+    *slope = s * (1.0 - s); /* s * r would have the rounding of r twice */
 }
-/* m = exp(2|a|) - 1: tanh is m / (m + 2), and its slope 4 (m + 1) / (m + 2)^2, in which nothing cancels. */
+/* m = exp(2|a|) - 1: tanh is m / (m + 2), 1 less that is 2 / (m + 2), in which nothing cancels. */
 INLINE void tanh_pair(V a, V *y, V *slope) {
     V x = abs_(a);
     if (any(~(x <= 300.0))) {
@@ -20,7 +20,8 @@ INLINE void tanh_pair(V a, V *y, V *slope) {
     m = fma_(m, s, s - 1.0);
     V r = 1.0 / (m + 2.0), magnitude = select_(x < 1e-290, x, m * r);
     *y = (V)((M)magnitude | ((M)a & INT64_MIN));
-    *slope = 4.0 * ((m + 1.0) * r) * r;
+    V left = r + r; /* 1 - |tanh|, with all digits */
+    *slope = left * (2.0 - left);
 }
 static const int32_t *lanes_pair(const int32_t *c, double *L, int64_t ld, int64_t nv) {
     int32_t kind = c[1], count = c[2];
