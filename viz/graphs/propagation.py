@@ -2,6 +2,7 @@
 
 The upper row propagates forwards, a⁰ → z¹ → a¹ → … → ŷ → J; the row below takes the derivatives back, from dJ/dJ = 1 to
 da⁰, and leaves dW and db at each layer. Dashed arrows carry what the forward pass has cached for the backward pass.
+Where these rows would be wider than can be read on a laptop, they are columns, and the figure goes on downwards.
 Every number is read from the graph after ``backward()``: nothing is computed a second time.
 """
 
@@ -18,6 +19,7 @@ from viz.colors import FREE, FUNCTION, INK, INNER, INPUT, KINDS, OUTPUT
 from viz.text import exact, markup, number, tooltip
 
 from .dot import digraph
+from .order import WIDE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -128,14 +130,18 @@ def _grads(nodes: Sequence[Value]) -> Matrix:
 def _figure(model: MLP, run: _Run) -> Digraph:
     last = len(run.layers)
     names = [f"a{_superscript(k)}" for k in range(last)] + ["ŷ"]
+    tall = _width(run) > WIDE
+    there, back = (
+        ("Left, downwards", "Right, upwards") if tall else ("Upper row, left to right", "Lower row, right to left")
+    )
     graph = digraph(
         f"Forward and backward propagation through {model!r}",
-        f"Upper row, left to right: the inputs a⁰ pass through {last} layers to the prediction ŷ and the loss J = "
-        f"{number(run.loss)}. Lower row, right to left: the derivatives of J, down to dW and db of each layer. Dashed "
-        "arrows carry values that the forward pass has cached.",
-        rankdir="LR", ranksep="0.3", nodesep="0.35",
+        f"{there}: the inputs a⁰ pass through {last} layers to the prediction ŷ and the loss J = {number(run.loss)}. "
+        f"{back}: the derivatives of J, down to dW and db of each layer. Dashed arrows carry values that the forward "
+        "pass has cached.",
+        rankdir="TB" if tall else "LR", ranksep="0.3", nodesep="0.5" if tall else "0.35",
     )  # fmt: skip
-    graph.attr("node", fontsize="10", margin="0.06,0.05")
+    graph.attr("node", fontsize="10", margin="0.12,0.05")
     graph.attr("edge", penwidth="1.3", arrowsize="0.7")
     columns: list[list[str]] = []
 
@@ -178,6 +184,17 @@ def _figure(model: MLP, run: _Run) -> Digraph:
     _connect(graph, columns, names)
     graph.attr(label=_legend(), labelloc="b")
     return graph
+
+
+def _width(run: _Run) -> float:
+    """Of the figure in rows, in points, about."""
+
+    def layer(weights: Matrix) -> float:
+        columns = len(weights[0])
+        written = max(len(weights), columns) <= WRITTEN_OUT
+        return max(170.0, 50.0 * (columns + 2 if written else 3.5) + 30) + 113
+
+    return 330 + sum(layer(layer_.weights) for layer_ in run.layers)
 
 
 def _connect(graph: Digraph, columns: list[list[str]], names: Sequence[str]) -> None:

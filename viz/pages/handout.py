@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 LIMIT = 80  # values; more do not fit a few sheets
 WIDE = 700.0  # points; a wider picture comes last, on a page of its own, printed across
+WIDEST = 1050.0  # points; on such a page type of a wider one would be printed too small to be read
 
 
 class Handout(Page):
@@ -233,6 +234,7 @@ def _picture(output: Value, answers: bool) -> str:
     """The graph, with its gradients in the key alone; nothing where there is no Graphviz."""
     from viz.graphs.layout import RenderError
     from viz.graphs.render import svg
+    from viz.graphs.showing import READABLE
 
     shown = copy.deepcopy(output)
     for node in toposort(shown):
@@ -241,11 +243,29 @@ def _picture(output: Value, answers: bool) -> str:
     if answers:
         shown.backward()
     try:
-        drawn = svg(shown, inherit_color=True, legend=False, prefix="graph-", detail="full")
+        for detail in ("full", "neuron"):
+            drawn = svg(shown, inherit_color=True, legend=False, prefix="graph-", detail=detail)
+            found = re.search(r'viewBox="\S+ \S+ ([\d.]+)', drawn)
+            width = float(found[1]) if found else 0.0
+            if width <= WIDEST:
+                break
     except RenderError:
         return ""
     if not answers:
-        drawn = drawn.replace(">–<", "> <")  # a place to write
-    width = re.search(r'viewBox="\S+ \S+ ([\d.]+)', drawn)
-    wide = " wide" if width and float(width[1]) > WIDE else ""
-    return f'<div class="picture{wide}">{drawn}</div>'
+        drawn = _without_derivatives(drawn)
+    drawn = drawn.replace("max-width:100%;height:auto", f"--readable:{width * READABLE:.0f}pt", 1)
+    return f'<div class="picture{" wide" if width > WIDE else ""}">{drawn}</div>'
+
+
+def _without_derivatives(drawn: str) -> str:
+    """The picture with a place to write for each gradient, and nothing on its edges, tooltips included."""
+    from xml.etree import ElementTree as ET
+
+    root = ET.fromstring(drawn.replace(">–<", "> <"))
+    for group in root.iter():
+        if group.get("class", "").split()[:1] == ["edge"]:
+            for element in list(group.iter()):
+                for inner in list(element):
+                    if inner.tag.rpartition("}")[2] in ("text", "title", "desc"):
+                        element.remove(inner)
+    return ET.tostring(root, encoding="unicode")

@@ -9,6 +9,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reading import faults, shown
 
 from engine import gradcheck
 from nn import MLP, binary_cross_entropy
@@ -247,3 +248,18 @@ def test_standardized_inputs_are_said_to_be():
     graph = draw_propagation(model, [5.0, -6.0], 1.0)
     assert "x standardized" in graph.source
     assert quantities(graph)["a⁰"] == [[2.0], [-2.0]]
+
+
+@pytest.mark.parametrize("sizes", [(2, 2, 1), (2, 3, 3, 1), (2, 4, 4, 4, 1), (3, 8, 6, 2, 1), (2, 4, 4, 4, 4, 4, 2)])
+def test_the_figure_can_be_read_on_a_laptop(browser, sizes):
+    """However many layers: no type under 10 pixels, nothing cut off, no text on another. The lecture's own network has
+    its two rows, a deeper one goes downwards, so that it gets no wider."""
+    model = MLP(sizes[0], list(sizes[1:]), seed=0)
+    drawn = draw_propagation(model, [0.5] * sizes[0], [1.0] * sizes[-1])
+    page = shown(browser, svg(drawn), 1280)
+    assert faults(page, 10) == []
+    picture = page.locator("svg").bounding_box()
+    page.context.close()
+    assert (picture["height"] > picture["width"]) == (len(sizes) > 3)
+    assert ("rankdir=TB" in drawn.source) == (len(sizes) > 3)
+    assert ("Left, downwards" in drawn.source) == (len(sizes) > 3)

@@ -7,6 +7,7 @@ import re
 from html.parser import HTMLParser
 
 import pytest
+from reading import faults, shown
 
 from engine import Value, grad, toposort
 from nn import MLP, binary_cross_entropy
@@ -99,11 +100,15 @@ def test_the_sheet_gives_nothing_away(make):
     sheet, key = handout(output), handout(output, answers=True)
     assert sheet.html.count('class="blank"') == key.html.count('class="answer"') > 8
     given = {number(node.data) for node in toposort(output)}
-    visible = re.sub(r'<g[^>]*class="[^"]*local.*?</g>', "", sheet.html, flags=re.DOTALL)
+    visible = sheet.html
     for node in toposort(output):
         text = number(node.grad)
         if text not in given and text not in ("0.1000", "0.5000"):
             assert f">{text}<" not in visible, text
+    edges = re.findall(r'<g id="graph-[er][^"]*" class="edge[^>]*>(.*?)</g>', visible, flags=re.DOTALL)
+    assert len(edges) > 4
+    assert not re.search(r"<(text|title|desc)|derivative", "".join(edges))
+    assert re.search(r'<g id="graph-[er][^"]*" class="edge[^>]*>.{0,400}<text', key.html, flags=re.DOTALL)
 
 
 def test_the_gradients_of_the_graph_stay_as_they_were():
@@ -162,6 +167,30 @@ def test_it_prints(browser, tmp_path):
         assert page.pdf()[:5] == b"%PDF-"
     page.close()
     assert said == []
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("make", [example, network])
+def test_the_sheet_can_be_read(browser, tmp_path, make, width):
+    """On a telephone as on a laptop the type of the picture has 10 pixels; whatever is wider scrolls by itself, in the
+    page's own width, and no number of a table is out of sight."""
+    page = browser.new_page(viewport={"width": width, "height": 800})
+    page.goto(handout(make(), tmp_path / "page.html", answers=True).path.as_uri())
+    assert faults(page, 9.9) == []
+    hidden = "[...document.querySelectorAll('.scroll')].filter((e) => e.scrollWidth > e.clientWidth + 1).length"
+    assert page.evaluate(hidden) == 0
+    page.close()
+
+
+def test_a_picture_is_printed_as_large_as_can_be_read(browser, tmp_path):
+    """A network is drawn by its neurons where all its values would be printed too small for a sheet."""
+    small, large = handout(example()), handout(network())
+    assert 'class="picture"' in small.html
+    assert "one box for each neuron" in large.html
+    for made in (small, large):
+        page = shown(browser, made.html[made.html.index("<svg") :].partition("</svg>")[0] + "</svg>", 1047)  # A4 across
+        assert faults(page, 10) == []
+        page.context.close()
 
 
 def test_mathml_of_what_latex_writes():
