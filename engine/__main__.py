@@ -10,17 +10,26 @@ from .lowering.kernel import choose_backend
 
 def main() -> int:
     """Print the backend, the instruction set and the compiler."""
+    try:
+        print("\n".join(_lines()), flush=True)
+    except OSError as error:  # a full disk, a reader that went away
+        print(f"python -m engine: the output cannot be written: {error.strerror or error}", file=sys.stderr)
+        # Python would try once more at its end.
+        sys.stdout = None  # type: ignore[assignment]
+        return 1
+    return 0
+
+
+def _lines() -> list[str]:
     backend, reason = choose_backend("auto")
-    print(f"backend: {backend} ({reason})")
+    lines = [f"backend: {backend} ({reason})"]
     if backend == "native":
         from .lowering import native
 
         sets = native.instruction_sets()
-        print(f"instructions: {', '.join(sets)} (best first; ENGINE_INSTRUCTION_SET chooses another)")
-        print(f"compiled by: {native.compiler()}")
-        print(f"library: {native.LIBRARY}")
-    print(f"machine: {platform.machine()} {platform.system()}, Python {platform.python_version()}")
-    return 0
+        lines += [f"instructions: {', '.join(sets)} (best first; ENGINE_INSTRUCTION_SET chooses another)",
+                  f"compiled by: {native.compiler()}", f"library: {native.LIBRARY}"]  # fmt: skip
+    return [*lines, f"machine: {platform.machine()} {platform.system()}, Python {platform.python_version()}"]
 
 
 if __name__ == "__main__":

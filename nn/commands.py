@@ -242,7 +242,7 @@ def _writing(path: str) -> Iterator[None]:
 
 def _print_whole(text: str) -> None:
     """Write a long text in pieces: where Python does not buffer, one whose reader went away halfway raises nothing."""
-    for start in range(0, len(text), 8192):
+    for start in range(0, len(text) if sys.stdout else 0, 8192):  # None where the output was closed from the start
         sys.stdout.write(text[start : start + 8192])
 
 
