@@ -15,7 +15,7 @@ def main() -> int:
     except OSError as error:  # a full disk, a reader that went away
         print(f"python -m engine: the output cannot be written: {error.strerror or error}", file=sys.stderr)
         # Python would try once more at its end.
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         return 1
     return 0
 
