@@ -81,6 +81,23 @@ class Algebra(Generic[T]):
         return self.number(result) if type(result) is float else result
 
 
+class Joint(Generic[T]):
+    """Nodes that pass on together, when the last of them has had its turn: the neurons of a layer (lowering/trace.py).
+
+    They must have the same operands, or operands that are leaves.
+    """
+
+    def passed_on(
+        self, algebra: Algebra[T], adjoints: Mapping[Value, T], conditions: Mapping[Value, T | None],
+        wanted: Collection[Value],
+    ) -> list[tuple[Value, T, T | None, T | None]]:  # fmt: skip
+        """(operand, adjoint, local derivative, condition), as for a single node, for those that have conditions.
+
+        conditions   for each node that was reached, an element that is 0 where it is not reached, or None: always
+        """
+        raise NotImplementedError
+
+
 def sweep(
     order: Sequence[Value],
     output: Value,
@@ -89,12 +106,14 @@ def sweep(
     *,
     cut: Collection[Value] = (),
     seen: Callable[[Value, T], None] | None = None,
+    joint: Mapping[Value, Joint[T]] | None = None,
 ) -> dict[Value, T]:
     """The adjoint of each node on which the output depends and which depends on ``wrt``, where it is reached at all.
 
     order  a topological order of what the output depends on
     cut    nodes that are taken for leaves, although they were computed
     seen   is told of each adjoint of a computed node
+    joint  the nodes that pass on together with others
 
     The adjoints of leaves are written last and in the order of ``wrt``: those of a neuron's weights, which share a
     factor, are then neighbours.
@@ -112,17 +131,35 @@ def sweep(
     ] = {}  # for terms that are not always reached: elements that are 0 where they are not
     if output in wanted:
         adjoints[output] = algebra.number(1.0)
+    joint = {} if joint is None else joint
+    waiting: dict[Joint[T], int] = {}
+    for node in inner if joint else ():
+        if node in joint:
+            waiting[joint[node]] = waiting.get(joint[node], 0) + 1
+    limited: dict[Value, T | None] = {}  # the conditions of nodes that wait for others
     for node in reversed(inner):
-        if node not in adjoints:
-            if node not in terms:
-                continue
+        if node not in adjoints and node in terms:
             adjoints[node] = algebra.weighted_sum(terms[node])
             if seen is not None:
                 seen(node, adjoints[node])
-        # Reached where one of its terms is, and always if one of them is always.
-        limits = conditions.get(node, [])
-        condition = _either(limits, algebra) if limits and len(limits) == len(terms[node]) else None
-        for parent, adjoint, derivative, reached in _passed_on(node, adjoints[node], condition, wanted, doubt, algebra):
+        together = joint.get(node)
+        condition = None
+        if node in adjoints:
+            # Reached where one of its terms is, and always if one of them is always.
+            limits = conditions.get(node, [])
+            condition = _either(limits, algebra) if limits and len(limits) == len(terms[node]) else None
+            if together is not None:
+                limited[node] = condition
+        elif together is None:
+            continue
+        if together is None:
+            passed = _passed_on(node, adjoints[node], condition, wanted, doubt, algebra)
+        else:
+            waiting[together] -= 1
+            if waiting[together]:
+                continue
+            passed = together.passed_on(algebra, adjoints, limited, wanted)
+        for parent, adjoint, derivative, reached in passed:
             if parent in terms:
                 terms[parent].append((adjoint, derivative))
             else:

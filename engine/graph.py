@@ -10,6 +10,8 @@ from .operands import NOTHING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .value import Value
 
 
@@ -18,16 +20,19 @@ if hasattr(os, "register_at_fork"):  # a child of fork has no other threads; one
     os.register_at_fork(after_in_child=alone._at_fork_reinit)  # type: ignore[attr-defined]
 
 
-def toposort(*outputs: Value) -> list[Value]:
+def toposort(*outputs: Value, skip: Callable[[tuple[Value, ...]], bool] | None = None) -> list[Value]:
     """Every node that the outputs depend on, and the outputs, each once, parents before children.
 
     The order is that of a depth-first walk which takes parents from first to last; it is the same in every run.
+
+    skip   is asked of each group of more than two operands, such as the weights of a neuron; where it says yes, they
+           are left out, and so is what lies behind them alone
     """
     with alone:
-        return marked(*outputs)
+        return marked(*outputs, skip=skip)
 
 
-def marked(*outputs: Value) -> list[Value]:
+def marked(*outputs: Value, skip: Callable[[tuple[Value, ...]], bool] | None = None) -> list[Value]:
     """toposort, for callers that hold ``alone``; sets the adjoint of each node to NOTHING: not reached yet.
 
     A node is marked in a slot of its own, by an object that stands for this walk: a set of a million nodes would not
@@ -57,6 +62,8 @@ def marked(*outputs: Value) -> list[Value]:
                     for group in reversed(a):
                         if id(group) not in scanned:
                             scanned.add(id(group))
+                            if skip is not None and skip(group):
+                                continue
                             path += [parent for parent in reversed(group) if parent._mark is not mark]
                     node = pop()
                     continue

@@ -10,6 +10,7 @@ kernel.py       ``lower`` and ``Kernel``, in front of both
 from __future__ import annotations
 
 from .kernel import Kernel, choose_backend, lower
-from .program import Program, trace
+from .program import Program
+from .trace import trace
 
 __all__ = ["Kernel", "Program", "choose_backend", "lower", "trace"]

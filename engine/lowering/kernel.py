@@ -9,7 +9,8 @@ from engine.operands import real_number
 from engine.rows import Rows, is_row, read_rows
 from engine.value import Value
 
-from .program import Program, trace
+from .program import Program
+from .trace import trace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ class Kernel:
         if reduce not in ("mean", "sum", "none"):
             raise ValueError(f"kernel: reduce is 'mean', 'sum' or 'none', got {reduce!r}")
         program = self.program
-        labels = [program.names[i] or f"inputs[{k}]" for k, i in enumerate(program.inputs)]
+        labels = [program.core_names[i] or f"inputs[{k}]" for k, i in enumerate(program.inputs)]
         table = _read_rows(rows, labels)
         n = len(table)
         parameters = self._parameters()
@@ -154,17 +155,18 @@ class Kernel:
         values = [column.tolist() for column in columns[: len(self.program.outputs)]]
         gradients: list[list[list[float]]] = []
         first = len(values)
-        for row in self.program.gradients:
-            lists = [column.tolist() for column in columns[first : first + len(row)]]
+        width = len(self.program.wrt_ids)
+        for _ in self.program.entries:
+            lists = [column.tolist() for column in columns[first : first + width]]
             gradients.append([list(g) for g in zip(*lists)] if lists else [[] for _ in range(len(table))])
-            first += len(row)
+            first += width
         return values, gradients
 
     def columns(self, table: Rows, parameters: array[float] | None = None) -> list[array[float]]:
         """For each output, then for each derivative of each output, its numbers at all rows: the quick way to many."""
         if parameters is None:
             parameters = self._parameters()
-        n, results = len(table), len(self.program.outputs) + sum(map(len, self.program.gradients))
+        n, results = len(table), self.program.n_results
         if self.native is not None:
             numbers = self.native.rows(table.numbers, n, parameters)
             return [numbers[r * n : (r + 1) * n] for r in range(results)]
@@ -206,7 +208,11 @@ class Kernel:
 
     def __repr__(self) -> str:
         program = self.program
-        counts = {"input": len(program.inputs), "parameter": len(program.parameters), "output": len(program.outputs)}
+        counts = {
+            "input": len(program.inputs),
+            "parameter": len(program.parameter_range),
+            "output": len(program.outputs),
+        }
         parts = ", ".join(f"{n} {what}{'' if n == 1 else 's'}" for what, n in counts.items())
         return f"<Kernel of {len(program)} instructions: {parts}; backend {self.backend!r}>"
 

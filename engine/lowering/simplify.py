@@ -12,7 +12,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .program import Args, Writer
+    from .layers import Args
+    from .writer import Writer
 
 COMPARISONS = frozenset({"gt", "ge", "lt", "le", "eq", "ne"})  # their results are 1.0 or 0.0
 

@@ -13,7 +13,7 @@ from .library import choose_instruction_set, choose_threads, loaded_library
 from .objects import address_of
 from .plan import Plan
 from .tape import Layout, Tape, address
-from .tapes import flat_tape
+from .tapes import Order, flat_tape
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,41 +50,41 @@ class NativeKernel:
             self._lanes[sums] = lanes = Lanes(plan, self.library)
         program = self.program
         layout = Layout(
-            lanes.flat.size, len(program.parameters), len(program.constant), len(program.inputs), max(lanes.rows, 1),
-            len(self.plan.results), len(lanes.uniform) // 2, 0, self.set,
+            lanes.flat.size, len(program.parameter_range), len(program.constant), len(program.inputs),
+            max(lanes.rows, 1), program.n_results, len(lanes.uniform) // 2, 0, self.set,
             self.threads or choose_threads(work),
             self.block or (batch if lanes.ends_in_outer and batch <= 256 and batch * lanes.rows <= _ROOM else 0),
         )  # fmt: skip
         return Tape(layout, lanes.flat.code, lanes.code, lanes.uniform, lanes.flat.constants)
 
-    def flat_tape(self) -> tuple[Tape, list[int]]:
+    def flat_tape(self) -> tuple[Tape, Order]:
         """A new tape for one sample at a time, and the order of the parameters in it."""
-        flat, order, results = flat_tape(self.plan, self.library)
+        flat, results = flat_tape(self.plan, self.library)
         program = self.program
         layout = Layout(
-            flat.size, len(program.parameters), len(program.constant), len(program.inputs), 0,
-            len(self.plan.results), 0, results, self.set, 1, 0,
+            flat.size, len(program.parameter_range), len(program.constant), len(program.inputs), 0,
+            program.n_results, 0, results, self.set, 1, 0,
         )  # fmt: skip
-        return Tape(layout, flat.code, array("i"), array("i"), flat.constants), order
+        return Tape(layout, flat.code, array("i"), array("i"), flat.constants), flat.order
 
     def run(
         self, rows: Sequence[float], n: int, parameters: Sequence[float], reduce: str = "mean"
     ) -> tuple[list[float], list[list[float]]]:
         """(outputs, gradients by output) over n rows, given as doubles one after another."""
         program = self.program
-        results = array("d", bytes(8 * len(self.plan.results)))
+        results = array("d", bytes(8 * program.n_results))
         self._run(rows, n, parameters, results, True)
         values = [r / n for r in results] if reduce == "mean" else results.tolist()
         first = len(program.outputs)
         gradients = []
-        for row in program.gradients:
-            gradients.append(values[first : first + len(row)])
-            first += len(row)
+        for _ in program.entries:
+            gradients.append(values[first : first + len(program.wrt_ids)])
+            first += len(program.wrt_ids)
         return values[: len(program.outputs)], gradients
 
     def rows(self, rows: Sequence[float], n: int, parameters: Sequence[float]) -> array[float]:
         """Outputs, then gradients by output, of each row: number r of row i lies at r * n + i."""
-        results = array("d", bytes(8 * len(self.plan.results) * n))
+        results = array("d", bytes(8 * self.program.n_results * n))
         self._run(rows, n, parameters, results, False)
         return results
 
@@ -93,13 +93,13 @@ class NativeKernel:
     ) -> None:
         program, width = self.program, len(self.program.inputs)
         data = doubles(parameters)
-        if len(rows) < width * n or len(data) != len(program.parameters) or n < 1:
+        if len(rows) < width * n or len(data) != len(program.parameter_range) or n < 1:
             raise ValueError(
                 f"native: {len(rows)} numbers and {len(data)} parameters do not fit {n} rows of {width} inputs and "
-                f"{len(program.parameters)} parameters"
+                f"{len(program.parameter_range)} parameters"
             )
         numbers, keeper = address_of(rows) or address_of(doubles(rows)) or (0, None)
-        work = float(n) * len(program.op)
+        work = float(n) * program.size
         threads = self.threads or choose_threads(work)
         with self._lock:
             tape = self._tapes.get((sums, threads))

@@ -5,15 +5,13 @@ from __future__ import annotations
 from array import array
 from itertools import chain
 
-from engine.lowering.program import split_dot
-
 from .library import Library
 from .plan import Plan
-from .tapes import Flat, regular
+from .tapes import Flat, Order, regular
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from typing import Any
 
     from .tapes import Args
@@ -61,11 +59,11 @@ class Lanes:
 
     def __init__(self, plan: Plan, library: Library) -> None:
         self.plan, self.library = plan, library
-        program, varying = plan.program, plan.program.varying
-        self.flat = Flat(plan, library, program.parameters, with_inputs=False)
+        program, varying = plan.program, plan.varying
+        self.flat = Flat(plan, library, Order(program.parameter_range.start), with_inputs=False)
         self.flat.write([i for i in plan.needed if not varying[i]])
         self.uniform = array("i")
-        for r, i in enumerate(plan.results):
+        for r, i in plan.results:
             if not varying[i]:
                 self.uniform.extend((r, self.flat.at[i]))
         self.code = array("i")
@@ -76,7 +74,7 @@ class Lanes:
     def _schedule(self) -> list[Step]:
         """The steps in the order of the program; sums over the samples come as soon as what they need is there."""
         plan = self.plan
-        op, args, varying = plan.op, plan.args, plan.program.varying
+        op, args, varying = plan.op, plan.args, plan.varying
         steps: list[Step] = []
         made: dict[int, int] = dict.fromkeys(plan.program.inputs, -1)
         slopes = {(op[i], args[i]): i for i in plan.needed if op[i] in ("sigmoid_slope", "tanh_slope")}
@@ -97,10 +95,10 @@ class Lanes:
                 made.update(dict.fromkeys(alike, len(steps)))
                 steps.append(Step(LANES_SOFTMAX, alike, [a for a in args[i] if varying[a]], args[i]))
                 continue
-            members = plan.dots.get(i)
-            if members is not None:
-                made.update(dict.fromkeys(members, len(steps)))
-                steps.append(Step(LANES_GEMM, members, split_dot(args[i])[1], None))
+            dots = plan.dots.get(i)
+            if dots is not None:
+                made.update(dict.fromkeys(dots.members, len(steps)))
+                steps.append(Step(LANES_GEMM, dots.members, dots.inputs, dots))
                 continue
             made[i] = len(steps)
             uses = [a for a in args[i] if varying[a]]
@@ -114,16 +112,16 @@ class Lanes:
         made.update((i, k) for k, step in enumerate(steps) for i in step.defines)
         after: dict[int, list[Step]] = {}
         last: list[Step] = []  # large outer products: training may take them straight from the parameters
-        for a, d, results in plan.outer:
+        for a, d, places in self._outer_products():
             uses = [*a, *d]
-            outer = Step(LANES_OUTER, (), uses, (a, d, results))
+            outer = Step(LANES_OUTER, (), uses, (a, d, places))
             if len(a) * len(d) >= _LARGE:
                 last.append(outer)
             else:
                 after.setdefault(max(map(made.__getitem__, uses)), []).append(outer)
         sums: dict[int, list[tuple[int, int]]] = {}
-        for r, i in enumerate(plan.results):
-            if varying[i] and i not in plan.hidden:
+        for r, i in plan.results:
+            if varying[i]:
                 sums.setdefault(made[i], []).append((i, r))
         for k, pairs in sums.items():
             after.setdefault(k, []).append(
@@ -135,6 +133,21 @@ class Lanes:
             ordered += after.get(k, ())
         self.ends_in_outer = bool(last)
         return ordered + last
+
+    def _outer_products(self) -> Iterator[tuple[Sequence[int], Sequence[int], tuple[int, int, int] | list[list[int]]]]:
+        """(a, d, the number of the first result and its steps by a and by d; or the number of each result)."""
+        program = self.plan.program
+        for outer in self.plan.outers:
+            first = len(program.outputs) + outer.output * len(program.wrt_ids)
+            rows = outer.rows
+            down = rows[1] - rows[0] if len(rows) > 1 else 0
+            if rows == tuple([rows[0] + j * down for j in range(len(rows))]):
+                yield outer.inputs, outer.adjoints, (first + rows[0], 1, down)
+            else:
+                places = [[first + row + k for row in rows] for k in range(len(outer.inputs))]
+                yield outer.inputs, outer.adjoints, places
+        for a, d, results in self.plan.scattered:
+            yield a, d, regular(results) or results
 
     def _write(self, steps: list[Step]) -> None:
         last: dict[int, int] = {}
@@ -170,28 +183,25 @@ class Lanes:
                 self.rows += 1
 
     def _operands(self, i: int) -> list[int]:
-        varying, row, at = self.plan.program.varying, self.row, self.flat.at
+        varying, row, at = self.plan.varying, self.row, self.flat.at
         return [row[a] if varying[a] else ~at[a] for a in self.plan.args[i]]
 
     def _emit(self, step: Step) -> None:
         code, row, at, args = self.code, self.row, self.flat.at, self.plan.args
         if step.kind == LANES_GEMM:
             members, inputs = step.defines, step.uses
-            J, K = len(members), len(inputs)
-            first, so, si = self.flat.matrix([[at[w] for w in args[i][:K]] for i in members])
-            biases = [args[i][2 * K] if len(args[i]) % 2 else None for i in members]
-            code.extend((LANES_GEMM, J, K, first, so, si))
+            biases = step.data.biases or [None] * len(members)
+            code.extend((LANES_GEMM, len(members), len(inputs), *self.flat.weights(step.data)))
             code.extend(map(row.__getitem__, inputs))
             code.extend(map(row.__getitem__, members))
             code.extend(-1 if b is None else at[b] for b in biases)
         elif step.kind == LANES_OUTER:
-            a, d, results = step.data
-            places = regular(results)
-            code.extend((LANES_OUTER, len(a), len(d), *(places or (-1, 0, 0))))
+            a, d, places = step.data
+            code.extend((LANES_OUTER, len(a), len(d), *(places if isinstance(places, tuple) else (-1, 0, 0))))
             code.extend(map(row.__getitem__, a))
             code.extend(map(row.__getitem__, d))
-            if places is None:
-                code.extend(chain.from_iterable(results))
+            if isinstance(places, list):
+                code.extend(chain.from_iterable(places))
         elif step.kind in (LANES_SUM, LANES_OUT):
             code.extend((step.kind, len(step.data)))
             for i, r in step.data:
@@ -199,7 +209,7 @@ class Lanes:
         elif step.kind == LANES_PAIR:
             code.extend((LANES_PAIR, step.data, 1, *map(row.__getitem__, (*step.defines, *step.uses))))
         elif step.kind == LANES_SOFTMAX:
-            varying = self.plan.program.varying
+            varying = self.plan.varying
             target = {args[i][0]: row[i] for i in step.defines}
             code.extend((LANES_SOFTMAX, len(step.data)))
             code.extend(row[a] if varying[a] else ~at[a] for a in step.data)

@@ -1,99 +1,126 @@
-"""The structure of a program, found: layers, outer products, patterns of several operations that are one."""
+"""What a program has to be computed of: layers and outer products, as its trace has kept them, and single instructions.
+
+Graphs that were not made of layers may have such structure too: dots with the same inputs are a layer, products of all
+by all an outer product. These are found here.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from itertools import chain
 
-from engine.lowering.program import Program, split_dot
+from engine.lowering.layers import Layer
+from engine.lowering.program import LEAVES, Program, operands, split_dot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     Args = tuple[int, ...]
 
 
-class Plan:
-    """A program with the structure found in it.
+class Dots:
+    """Weighted inputs that are computed together: a layer of the program, or dots with the same inputs.
 
-    op, args   as in the program, with patterns of several operations replaced by one
+    members   the ids of the results
+    inputs    the ids of what the weights are multiplied with
+    biases    the ids of the biases, None where there is none; empty where no member has one
+    layer     the layer of the program, if it is one; its sums go over the neurons in the order of their weights
+    weights   the ids of the weights of each member, if it is not
+    """
+
+    __slots__ = ("members", "inputs", "biases", "layer", "weights")
+
+    def __init__(
+        self, members: list[int], inputs: Args, biases: list[int | None], layer: Layer | None, weights: list[Args]
+    ) -> None:
+        self.members, self.inputs, self.biases, self.layer, self.weights = members, inputs, biases, layer, weights
+
+
+class Plan:
+    """A program with the structure in it.
+
+    op, args   as in the program, as far as there are single instructions
     sums       whether the results are added up over the rows, or each row's are wanted
-    results    the ids of outputs and then of gradients
-    needed     ids that are computed: not a leaf, not a part of a pattern, and not a product of an outer product
-    outer      blocks of gradients that are products: (ids a_k, ids d_j, result numbers [k][j])
-    dots       id -> the group of dots it belongs to; the members of a group share their inputs
+    results    (number, id) of the results that are not in an outer product; outputs come first, then gradients
+    needed     ids that are computed: neither a leaf nor a product of an outer product
+    dots       id -> the weighted inputs that it is computed with
+    outers     the gradients by the weights of layers
+    scattered  blocks of other gradients that are products of all by all: (ids a_k, ids d_j, result numbers [k][j])
     """
 
     def __init__(self, program: Program, sums: bool = True) -> None:
         self.program, self.sums = program, sums
-        self.op, self.args = list(program.op), list(program.args)
-        self.results = [*program.outputs, *chain.from_iterable(program.gradients)]
-        uses = Counter(chain.from_iterable(self.args))
-        uses.update(self.results)
-        self.hidden: set[int] = set()
-        self._find_patterns(uses)
-        self.outer: list[tuple[list[int], list[int], list[list[int]]]] = []
+        varying = program.core_varying
+        self.results = program.results()
+        # An outer product of lanes needs rows for all its factors, and adds up; other products are values like others.
+        self.outers = [
+            outer for outer in program.outers
+            if sums and all(map(varying.__getitem__, outer.adjoints)) and all(map(varying.__getitem__, outer.inputs))
+        ]  # fmt: skip
+        single = [outer for outer in program.outers if outer not in self.outers]
+        self.op = list(program.op if single else program.core_op)
+        self.args = list(program.args if single else program.core_args)
+        self.varying = program.varying if single else varying
+        hidden = bytearray(len(self.op))
+        for outer in self.outers if single else ():
+            hidden[outer.first : outer.first + len(outer)] = b"\1" * len(outer)
+        for outer in single:
+            n, first = len(outer.inputs), len(program.outputs) + outer.output * len(program.wrt_ids)
+            for j, row in enumerate(outer.rows):
+                products = range(outer.first + j * n, outer.first + (j + 1) * n)
+                self.results += zip(range(first + row, first + row + n), products)
+        self.scattered: list[tuple[list[int], list[int], list[list[int]]]] = []
         if sums:  # a product that each row asks for is computed like any other value
-            self._find_outer_products(uses)
-        leaves = {"input", "parameter", "constant"}
-        self.needed = [i for i, op in enumerate(self.op) if op not in leaves and i not in self.hidden]
-        self.dots: dict[int, list[int]] = {}
+            self._find_products(hidden)
+        self.dots: dict[int, Dots] = {}
+        self._take_layers()
+        first = program.parameter_range.stop
+        self.needed = [i for i in range(first, len(self.op)) if self.op[i] not in LEAVES and not hidden[i]]
         self._find_dots()
 
-    def _find_patterns(self, uses: Counter[int]) -> None:
-        """x * (s * (1 - s)) and x * (1 - t * t), the adjoints behind a sigmoid and a tanh."""
-        op, args, constant = self.op, self.args, self.program.constant
-        subs = [i for i, name in enumerate(op) if name == "sub" and uses[i] == 1]
-        from_one = {i for i in subs if constant.get(args[i][0]) == 1.0}
-        if not from_one:
-            return
-        products = [i for i, name in enumerate(op) if name == "mul"]
-        slopes: dict[int, tuple[str, int, int]] = {}  # id of s * (1 - s) or 1 - t * t -> (operation, s or t, inner id)
-        for i in from_one:
-            square = args[i][1]
-            if op[square] == "mul" and uses[square] == 1 and args[square][0] == args[square][1]:
-                slopes[i] = "tanh_adjoint", args[square][0], square
-        for i in products:
-            for s, rest in (args[i], args[i][::-1]):
-                if rest in from_one and args[rest][1] == s and uses[i] == 1:
-                    slopes[i] = "sigmoid_adjoint", s, rest
-        for i in products:
-            for x, slope in (args[i], args[i][::-1]):
-                if slope in slopes and op[i] == "mul" and i not in slopes:
-                    op[i], s, inner = slopes[slope]
-                    args[i] = x, s
-                    self.hidden.update((slope, inner))
-
-    def _find_outer_products(self, uses: Counter[int]) -> None:
-        op, args, varying = self.op, self.args, self.program.varying
-        place = {i: r for r, i in enumerate(self.results)}
-        layers: dict[Args, tuple[list[int], list[list[int]]]] = {}
-        for d, inputs, first in self.program.products:
-            start, n = place[first], len(inputs)
-            if self.results[start : start + n] != list(range(first, first + n)) or not varying[d]:
+    def _take_layers(self) -> None:
+        for layer in self.program.layers:
+            if self.varying[layer.first] and not all(map(self.varying.__getitem__, layer.inputs)):
+                for i, args in self.program.scalar(layer):
+                    self.op[i], self.args[i] = "dot", args
                 continue
-            if all(map(varying.__getitem__, inputs)):
-                ds, rows = layers.setdefault(inputs, ([], []))
-                ds.append(d)
-                rows.append(list(range(start, start + n)))
-                self.hidden.update(range(first, first + n))
-        self.outer = [(list(a), ds, [list(column) for column in zip(*rows)]) for a, (ds, rows) in layers.items()]
+            if layer.turned:
+                pairs = sorted(zip(layer.rows, layer.inputs))
+                rows, inputs = tuple([row for row, _ in pairs]), tuple([x for _, x in pairs])
+                layer = Layer(layer.first, rows, layer.width, inputs, layer.biases, True)
+            dots = Dots([*layer.results], layer.inputs, [*layer.biases], layer, [])
+            self.dots.update(dict.fromkeys(dots.members, dots))
+            self.op[layer.first : layer.first + len(layer)] = ["layer"] * len(layer)
+
+    def _find_products(self, hidden: bytearray) -> None:
+        """Gradients that are products of two values that vary, and nothing else."""
+        op, args, varying = self.op, self.args, self.varying
+        candidates = [r for r, (_, i) in enumerate(self.results) if op[i] == "mul"]
+        if not candidates:
+            return
+        uses = Counter(operands(self.program))
+        uses.update([i for _, i in self.results])
+        for outer in self.program.outers:
+            uses.update(outer.adjoints + outer.inputs)
         products = [
-            (args[i][0], args[i][1], r) for r, i in enumerate(self.results)
-            if op[i] == "mul" and uses[i] == 1 and i not in self.hidden and varying[args[i][0]] and varying[args[i][1]]
+            (*args[self.results[r][1]], r) for r in candidates
+            if uses[self.results[r][1]] == 1 and all(varying[a] for a in args[self.results[r][1]])
         ]  # fmt: skip
-        self.hidden.update([self.results[r] for _, _, r in products])
         if not products:
             return
-        blocks = _blocks(products)
+        numbered = [(a, b, self.results[r][0]) for a, b, r in products]
+        taken = {r for _, _, r in products}
+        for r in taken:
+            hidden[self.results[r][1]] = 1
+        self.results = [result for r, result in enumerate(self.results) if r not in taken]
+        blocks = _blocks(numbered)
         if 4 * len(blocks) > len(products):
-            turned = _blocks([(b, a, r) for a, b, r in products])
+            turned = _blocks([(b, a, r) for a, b, r in numbered])
             if len(turned) < len(blocks):
                 blocks = turned
-        self.outer += blocks
+        self.scattered = blocks
 
     def _find_dots(self) -> None:
         """Groups of dots with the same inputs, whose weights and bias do not vary where the inputs do."""
-        varying = self.program.varying
+        varying = self.varying
         groups: dict[Args, list[int]] = {}
         for i in self.needed:
             if self.op[i] != "dot":
@@ -103,9 +130,12 @@ class Plan:
                 continue
             if len(inputs) > 1 and all(map(varying.__getitem__, inputs)):
                 groups.setdefault(inputs, []).append(i)
-        for members in groups.values():
-            for i in members:
-                self.dots[i] = members
+        for inputs, members in groups.items():
+            parts = [split_dot(self.args[i]) for i in members]
+            biases = [bias for _, _, bias in parts]
+            together = Dots(members, inputs, [] if biases == [None] * len(biases) else biases, None,
+                            [weights for weights, _, _ in parts])  # fmt: skip
+            self.dots.update(dict.fromkeys(members, together))
 
 
 def _blocks(products: list[tuple[int, int, int]]) -> list[tuple[list[int], list[int], list[list[int]]]]:

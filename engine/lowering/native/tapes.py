@@ -5,10 +5,11 @@ from __future__ import annotations
 from array import array
 from itertools import chain
 
+from engine.lowering.layers import Layer, unmarked
 from engine.lowering.program import split_dot
 
 from .library import Library
-from .plan import Plan
+from .plan import Dots, Plan
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,19 +21,69 @@ if TYPE_CHECKING:
 FLAT_MAP, FLAT_NARY, FLAT_DOT, FLAT_GEMV, FLAT_OUTER, FLAT_GATHER = range(6)
 
 
+class Order:
+    """Where the parameters lie in U: in the order of the program, or layer by layer as it suits blocked products.
+
+    first    the id of the first parameter
+    given    the number, in the order of the program, of the parameter at each place; None: they keep that order
+    placed   the place of each parameter
+    """
+
+    def __init__(self, first: int) -> None:
+        self.first = first
+        self.given: array[int] | None = None
+        self.placed: array[int] | None = None
+
+    def place(self, i: int) -> int:
+        """The place of the parameter with this id."""
+        return i - self.first if self.placed is None else self.placed[i - self.first]
+
+    def row(self, i: int, n: int) -> tuple[int, int] | None:
+        """(the place of the first, the step to the next) of n parameters from this id on; None: not evenly spaced."""
+        k = i - self.first
+        if self.placed is None:
+            return k, 1
+        places = self.placed[k : k + n]
+        step = places[1] - places[0] if n > 1 else 1
+        even = step > 0 and places == array("i", range(places[0], places[0] + n * step, step))
+        return (places[0], step) if even else None
+
+    def block(self, rows: Sequence[int], n: int) -> tuple[int, int, int] | None:
+        """(the place of the first, the step from row to row, the step along a row) of rows of n parameters."""
+        found = [self.row(row, n) for row in rows]
+        if None in found:
+            return None
+        starts, steps = zip(*[pair for pair in found if pair is not None])
+        down = starts[1] - starts[0] if len(rows) > 1 else 0
+        even = down >= 0 and all(start == starts[0] + j * down for j, start in enumerate(starts))
+        return (starts[0], down, steps[0]) if even and len(set(steps)) == 1 else None
+
+
+class _Places(dict[int, int]):
+    """id -> index in U. Parameters get an entry when they are asked for."""
+
+    def __init__(self, order: Order) -> None:
+        self.order = order
+
+    def __missing__(self, i: int) -> int:
+        self[i] = place = self.order.place(i)
+        return place
+
+
 class Flat:
     """A flat tape in the making: where each value lies in U, and the instructions."""
 
-    def __init__(self, plan: Plan, library: Library, parameters: Sequence[int], with_inputs: bool) -> None:
-        self.plan, self.library = plan, library
+    def __init__(self, plan: Plan, library: Library, order: Order, with_inputs: bool) -> None:
+        self.plan, self.library, self.order = plan, library, order
         program = plan.program
         self.code = array("i")
         self.constants = array("d", program.constant.values())
-        self.at: dict[int, int] = {}  # id -> index in U
-        leaves = [*parameters, *program.constant, *(program.inputs if with_inputs else ())]
+        self.at = _Places(order)
+        leaves = [*program.constant, *(program.inputs if with_inputs else ())]
+        first = len(program.parameter_range)
         for k, i in enumerate(leaves):
-            self.at[i] = k
-        self.size = len(leaves)
+            self.at[i] = first + k
+        self.size = first + len(leaves)
 
     def room(self, n: int) -> int:
         """The first of n new places."""
@@ -44,21 +95,24 @@ class Flat:
         """Compute these values: level by level, and in a level all of one operation together."""
         op, args, dots = self.plan.op, self.plan.args, self.plan.dots
         level: dict[int, int] = {}
-        groups: dict[tuple[int, str, Args], list[int]] = {}
+        groups: dict[tuple[int, str, int], list[int]] = {}
         for i in ids:
+            if i in level:
+                continue
+            together = dots.get(i)
+            if together is not None and self._there(together):
+                depth = 1 + max([level.get(a, 0) for a in together.inputs], default=0)
+                level.update(dict.fromkeys(together.members, depth))
+                groups[depth, "gemv", i] = together.members
+                continue
             level[i] = depth = 1 + max([level.get(a, 0) for a in args[i]], default=0)
-            key: tuple[int, str, Args] = depth, op[i], ()
-            if i in dots:
-                weights, inputs, bias = split_dot(args[i])
-                if not any(map(level.__contains__, weights)) and bias not in level:
-                    key = depth, "gemv", inputs
-            groups.setdefault(key, []).append(i)
-        for (_, name, inputs), members in sorted(groups.items(), key=lambda item: item[0][0]):
+            groups.setdefault((depth, op[i], 0), []).append(i)
+        for (_, name, i), members in sorted(groups.items(), key=lambda item: item[0][0]):
             if name == "gemv":
-                self._gemv(members, inputs)
+                self._gemv(dots[i])
             elif name == "dot":
                 for i in members:
-                    self._dot(i)
+                    self._dot(i, args[i])
             elif name in self.library.nary:
                 for i in members:
                     self.at[i] = self.room(1)
@@ -66,6 +120,13 @@ class Flat:
                     self.code.extend((FLAT_NARY, self.library.nary[name], len(operands), self.at[i], *operands))
             else:
                 self._map(name, members)
+
+    def _there(self, dots: Dots) -> bool:
+        """Whether all weights and biases are leaves, so that the dots can be computed at one time."""
+        first = self.plan.program.parameter_range.stop
+        return all(b is None or b < first or b in self.at for b in dots.biases) and all(
+            w < first or w in self.at for weights in dots.weights for w in weights
+        )
 
     def _map(self, name: str, members: list[int]) -> None:
         at, args = self.at, self.plan.args
@@ -94,44 +155,57 @@ class Flat:
             self.code.extend((FLAT_MAP, code, end - start, head[0], *operands))
             start = end
 
-    def _dot(self, i: int) -> None:
-        weights, inputs, bias = split_dot(self.plan.args[i])
+    def _dot(self, i: int, args: Args) -> None:
+        weights, inputs, bias = split_dot(args)
         at = self.at
         at[i] = self.room(1)
         self.code.extend((FLAT_DOT, len(weights), at[i], -1 if bias is None else at[bias]))
         self.code.extend(map(at.__getitem__, weights + inputs))
 
-    def _gemv(self, members: list[int], inputs: Args) -> None:
-        at, args, n = self.at, self.plan.args, len(inputs)
-        order = sorted(range(n), key=lambda k: at[args[members[0]][k]])
-        weights = {i: [at[args[i][k]] for k in order] for i in members}
-        members = sorted(members, key=lambda i: weights[i][0])
-        first = weights[members[0]]
-        so = weights[members[1]][0] - first[0] if len(members) > 1 else 1
-        si = first[1] - first[0]
-        regular = (
-            so >= 0
-            and si > 0
-            and all(
-                weights[i] == list(range(first[0] + j * so, first[0] + j * so + n * si, si))
-                for j, i in enumerate(members)
-            )
-        )
-        if not regular:
-            for i in members:
-                self._dot(i)
+    def _gemv(self, dots: Dots) -> None:
+        at, members, inputs, biases = self.at, dots.members, dots.inputs, dots.biases
+        layer = dots.layer
+        if layer is not None:
+            found = self.regular(layer)
+        else:  # regular perhaps by the places of the weights
+            along = sorted(range(len(inputs)), key=lambda k: at[dots.weights[0][k]])
+            rows = [[at[weights[k]] for k in along] for weights in dots.weights]
+            down = sorted(range(len(rows)), key=lambda j: rows[j][0])
+            found = regular([rows[j] for j in down])
+            inputs, members = tuple([inputs[k] for k in along]), [members[j] for j in down]
+            biases = [biases[j] for j in down] if biases else []
+        if found is None or found[2] == 0 or None in biases:
+            for j, i in enumerate(dots.members):
+                self._dot(i, self.plan.args[i] if layer is None else layer.dot(j))
             return
-        biases = [split_dot(args[i])[2] for i in members]
-        if any(b is None for b in biases) and not all(b is None for b in biases):
-            for i in members:
-                self._dot(i)
-            return
-        a = self.contiguous([at[inputs[k]] for k in order])
-        bias = -1 if biases[0] is None else self.contiguous([at[b] for b in biases if b is not None])
+        first, so, si = found
+        a = self.contiguous([at[x] for x in inputs])
+        bias = self.contiguous([at[b] for b in biases if b is not None]) if biases else -1
         target = self.room(len(members))
-        for j, i in enumerate(members):
-            at[i] = target + j
-        self.code.extend((FLAT_GEMV, len(members), n, target, a, first[0], so, si, bias))
+        at.update(zip(members, range(target, target + len(members))))
+        self.code.extend((FLAT_GEMV, len(members), len(inputs), target, a, first, so, si, bias))
+
+    def regular(self, layer: Layer) -> tuple[int, int, int] | None:
+        """The place of the first weight, and the steps from result to result and from input to input, if regular."""
+        found = self.order.block(layer.rows, layer.width)
+        return (found[0], found[2], found[1]) if found and layer.turned else found
+
+    def weights(self, dots: Dots) -> tuple[int, int, int]:
+        """The same for any dots; weights that are not regular are copied."""
+        found = None if dots.layer is None else self.regular(dots.layer)
+        if found is not None:
+            return found
+        layer = dots.layer
+        weights = dots.weights if layer is None else [layer.weights(j) for j in range(len(layer))]
+        return self.matrix([[self.at[w] for w in row] for row in weights])
+
+    def outer(self, a: list[int], d: list[int], target: int, dk: int, dj: int) -> None:
+        """The products of a[k] and d[j] into target + k * dk + j * dj."""
+        side_a, side_d = self.contiguous(a), self.contiguous(d)
+        if dj == 1 or dk != 1:
+            self.code.extend((FLAT_OUTER, len(a), len(d), target, dk, dj, side_a, side_d))
+        else:  # what lies side by side comes last
+            self.code.extend((FLAT_OUTER, len(d), len(a), target, dj, dk, side_d, side_a))
 
     def matrix(self, places: list[list[int]]) -> tuple[int, int, int]:
         """The first of these places, and the steps down and along; they are copied where they are not regular."""
@@ -167,55 +241,69 @@ def regular(rows: list[list[int]]) -> tuple[int, int, int] | None:
     return first, down, along
 
 
-def flat_tape(plan: Plan, library: Library) -> tuple[Flat, list[int], int]:
-    """The whole program for one sample: the tape, the order of the parameters in it, and the first result.
+def flat_tape(plan: Plan, library: Library) -> tuple[Flat, int]:
+    """The whole program for one sample: the tape, and the place of the first result.
 
-    Results are outputs, then the gradients by the parameters in that order.
+    Results are outputs, then the gradients by the parameters in the order that they have in the tape.
     """
     program = plan.program
     order = _layer_order(plan)
-    flat = Flat(plan, library, [program.parameters[k] for k in order], with_inputs=True)
+    flat = Flat(plan, library, order, with_inputs=True)
     flat.write(plan.needed)
-    at, outputs = flat.at, len(program.outputs)
-    first = flat.room(len(plan.results))
-    place = list(range(first, first + outputs))  # of each result
-    position = [0] * len(order)
-    for k, p in enumerate(order):
-        position[p] = k
-    for g in range(len(program.gradients)):
-        offset = first + outputs + g * len(order)
-        place += [offset + position[p] for p in range(len(program.gradients[g]))]
-    for a, d, results in plan.outer:
-        _flat_outer(flat, [at[k] for k in a], [at[j] for j in d], [[place[r] for r in row] for row in results])
-    hidden = plan.hidden
-    copies = sorted([(place[r], at[i]) for r, i in enumerate(plan.results) if i not in hidden])
-    flat.runs("copy", copies)
-    return flat, order, first
+    at, outputs, first = flat.at, len(program.outputs), flat.room(program.n_results)
+
+    def place(result: int) -> int:
+        """The place of a result."""
+        if result < outputs or order.placed is None:
+            return first + result
+        row, k = divmod(result - outputs, len(program.wrt_ids))
+        return first + outputs + row * len(program.wrt_ids) + order.placed[k]
+
+    for outer in plan.outers:
+        start = first + outputs + outer.output * len(program.wrt_ids)
+        a, d = [at[k] for k in outer.inputs], [at[j] for j in outer.adjoints]
+        block = order.block([order.first + row for row in outer.rows], len(a))
+        if block is None:
+            places = [[start + order.place(order.first + row + k) for row in outer.rows] for k in range(len(a))]
+            _flat_outer(flat, a, d, places)
+        else:
+            flat.outer(a, d, start + block[0], block[2], block[1])
+    for a, d, results in plan.scattered:
+        _flat_outer(flat, [at[k] for k in a], [at[j] for j in d], [list(map(place, row)) for row in results])
+    flat.runs("copy", sorted([(place(r), at[i]) for r, i in plan.results]))
+    return flat, first
 
 
-def _layer_order(plan: Plan) -> list[int]:
+def _layer_order(plan: Plan) -> Order:
     """The parameters in an order that suits blocked products: for each, the weights input by input, then the biases.
 
-    The first len(wrt) stay in front, because only their gradients are results.
+    Those that are trained stay in front, because only their gradients are results.
     """
-    program, args = plan.program, plan.args
-    number = {i: k for k, i in enumerate(program.parameters[: len(program.wrt)])}
-    order: list[int] = []
-    placed: set[int] = set()
-    seen: set[int] = set()
-    for i in plan.needed:
-        members = plan.dots.get(i)
-        if members is None or members[0] in seen:
+    program = plan.program
+    at, trained = program.parameter_range, len(program.wrt_ids)
+    order, n = Order(at.start), len(at)
+    if not isinstance(program.wrt_ids, range):
+        return order
+    taken, given, placed = bytearray(n), array("i"), array("i", bytes(4 * n))
+    for layer in program.layers:
+        rows, K, J = [row - at.start for row in layer.rows], layer.width, len(layer.rows)
+        if layer.turned or any(row + K > trained or any(taken[row : row + K]) for row in rows):
             continue
-        seen.add(members[0])
-        split = [split_dot(args[m]) for m in members]
-        weights = [w for column in zip(*[s[0] for s in split]) for w in column]
-        biases = [s[2] for s in split if s[2] is not None]
-        block = [number[w] for w in (*weights, *biases) if w in number]
-        if len(block) == len(weights) + len(biases) and placed.isdisjoint(block) and len(set(block)) == len(block):
-            order += block
-            placed.update(block)
-    order += [k for k in range(len(program.parameters)) if k not in placed]
+        block, first = array("i", bytes(4 * J * K)), len(given)
+        for j, row in enumerate(rows):
+            block[j::J] = array("i", range(row, row + K))
+            placed[row : row + K] = array("i", range(first + j, first + j + J * K, J))
+            taken[row : row + K] = b"\1" * K
+        given += block
+        for b in layer.biases:
+            k = b - at.start
+            if k < trained and not taken[k]:
+                taken[k], placed[k] = 1, len(given)
+                given.append(k)
+    for k in unmarked(taken):
+        placed[k] = len(given)
+        given.append(k)
+    order.given, order.placed = given, placed
     return order
 
 
@@ -234,10 +322,6 @@ def _flat_outer(flat: Flat, a: list[int], d: list[int], places: list[list[int]])
             for n, k in enumerate(ks)
         )
     ):
-        side_a, side_d = flat.contiguous([a[k] for k in ks]), flat.contiguous([d[j] for j in js])
-        if dj == 1 or len(js) == 1 or dk != 1:
-            flat.code.extend((FLAT_OUTER, len(ks), len(js), target, dk, dj, side_a, side_d))
-        else:
-            flat.code.extend((FLAT_OUTER, len(js), len(ks), target, dj, dk, side_d, side_a))
+        flat.outer([a[k] for k in ks], [d[j] for j in js], target, dk, dj)
     else:
         flat.runs("mul", sorted((places[k][j], a[k], d[j]) for k in ks for j in js))

@@ -8,6 +8,7 @@ from array import array
 
 from .kernel import NativeKernel, doubles
 from .tape import address
+from .tapes import Order
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,8 +58,9 @@ class Trainer:
         l2: Sequence[float] | None = None, generator: Sequence[int] | None = None,
     ) -> None:  # fmt: skip
         program = kernel.program
-        self._trained = k = len(program.wrt)
-        if len(program.outputs) != 1 or program.wrt != program.parameters[:k] or len(program.gradients) != 1:
+        self._trained = k = len(program.wrt_ids)
+        trains = list(program.wrt_ids) == list(program.parameter_range[:k])
+        if len(program.outputs) != 1 or not trains or len(program.entries) != 1:
             raise ValueError(
                 "native: training needs one output and its gradient with respect to leaves that are parameters"
             )
@@ -66,10 +68,8 @@ class Trainer:
         if batch == 1:
             self._tape, self._order = kernel.flat_tape()
         else:
-            self._tape, self._order = (
-                kernel.tape(float(batch) * len(program.op), batch=batch),
-                list(range(len(program.parameters))),
-            )
+            self._tape = kernel.tape(float(batch) * program.size, batch=batch)
+            self._order = Order(program.parameter_range.start)  # that of the program
         self._rows = doubles(rows)
         width = len(program.inputs)
         if n < 1 or batch < 1 or len(self._rows) != n * width or n >= 2**31:
@@ -90,14 +90,13 @@ class Trainer:
             job.order, job.generator = address(self.permutation), address(self._generator)
 
     def _permuted(self, numbers: Sequence[float]) -> array[float]:
-        """One number a trained parameter, in the order of the tape."""
-        return array("d", map(numbers.__getitem__, self._order[: self._trained]))
+        """One number a parameter, in the order of the tape."""
+        given = self._order.given
+        return array("d", numbers if given is None else map(numbers.__getitem__, given[: len(numbers)]))
 
     def _restored(self, numbers: array[float]) -> list[float]:
-        restored = [0.0] * len(numbers)
-        for k, x in zip(self._order, numbers):
-            restored[k] = x
-        return restored
+        placed = self._order.placed
+        return numbers.tolist() if placed is None else list(map(numbers.__getitem__, placed[: len(numbers)]))
 
     def load(
         self, parameters: Sequence[float], optimizer: str, *, lr: float, flag: bool = False, h0: float = 0.0,
@@ -107,7 +106,7 @@ class Trainer:
         """Parameters (of the whole program) and an optimiser, whose hyperparameters h0, h1, h2 and flag are, as is the
         meaning of its three lists of state, those that optimizers.h names beside its update.
         """
-        data = array("d", map(parameters.__getitem__, self._order))
+        data = self._permuted(parameters)
         ctypes.memmove(self._tape.parameters, address(data), 8 * len(data))
         lists = (*state, None, None, None)[:3]
         self._state = [None if numbers is None else self._permuted(numbers) for numbers in lists]

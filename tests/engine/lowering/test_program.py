@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 import engine
 from engine import OPS, Value, dot, grad, hessian
 from engine.ieee import scalar
-from engine.lowering.program import Program, split_dot, trace
+from engine.lowering.program import Program, split_dot
+from engine.lowering.trace import trace
 from engine.ops import Op
 
 SPECIAL = [math.nan, math.inf, -math.inf, 0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 5e-324, -1e308]
@@ -356,7 +357,7 @@ def test_names_are_labels_and_adjoints_tell_what_they_belong_to() -> None:
 def test_the_program_does_not_depend_on_the_hash_seed() -> None:
     """Two runs of Python write the same program, so that sources can be compared."""
     code = (
-        "from engine import *; from engine.lowering.program import trace\n"
+        "from engine import *; from engine.lowering.trace import trace\n"
         "a, b, c = Value(0.3), Value(0.7), Value(0.2)\n"
         "y = logsumexp([a * b, b.tanh(), c / a]) + dot([a, b], [c, a], b)\n"
         "print(trace([y, y * a], [a], [c, b]).listing())"

@@ -21,7 +21,7 @@ from engine import OPS, Value, dot, grad, logsumexp, mean, where
 from engine.lowering import native
 from engine.lowering.native import lanes, tape, tapes
 from engine.lowering.native import library as native_library
-from engine.lowering.program import trace
+from engine.lowering.trace import trace
 from engine.operations import FUNCTIONS
 
 if not native.available()[0]:
@@ -349,7 +349,7 @@ def malformed(seed, change):
     kernel = native.NativeKernel(program)
     kernel.run([0.1] * len(inputs), 1, [0.5] * len(program.parameters))
     lanes = kernel._lanes[True]
-    flat, _, first = tapes.flat_tape(kernel.plan, kernel.library)
+    flat, first = tapes.flat_tape(kernel.plan, kernel.library)
     rng = random.Random(seed)
     refused = ran = 0
     for _ in range(change):
@@ -363,13 +363,13 @@ def malformed(seed, change):
         if in_lanes:
             layout = tape.Layout(
                 lanes.flat.size, len(program.parameters), len(program.constant), len(inputs), lanes.rows,
-                len(kernel.plan.results), len(lanes.uniform) // 2, 0, 0, 1, 0,
+                program.n_results, len(lanes.uniform) // 2, 0, 0, 1, 0,
             )  # fmt: skip
             arguments = codes["flat"], codes["lanes"], codes["uniform"], lanes.flat.constants
         else:
             layout = tape.Layout(
                 flat.size, len(program.parameters), len(program.constant), len(inputs), 0,
-                len(kernel.plan.results), 0, first, 0, 1, 0,
+                program.n_results, 0, first, 0, 1, 0,
             )  # fmt: skip
             arguments = codes["one"], array("i"), array("i"), flat.constants
         try:
@@ -377,7 +377,7 @@ def malformed(seed, change):
         except ValueError:
             refused += 1
             continue
-        rows, results = array("d", [0.3] * len(inputs) * 5), array("d", bytes(8 * len(kernel.plan.results)))
+        rows, results = array("d", [0.3] * len(inputs) * 5), array("d", bytes(8 * program.n_results))
         kernel.library.c.tape_run(made.pointer, tape.address(rows), len(inputs), 5, tape.address(results))
         ran += 1
     return refused, ran

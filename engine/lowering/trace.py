@@ -1,0 +1,390 @@
+"""A graph as a program: traced, differentiated and simplified in one pass.
+
+``trace`` writes the graph of one sample, and the gradient of its outputs, as one list of instructions.
+
+The gradient is made of instructions from the start: the derivative rules of the table are evaluated in an algebra whose
+operations write instructions, where reverse.py evaluates them on floats and on Values.
+
+A layer stays a layer. The dots that share their inputs, and whose weights stand one after the other in ``wrt``, are
+written as one instruction; so is what they pass on to their inputs, and the gradient by their weights (layers.py).
+Nothing looks at such a weight by itself. A dot of any other kind is an instruction like others.
+"""
+
+from __future__ import annotations
+
+from math import isfinite
+from operator import attrgetter
+
+from engine.chain import Algebra, Joint, sweep
+from engine.graph import toposort
+from engine.ops import OPS, Op
+from engine.value import Value
+
+from .layers import Leaves, Outer, unmarked
+from .writer import Writer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    from .layers import Args
+    from .program import Program
+
+    Passed = list[tuple[Value, int, int | None, int | None]]
+
+_DOT = OPS["dot"]
+
+
+def trace(
+    outputs: Sequence[Value], inputs: Sequence[Value], wrt: Sequence[Value] | None, gradient: bool = True
+) -> Program:
+    """The program that computes ``outputs`` from ``inputs``, and with ``gradient`` their derivatives by ``wrt``.
+
+    An input is usually a leaf. One that was computed is cut from its past: its values come from the rows, and what it
+    was computed from is reached only along other ways. A node of ``wrt`` may be any node, as in ``grad``; an output
+    that does not depend on it has the derivative 0.0. Plain numbers in expressions become constants of the program;
+    all other leaves are parameters, and they are ``wrt`` where it is None. Raises TypeError for what is no Value and
+    ValueError for a repeated input.
+    """
+    outputs, inputs = _values(outputs, "outputs"), _values(inputs, "inputs")
+    if not outputs:
+        raise ValueError("lower: outputs is an empty list: pass at least one Value")
+    given: dict[Value, int] = {}
+    for k, node in enumerate(inputs):
+        if node in given:
+            raise ValueError(f"lower: inputs[{k}]{_called(node)} is inputs[{inputs.index(node)}] again: list it once")
+        given[node] = k
+    cut = given.keys() if any(node.op for node in inputs) else ()
+    if wrt is None:
+        order = _order(outputs, cut)
+        wrt = [node for node in order if node.op is None and not node.is_constant and node not in given]
+        parameters = tuple(wrt)
+    else:
+        wrt = _values(wrt, "wrt")
+        parameters = _leaves(wrt, given)
+    tracer = _Tracer(given, cut, wrt, parameters)
+    return tracer.program(outputs, gradient)
+
+
+def _values(nodes: Iterable[Value], what: str) -> list[Value]:
+    if isinstance(nodes, Value):
+        raise TypeError(f"lower: {what} takes a list of Values, got one Value: put it in a list")
+    try:
+        listed = list(nodes)
+    except TypeError:
+        raise TypeError(f"lower: {what} takes a list of Values, got {type(nodes).__name__}") from None
+    for k, node in enumerate(listed):
+        if not isinstance(node, Value):
+            raise TypeError(f"lower: {what}[{k}] is {node!r:.60} of type {type(node).__name__}: pass a Value")
+    return listed
+
+
+def _called(node: Value) -> str:
+    return f" ({node.label!r})" if node.label else ""
+
+
+def _order(outputs: list[Value], cut: Collection[Value], leaves: Leaves | None = None) -> list[Value]:
+    """What the outputs depend on, parents first, without what lies only behind the nodes of ``cut``.
+
+    Operands that ``leaves`` claims as a group are left out.
+    """
+    order = toposort(*outputs) if leaves is None else toposort(*outputs, skip=leaves.claims)
+    if not cut:
+        return order
+    needed = set(outputs)
+    for node in reversed(order):
+        if node in needed and node not in cut:
+            needed.update(node.parents)
+    return [node for node in order if node in needed]
+
+
+def _leaves(wrt: list[Value], inputs: dict[Value, int]) -> tuple[Value, ...]:
+    """The leaves of ``wrt`` that are no inputs, each once."""
+    distinct = set(wrt)
+    if len(distinct) == len(wrt) and inputs.keys().isdisjoint(distinct) and not any(map(attrgetter("op"), wrt)):
+        return tuple(wrt)
+    return tuple({node: None for node in wrt if node.op is None and node not in inputs})
+
+
+class _Tracer:
+    """A trace under way. ids: the id of each node that has been written."""
+
+    def __init__(
+        self, inputs: dict[Value, int], cut: Collection[Value], wrt: list[Value], parameters: tuple[Value, ...]
+    ) -> None:
+        self.inputs, self.cut, self.wrt = inputs, cut, wrt
+        self.ids = Leaves(parameters, len(inputs))
+        self.ids.update(inputs)
+        # A place in wrt is one among the parameters, as far as they begin alike.
+        n = len(parameters)
+        self.in_place = tuple(wrt[:n]) == parameters and all(node.op or node in inputs for node in wrt[n:])
+        self.layers: list[_Neurons] = []
+        self.scattered: dict[int, int] = {}  # place in wrt -> id of a derivative by a lone weight, in no outer product
+
+    def program(self, outputs: list[Value], gradient: bool) -> Program:
+        ids, wrt = self.ids, self.wrt
+        order = _order(outputs, self.cut, ids)
+        ids.number_the_rest()
+        neurons = self._find_layers(order)
+        self.writer = Writer([*self.inputs], [*ids.parameters, *self._other_parameters(order)])
+        self._write(order, neurons)
+        forward = len(self.writer.op)
+        entries = []
+        if gradient:
+            if self.in_place:
+                _mark_lone(self.layers, ids)
+            for k, output in enumerate(outputs):
+                past = order if len(outputs) == 1 else _order([output], self.cut, ids)
+                entries.append(self._differentiate(k, past))
+        plain = len(wrt) == len(ids.parameters) and self.in_place
+        found = range(ids.first, ids.first + len(wrt)) if plain else [ids.find(node) for node in wrt]
+        return self.writer.program(
+            tuple([ids[node] for node in outputs]), entries, found, len(ids.parameters), forward
+        )  # fmt: skip
+
+    def _find_layers(self, order: list[Value]) -> dict[Value, _Neurons]:
+        """The neurons that share their inputs, where their weights are parameters in a row."""
+        blocks, found = self.ids.blocks, dict[tuple[int, bool], _Neurons]()
+        for node in order:
+            if node.op is _DOT and node not in self.cut:
+                weights, inputs = node._a
+                bias = node._b
+                if id(weights) not in blocks or not (bias is None or (bias.op is None and bias not in self.inputs)):
+                    continue
+                key = id(inputs), bias is None
+                if key not in found:
+                    found[key] = _Neurons(self, inputs)
+                found[key].add(node, blocks[id(weights)])
+        self.layers = list(found.values())
+        return {node: neurons for neurons in self.layers for node in neurons.places}
+
+    def _other_parameters(self, order: list[Value]) -> list[Value]:
+        """The leaves that are neither inputs nor in ``wrt``, which get their ids here."""
+        ids, others = self.ids, list[Value]()
+        first = ids.first + len(ids.parameters)
+        for node in order:
+            if node.op is None and not node.is_constant and ids.find(node) is None:
+                ids[node] = first + len(others)
+                others.append(node)
+        return others
+
+    def _write(self, order: list[Value], neurons: dict[Value, _Neurons]) -> None:
+        """Write what computes the nodes."""
+        writer, ids = self.writer, self.ids
+        for node in order:
+            if node in ids:
+                continue
+            if node.op is None:
+                if node.is_constant:
+                    found = ids.find(node)
+                    ids[node] = writer.number(node.data) if found is None else found
+                else:
+                    ids[node]
+            elif node in neurons:
+                neurons[node].write()
+            else:
+                ids[node] = writer.computed(node.op, tuple([ids[parent] for parent in node.parents]))
+            if node.label and not writer.names[ids[node]]:
+                writer.names[ids[node]] = node.label
+
+    def _differentiate(self, k: int, order: list[Value]) -> dict[int, int]:
+        """Write the gradient of the last node of ``order``, output ``k``: place in wrt -> id of the derivative.
+
+        The weights of layers are left out where their derivatives make an outer product. The sweep goes by the nodes of
+        the graph and not by instructions, because two nodes that compute the same number share an instruction but not
+        an adjoint.
+        """
+        writer, ids, wrt = self.writer, self.ids, self.wrt
+
+        def seen(node: Value, adjoint: int) -> None:
+            writer.adjoints.setdefault(adjoint, (k, ids[node]))
+
+        present = set(order)
+        layers = [layer for layer in self.layers if not present.isdisjoint(layer.places)]
+        done = bytearray(len(wrt))
+        lone: list[Value] = []
+        self.scattered = {}
+        for layer in layers:
+            layer.output = k
+            for node in layer.lone:
+                if node in present:
+                    lone.append(node)
+                    place, n = layer.places[node]
+                    done[place : place + n] = b"\1" * n
+        rest = {place: wrt[place] for place in unmarked(done)}
+        joint: dict[Value, Joint[int]] = {node: layer for layer in layers for node in layer.places}
+        algebra = _OnProgram(writer, ids)
+        before = len(writer.outers)
+        adjoints = sweep(order, order[-1], [*lone, *rest.values()], algebra, cut=self.cut, seen=seen, joint=joint)
+        for outer in writer.outers[before:]:
+            for place in outer.rows:
+                done[place] = 2
+        entries = {p: adjoints[node] if node in adjoints else writer.number(0.0) for p, node in rest.items()}
+        for layer in layers:
+            for node in layer.lone:
+                place, n = layer.places[node]
+                if node in present and done[place] != 2:  # not reached, or no outer product
+                    entries.update({p: self.scattered.get(p, -1) for p in range(place, place + n)})
+        return {p: writer.number(0.0) if i < 0 else i for p, i in entries.items()}
+
+
+class _Neurons(Joint[int]):
+    """The dots that share their inputs: written together, and passing on together.
+
+    places   for each of them the place of its first weight among the parameters, and the number of its weights
+    lone     those whose weights nothing else uses
+    """
+
+    def __init__(self, tracer: _Tracer, inputs: tuple[Value, ...]) -> None:
+        self.tracer, self.inputs, self.output = tracer, inputs, 0
+        self.places: dict[Value, tuple[int, int]] = {}
+        self.lone: dict[Value, None] = {}
+        self._biases: set[tuple[int, Value | None]] = set()
+
+    def add(self, node: Value, place: tuple[int, int]) -> None:
+        """One more; a neuron that is there twice is left to be an instruction of its own."""
+        if (place[0], node._b) not in self._biases:
+            self._biases.add((place[0], node._b))
+            self.places[node] = place
+
+    def write(self) -> None:
+        """Write the weighted inputs."""
+        ids, writer = self.tracer.ids, self.tracer.writer
+        inputs = tuple([ids[x] for x in self.inputs])
+        biases = []
+        for node in self.places:
+            bias = node._b
+            if bias is not None:
+                found = ids.find(bias)
+                biases.append(writer.number(bias.data) if found is None else found)
+        rows = tuple([ids.first + place for place, _ in self.places.values()])
+        layer = writer.layer(rows, len(inputs), inputs, tuple(biases))
+        for node, i in zip(self.places, layer.results):
+            ids[node] = i
+            if node.label and not writer.names[i]:
+                writer.names[i] = node.label
+
+    def passed_on(
+        self, algebra: Algebra[int], adjoints: Mapping[Value, int], conditions: Mapping[Value, int | None],
+        wanted: Collection[Value],
+    ) -> Passed:  # fmt: skip
+        """What the neurons pass on to weights, inputs and biases; those that depend on one condition together."""
+        passed: Passed = []
+        groups: dict[int | None, list[Value]] = {}
+        for node in reversed(self.places):
+            if node in adjoints and node in conditions:
+                groups.setdefault(conditions[node], []).append(node)
+        for condition, neurons in groups.items():
+            d = tuple([adjoints[node] for node in neurons])
+            self._to_weights(algebra, neurons, d, condition, wanted, passed)
+            self._to_inputs(neurons, d, condition, wanted, passed)
+            for node, adjoint in zip(neurons, d):
+                if node._b is not None and node._b in wanted:
+                    passed.append((node._b, adjoint, None, condition))
+        return passed
+
+    def _to_weights(
+        self, algebra: Algebra[int], neurons: list[Value], d: Args, condition: int | None, wanted: Collection[Value],
+        passed: Passed,
+    ) -> None:  # fmt: skip
+        ids, writer = self.tracer.ids, self.tracer.writer
+        inputs = [ids[x] for x in self.inputs]
+        if condition is not None:
+            where = algebra.operations["where"]
+            inputs = [a if algebra.is_finite(a, _DOT) else where(condition, a, 0.0) for a in inputs]
+        lone = [(node, adjoint) for node, adjoint in zip(neurons, d) if node in self.lone]
+        together = [(node, adjoint) for node, adjoint in lone if adjoint not in writer.constant]
+        if together:  # in the order of the neurons
+            rows = tuple([self.places[node][0] for node, _ in reversed(together)])
+            factors = tuple([adjoint for _, adjoint in reversed(together)])
+            writer.outers.append(Outer(self.output, rows, factors, tuple(inputs)))
+        for node, adjoint in zip(neurons, d):
+            if node not in self.lone:
+                passed += [(w, adjoint, a, condition) for w, a in zip(node._a[0], inputs) if w in wanted]
+            elif adjoint in writer.constant:
+                place = self.places[node][0]
+                self.tracer.scattered.update(
+                    (place + k, writer.emit("mul", (adjoint, a))) for k, a in enumerate(inputs)
+                )
+
+    def _to_inputs(
+        self, neurons: list[Value], d: Args, condition: int | None, wanted: Collection[Value], passed: Passed
+    ) -> None:
+        """The products with the transpose, for each run of inputs that are differentiated."""
+        ids, writer = self.tracer.ids, self.tracer.writer
+        rows = [ids.first + self.places[node][0] for node in neurons]
+        flags = bytearray([x in wanted for x in self.inputs])
+        start = flags.find(1)
+        while start >= 0:
+            stop = flags.find(0, start)
+            if stop < 0:
+                stop = len(flags)
+            xs = self.inputs[start:stop]
+            if len(rows) == 1:
+                passed += [(x, d[0], rows[0] + start + k, condition) for k, x in enumerate(xs)]
+            elif len(xs) == 1:
+                passed += [(xs[0], adjoint, row + start, condition) for row, adjoint in zip(rows, d)]
+            else:
+                layer = writer.layer(tuple([row + start for row in rows]), len(xs), d, turned=True)
+                passed += [(x, i, None, condition) for x, i in zip(xs, layer.results)]
+            start = flags.find(1, stop)
+
+
+def _mark_lone(layers: list[_Neurons], ids: Leaves) -> None:
+    """Find the neurons whose weights nothing else uses: their derivatives are one product each."""
+    places = sorted([(*layer.places[node], layer, node) for layer in layers for node in layer.places], key=_first_two)
+    taken = sorted([i - ids.first for i in ids.elsewhere])
+    shared: set[Value] = set()
+    end, last = 0, None
+    for place, n, _, node in places:
+        if place < end and last is not None:
+            shared.update((node, last))
+        if place + n > end:
+            end, last = place + n, node
+    at = 0
+    for place, n, layer, node in places:
+        while at < len(taken) and taken[at] < place:
+            at += 1
+        if node not in shared and not (at < len(taken) and taken[at] < place + n):
+            layer.lone[node] = None
+
+
+def _first_two(item: tuple[int, int, object, object]) -> tuple[int, int]:
+    return item[:2]
+
+
+class _OnProgram(Algebra[int]):
+    """Elements are ids of values, and operations write instructions."""
+
+    def __init__(self, writer: Writer, ids: dict[Value, int]) -> None:
+        super().__init__(writer.algebra)
+        self.writer, self.ids = writer, ids
+
+    def number(self, x: float) -> int:
+        return self.writer.number(x)
+
+    def element(self, node: Value) -> int:
+        return self.ids[node]
+
+    def is_finite(self, x: int, op: Op) -> bool:
+        """A parameter that is not finite is met by training that has failed; the layers need no care for it."""
+        number = self.writer.constant.get(x)
+        if number is not None:
+            return isfinite(number)
+        return op.name == "dot" and self.writer.op[x] == "parameter"
+
+    def shares(self, elements: Sequence[int], y: int) -> list[int]:
+        """exp(a - y) over their sum: the rounding of y, which is in all of them, is not in the quotients."""
+        emit = self.writer.emit
+        exponentials = [emit("exp", (emit("sub", (a, y)),)) for a in elements]
+        total = emit("sum", tuple(exponentials))
+        total = emit("where", (emit("eq", (total, total)), total, self.number(1.0)))  # nan where y is infinite
+        return [emit("div", (x, total)) for x in exponentials]
+
+    def weighted_sum(self, terms: Sequence[tuple[int, int | None]]) -> int:
+        """One product, or one dot."""
+        if len(terms) == 1:
+            adjoint, derivative = terms[0]
+            return adjoint if derivative is None else self.writer.emit("mul", (adjoint, derivative))
+        derivatives = [self.number(1.0) if derivative is None else derivative for _, derivative in terms]
+        return self.writer.emit("dot", (*derivatives, *[adjoint for adjoint, _ in terms]))
