@@ -98,10 +98,7 @@ class Kernel:
             from . import native
 
             self.native = native.NativeKernel(program)
-        else:
-            from .source import load
-
-            self._step = load(self.source)
+        self._step: Any = None  # the generated function; a long one is compiled when it is called, and may never be
 
     @property
     def source(self) -> str:
@@ -146,6 +143,10 @@ class Kernel:
         elif self.native is not None:
             values, gradients = self.native.run(table.numbers, n, parameters, reduce)
         else:
+            if self._step is None:
+                from .source import load
+
+                self._step = load(self.source)
             values, gradients = self._step(self._tuples(table), parameters.tolist(), reduce)
         return (values[0], gradients[0]) if self._single else (values, gradients)
 

@@ -40,7 +40,8 @@ _WIDTH = 100
 _INLINE = 50  # characters of an expression that may stand inside another one
 _SMALL = 40000  # operands of a program whose dots are written out term by term
 _TERMS, _TERMS_OF_LARGE = 64, 8  # dots with more terms are calls; the compiler's time goes with the terms in the text
-_PAGE = 4000  # statements in a function, where there are more than can be compiled as one
+# The compiler takes 4 times as long for a statement in a function of 4,000 as for one in a function of 250.
+_MOST, _PAGE = 5000, 200  # statements that are one function; statements in a function where there are more
 
 _ACTIVATIONS = {"sigmoid", "tanh", "relu", "leaky_relu", "elu", "silu", "gelu", "softplus"}
 _SYMBOLS = {"add": "+", "sub": "-", "gt": ">", "ge": ">=", "lt": "<", "le": "<=", "eq": "==", "ne": "!="}
@@ -74,7 +75,7 @@ class _Generator:
         self.terms = _TERMS_OF_LARGE if sum(map(len, program.args)) > _SMALL else _TERMS
         self.uses = self._count_uses()
         self.runs, self.grouped = self._find_runs()
-        self.paged = len(program) - len(self.grouped) > _PAGE * 5
+        self.paged = len(program) - len(self.grouped) > _MOST
         self.names = Slots() if self.paged else Names()
         self.name: dict[int, str] = {}
         self.adjoints = dict(program.adjoints)
@@ -166,6 +167,8 @@ class _Generator:
 
     def _new_name(self, i: int) -> str:
         p, op = self.p, self.p.op[i]
+        if self.paged:
+            return self.names.numbered("v")
         if i in self.adjoints:
             k, of = self.adjoints[i]
             name = self.named(of)
