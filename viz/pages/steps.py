@@ -277,13 +277,14 @@ class StepGraph:
         """The steps, and groups of steps; call ``units`` before.
 
         A step is a list: ["start"], ["forward", node], ["seed", node], ["backward", node, operand] or ["update"]. A
-        group is a dict with the number of its unit, a title, and the steps or groups in it; a pair a dict of two steps.
+        group is a dict with the numbers of its units, one of each graph, a title, and the steps or groups in it; a pair
+        a dict of two steps.
         """
         passes = [(self._pass(items, "forward"), self._pass(items, "backward")) for items in self.items]
         if len(passes) == 1:
             [(forward, backward)] = passes
             return [["start"], *forward, ["seed", self.outputs[0]], *backward, ["update"]]
-        paired = [_paired(list(flat(one)), list(flat(other))) for one, other in zip(*passes)]
+        paired = [_paired(one, other) for one, other in zip(*passes)]
         return [["start"], *paired[0], {"pair": [["seed", k] for k in self.outputs]}, *paired[1], ["update"]]
 
     def _backward(self, k: int) -> list[Any]:
@@ -292,7 +293,7 @@ class StepGraph:
 
     def _pass(self, items: list[Item], kind: str) -> list[Any]:
         """The steps of a pass: single ones where they are few, else as many of the units as needed."""
-        if self.count <= GROUPED:
+        if self.count / len(self.places) <= GROUPED:  # of two graphs, steps are taken side by side
             return self._listed(items, kind, set())
         inner = {id(unit) for unit in _inner(items) if not any(isinstance(item, Unit) for item in unit.items)}
         found = self._listed(items, kind, inner)
@@ -306,9 +307,8 @@ class StepGraph:
             if isinstance(item, Unit):
                 inside = self._listed(item.items, kind, grouped)
                 if id(item) in grouped and len(inside) > 1:
-                    found.append(
-                        {"title": item.title, "what": item.what, "unit": self._numbers[id(item)], "items": inside}
-                    )
+                    own = {"title": item.title, "what": item.what, "units": [self._numbers[id(item)]]}
+                    found.append({**own, "items": inside})
                 else:
                     found += inside
             elif kind == "forward":
@@ -335,9 +335,21 @@ def _inner(items: Iterable[Item]) -> Iterator[Unit]:
 
 
 def _paired(one: list[Any], other: list[Any]) -> list[Any]:
-    """Two lists of steps, side by side; where one is longer, its last steps stand alone."""
-    pairs: list[Any] = [{"pair": [a, b]} for a, b in zip(one, other)]
-    return pairs + one[len(other) :] + other[len(one) :]
+    """Two lists of steps and groups, side by side; where one is longer, its last ones stand alone."""
+    found: list[Any] = []
+    for a, b in zip(one, other):
+        if isinstance(a, dict) and isinstance(b, dict):
+            both = {key: _both(a[key], b[key]) for key in ("title", "what")}
+            found.append({**both, "units": a["units"] + b["units"], "items": _paired(a["items"], b["items"])})
+        elif isinstance(a, dict) or isinstance(b, dict):
+            found += _paired(list(flat([a])), list(flat([b])))
+        else:
+            found.append({"pair": [a, b]})
+    return found + one[len(other) :] + other[len(one) :]
+
+
+def _both(one: str, other: str) -> str:
+    return one if one == other else f"{one} and {other}"
 
 
 def flat(items: Iterable[Any]) -> Iterator[list[Any]]:

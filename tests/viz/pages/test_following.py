@@ -248,6 +248,50 @@ def test_two_graphs_share_steps_and_sliders(opened, tmp_path):
     assert last + 1 == steps
 
 
+def test_many_steps_of_two_graphs_are_grouped(opened, tmp_path):
+    """A layer of both is one step, which tells of each graph on its own side; opened, its steps are pairs again, and
+    closed it is one step as before. By keyboard, and the focus stays."""
+    one, other = network(2, 8, 6, 1), network(2, 8, 6, 1, activation="relu")
+    page = opened(step_through(one, tmp_path / "two.html", compare=other))
+    last = int(page.get_attribute("#step", "max"))
+    assert last < 60
+    page.focus("#picture")
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowRight")
+    assert title_of(page) == "Forward: layer 1, neuron 1 (4 steps)"
+    told = page.locator("#caption .pair > div").all_text_contents()
+    assert len(told) == 2
+    assert "σ" in told[0]
+    assert "relu" in told[1]
+    page.focus("#actions button:has-text('Open these 2 steps')")
+    page.keyboard.press("Enter")
+    assert page.locator("#caption .pair .title").all_text_contents() == ["Forward: layer1.neuron1.z"] * 2
+    assert int(page.get_attribute("#step", "max")) == last + 1
+    assert page.locator("#picture .box.table").count() >= 2, "the neuron is open in both graphs"
+    assert page.evaluate("document.activeElement.textContent").startswith("Close layer 1, neuron 1")
+    page.keyboard.press("Enter")
+    assert int(page.get_attribute("#step", "max")) == last
+    page.keyboard.press("End")
+    first, second = toposort(one), toposort(other)
+    expected = [*grad(one, first), *grad(other, second)]
+    assert all(
+        agree(text, g) for (_, text), g, node in zip(exact(page), expected, [*first, *second]) if not node.is_constant
+    )
+
+
+def test_graphs_of_different_depth_are_grouped_too(opened, tmp_path):
+    """Where one graph is deeper than the other, what it has more of stands alone; every step occurs once."""
+    one, other = network(2, 8, 6, 1), network(2, 9, 1)
+    page = opened(step_through(one, tmp_path / "two.html", compare=other))
+    assert int(page.get_attribute("#step", "max")) < 80
+    page.keyboard.press("End")
+    first, second = toposort(one), toposort(other)
+    expected = [*grad(one, first), *grad(other, second)]
+    assert all(
+        agree(text, g) for (_, text), g, node in zip(exact(page), expected, [*first, *second]) if not node.is_constant
+    )
+
+
 def test_a_leaf_that_both_graphs_use_has_a_gradient_in_each(opened, tmp_path):
     """y = x² and y = x³ of one x: one slider, two gradients."""
     x = Value(2.0, label="x")

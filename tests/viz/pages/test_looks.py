@@ -220,6 +220,47 @@ def test_a_long_chain_is_wrapped(opened):
     assert places == sorted(places)
 
 
+@pytest.mark.parametrize(("width", "height", "least"), [(1280, 720, 10), (390, 844, 9)])
+def test_a_long_loop_says_what_its_rounds_do(opened, width, height, least):
+    """Hundreds of rounds are a few boxes, which say what the rounds do, in type that can be read on a telephone too."""
+    page = opened(loop(230), made={"limit": 2000}, viewport={"width": width, "height": height})
+    heads = page.locator("#picture .box.closed > .sign").all_text_contents()
+    assert len(heads) <= 7
+    assert heads[0] == "rounds 1–39: ×, tanh"
+    assert page.evaluate("document.querySelector('#picture svg').getScreenCTM().a") * 12 >= least
+    assert page.evaluate(TROUBLES) == []
+    page.select_option("#detail", "1")  # each round a box: the frames around them have titles apart
+    titles = page.locator("#picture .frame text")
+    areas = [titles.nth(k).bounding_box() for k in range(titles.count())]
+    assert len(areas) > 4
+    for k, a in enumerate(areas):
+        for b in areas[k + 1 :]:
+            wide = min(a["x"] + a["width"], b["x"] + b["width"]) - max(a["x"], b["x"])
+            tall = min(a["y"] + a["height"], b["y"] + b["height"]) - max(a["y"], b["y"])
+            assert wide <= 1 or tall <= 2
+
+
+def test_signs_on_buttons_are_drawn(opened):
+    """Arrows of the buttons are pictures, as fonts may lack such characters; each button has words for its name."""
+    page = opened(fan_out())
+    words = page.evaluate("[...document.querySelectorAll('button')].map((b) => b.textContent).join('')")
+    assert not set(words) & set("▶◀⏵⏸⏮⏭")
+    for name, called in (
+        ("first", "First step"),
+        ("back", "Step back"),
+        ("forward", "Step forward"),
+        ("last", "Last step"),
+    ):
+        assert page.get_attribute(f"#{name}", "aria-label") == called
+        assert page.locator(f"#{name} svg").bounding_box()["width"] >= 9
+    assert page.locator("#play .go").is_visible()
+    assert not page.locator("#play .wait").is_visible()
+    page.click("#play")
+    assert page.inner_text("#play").strip() == "Pause"
+    assert page.locator("#play .wait").is_visible()
+    assert not page.locator("#play .go").is_visible()
+
+
 def test_neurons_and_operands_stand_in_their_order(opened):
     """Neuron 1 stands above neuron 2, and a above b, in the wide picture; left of it in the tall one."""
     for viewport, side in (({"width": 1366, "height": 768}, "y"), ({"width": 390, "height": 844}, "x")):

@@ -73,11 +73,17 @@ function tableBox(key, u) {
 
 const LONGEST = 10; // values listed in a folded box
 
+// What a folded group is called, and what it does: "rounds 1–5: ×, tanh".
+function titled({ kind, title, what }) {
+  return kind === "round" && what && what !== title ? `${title.replace(/ of \d+$/, "")}: ${what}` : title;
+}
+
 function closedBox(key, u) {
   const unit = units[u];
   if (unit.shows.length === 1) {
     const k = unit.shows[0];
-    return { key, u, k, kind: "closed", rows: [{ type: "head", u }, { type: "named", k }, { type: "grad", k }], w: WIDTH.value + 12, h: 3 * ROW };
+    const w = Math.min(WIDTH.list, Math.max(WIDTH.value + 12, isBand(unit) ? titled(unit).length * CHAR + 2 * PAD + 24 : 0));
+    return { key, u, k, kind: "closed", rows: [{ type: "head", u }, { type: "named", k }, { type: "grad", k }], w, h: 3 * ROW };
   }
   const listed = unit.shows.slice(0, LONGEST);
   const rows = [{ type: "head", u }, { type: "columns", u }, ...listed.map((k) => ({ type: "listed", k }))];

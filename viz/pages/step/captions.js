@@ -113,6 +113,13 @@ function groupCaption(entry) {
   const isForward = inside[0][0] === "forward";
   const lines = [heading(`${isForward ? "Forward" : "Backward"}: ${entry.title || "several nodes"} (${inside.length} steps)`)];
   if (entry.what && entry.what !== entry.title) lines.push(line(entry.what));
+  const own = [0, 1].map((side) => inside.filter(([, k]) => (nodes[k].side || 0) === side)).filter((part) => part.length);
+  if (own.length === 1) return [...lines, ...groupLines(own[0], isForward)];
+  return [...lines, make("div", { className: "pair" }, ...own.map((part, i) => make("div", {}, make("p", { className: "side" }, sides()[i]), ...groupLines(part, isForward))))];
+}
+
+function groupLines(inside, isForward) {
+  const lines = [];
   const terms = new Map();
   for (const [kind, k, j] of inside) {
     if (kind === "forward") terms.set(k, []);

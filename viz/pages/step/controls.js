@@ -49,7 +49,7 @@ function offer(entry) {
       const closed = entry.group;
       button(`Close ${closed.title || "this group"}`, () => {
         closed.open = false;
-        if (closed.unit !== undefined && opened.has(closed.unit)) refold(() => opened.delete(closed.unit));
+        if (closed.units.some((u) => opened.has(u))) refold(() => closed.units.forEach((u) => opened.delete(u)));
         settle(closed);
       });
     }
@@ -73,7 +73,7 @@ function findStep([kind, k, j]) {
 
 function openGroup(entry) {
   entry.open = true;
-  if (entry.unit !== undefined && !opened.has(entry.unit)) refold(() => { for (const outer of units[entry.unit].chain) opened.add(outer); });
+  if (entry.units.some((u) => !opened.has(u))) refold(() => { for (const u of entry.units) for (const outer of units[u].chain) opened.add(outer); });
   settle(entry.items[0]);
 }
 
@@ -116,7 +116,7 @@ const play = find("play");
 function stop() {
   clearTimeout(timer);
   timer = 0;
-  play.textContent = "▶ Play";
+  find("playing").textContent = "Play";
   play.setAttribute("aria-pressed", "false");
 }
 function next() {
@@ -127,7 +127,7 @@ function next() {
 function toggle() {
   if (timer) return stop();
   if (at === visible.length - 1) go(0);
-  play.textContent = "Pause";
+  find("playing").textContent = "Pause";
   play.setAttribute("aria-pressed", "true");
   timer = setTimeout(next, 400 / Number(find("speed").value));
 }

@@ -96,7 +96,7 @@ function buildFields() {
     for (const k of group.leaves) if (!twins[k].some((twin) => fields.has(twin))) rows.push(fieldOf(k));
     if (!rows.length) continue;
     const inner = make("div", {}, ...rows);
-    find("fields").append(make("details", { open: fields.size <= 30 || group.first }, make("summary", {}, group.title), inner));
+    find("fields").append(make("details", { open: group.first || (fields.size <= 30 && !group.leaves.every((k) => nodes[k].constant)) }, make("summary", {}, group.title), inner));
   }
   for (const k of fields.keys()) setLeaf(k, leafData[k]);
   const rateField = find("rate");

@@ -67,10 +67,12 @@ function frames({ list, home }) {
     const keys = new Set(unit.nodes.map((k) => home[k]));
     const own = list.filter((box) => keys.has(box.key));
     if (!own.length) return;
-    const [left, top] = [Math.min(...own.map((b) => b.x)) - 7, Math.min(...own.map((b) => b.y)) - over];
-    const [right, bottom] = [Math.max(...own.map((b) => b.x + b.w)) + 7, Math.max(...own.map((b) => b.y + b.h)) + under];
+    const around = (boxes) => [Math.min(...boxes.map((b) => b.x)) - 7, Math.min(...boxes.map((b) => b.y)) - over,
+      Math.max(...boxes.map((b) => b.x + b.w)) + 7, Math.max(...boxes.map((b) => b.y + b.h)) + under];
+    let [left, top, right, bottom] = around(own);
     const meets = list.some((b) => !keys.has(b.key) && b.x < right && b.x + b.w > left && b.y < bottom - under + 7 && b.y + b.h > top + over - 8);
     const clear = !meets && own.length > 1;
+    if (!clear) [left, top, right, bottom] = around(own.slice(0, 1)); // the title stands by the first
     const transform = `translate(${left.toFixed(1)},${top.toFixed(1)})`;
     if (clear) outlines.push(draw("g", { class: "frame", transform }, draw("rect", { class: "around", width: right - left, height: bottom - top, rx: 8 })));
     const frame = draw("g", { class: "frame", transform });
@@ -140,7 +142,7 @@ function drawRow(group, box, row, y) {
       const sign = fitted(graph.ops[node.op].symbol, 10);
       const bar = draw("rect", { class: "bar", x: 1.5, y: 1.5, width: box.w - 3, height: ROW - 3, rx: 2 });
       const name = node.full && !/^[\w.]+$/.test(node.full) ? `${node.name}: ${node.full}` : called(k);
-      const shown = text("num", end, base, fitted(name, 15 - sign.length));
+      const shown = text("num", end, base, fitted(name, 14 - sign.length));
       return void group.append(bar, text("sign", PAD, base, sign), shown);
     }
     case "columns":
@@ -179,7 +181,7 @@ function drawHead(group, box, row) {
   const bar = draw("rect", { class: "bar", x: 1.5, y: 1.5, width: box.w - 3, height: ROW - (box.rows.length > 3 ? 1 : 3), rx: 2 });
   const base = box.rows.length > 3 ? 15 : 13;
   const room = Math.floor((box.w - 2 * PAD - 18) / CHAR);
-  const what = fitted(isBand(unit) && box.kind === "closed" ? unit.title : unit.what || unit.title, room);
+  const what = fitted(isBand(unit) && box.kind === "closed" ? titled(unit) : unit.what || unit.title, room);
   const parts = [bar, text("sign", PAD, base, what)];
   const left = room - what.length - 1;
   if (unit.what && !isBand(unit) && left > 4) parts.push(text("num", box.w - PAD - 18, base, fitted(box.kind === "closed" && unit.shows.length === 1 ? unit.brief || unit.title : unit.title, left)));

@@ -13,7 +13,7 @@ function numbered(item, group) {
     entry.pair = true;
     steps.push(...item.pair);
   } else {
-    Object.assign(entry, { title: item.title, what: item.what, unit: item.unit });
+    Object.assign(entry, { title: item.title, what: item.what, units: item.units });
     entry.items = item.items.map((child) => numbered(child, entry));
   }
   entry.last = steps.length - 1;

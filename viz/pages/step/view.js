@@ -22,7 +22,7 @@ const roomFor = ({ width, height }) => Math.min((picture.clientWidth - 2) / widt
 // From left to right, in several lines where the graph is long, or from top to bottom where that is clearly larger.
 function planned() {
   let across = plan(false);
-  if (roomFor(across) >= READABLE * 1.1 || nodes.length > 600) return across;
+  if (roomFor(across) >= READABLE * 1.1 || across.list.length > 300) return across;
   if (across.list.length <= 60) {
     const most = picture.clientWidth > picture.clientHeight ? 5 : 2; // edges that turn and can still be followed
     for (let lines = 2; lines <= 4; lines++) {
