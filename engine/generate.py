@@ -385,14 +385,14 @@ def _n_ary_function(op: Op) -> str:
                  f"return many({_constant(op)}, y, parents, shares(data, y))"]  # fmt: skip
         body = textwrap.indent("\n".join([_docstring(op), *lines]), "    ")
         return f"def {op.name}(values: Iterable[Operand]) -> Value:\n{body}\n"
-    text = _Code(op.chooses).text(tree)
+    text = "NOTHING" if op.rules[0] == "0" else _Code(op.chooses).text(tree)
     used = expressions.names(tree)
     items = "k, a in enumerate(data)" if "rest" in used else "a in data"
     each = f"({text},) * n" if "a" not in used else f"tuple([{text} for {items}])"
     lines = [f'parents, data = gathered("{op.name}", values)', f"y = _{op.name}(data)"]
     if "a" not in used or "n" in used or "rest" not in used:
         lines.insert(1, "n = len(data)")
-    if "rest" not in used and op.name != "sum":
+    if "rest" not in used and op.rules[0] not in ("0", "1"):
         by_ieee = f'by_ieee({_constant(op)}.rules[0], ("a", "y", "n"), a, y, n)'
         lines += _computed("derivatives", each, f"tuple([{by_ieee} for a in data])")
     else:

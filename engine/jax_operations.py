@@ -2,16 +2,18 @@
 
 What jax.numpy has is taken from there, all else is made from the forward expressions. The rules are handed to JAX as
 they stand in the table: its grad, jvp, jit, vmap and hessian then give what backward, grad and hessian give here, the
-conventions at kinks included (relu'(0) = 0, half each for a tie of maximum). One thing is JAX's own: a branch that
-``where`` did not take still multiplies its derivative by 0, which gives nan where that derivative is infinite.
+conventions at kinks included (relu'(0) = 0, half each for a tie of maximum). What an operation did not choose gets no
+derivative, and a branch of a rule that does not apply is computed at a harmless point (as in lowering/reached.py), so
+that neither gives nan when it is differentiated again.
 """
 
 from __future__ import annotations
 
 from functools import cache
 
+from .chain import TAME, choosing
 from .derived import Derived
-from .expressions import Node, Number, evaluate, rule
+from .expressions import Call, Name, Node, Number, rule
 from .ops import OPS
 
 TYPE_CHECKING = False
@@ -68,8 +70,9 @@ class _WithRules(Derived):
 
 def _with_rules(jax: Any, name: str, forward: Callable[..., Any], algebra: Derived) -> Callable[..., Any]:
     """The operation as a function whose derivatives are those of its row."""
-    op = OPS[name]
-    rules = [rule(text) for text in op.rules]
+    op, np = OPS[name], jax.numpy
+    choices = [choosing(op, k) for k in range(len(op.rules))]
+    rules = [rule(choice[0] if choice else text) for choice, text in zip(choices, op.rules)]
 
     def operation(*operands: Any) -> Any:
         return forward(*operands)
@@ -81,14 +84,45 @@ def _with_rules(jax: Any, name: str, forward: Callable[..., Any], algebra: Deriv
     def jvp(operands: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[Any, Any]:
         y = differentiable(*operands)
         values = dict(zip((*op.arguments, "y"), (*operands, y), strict=True))
-        total = jax.numpy.zeros_like(y)
-        for tree, tangent in zip(rules, tangents, strict=True):
-            if not _is_zero(tree):
-                total = total + evaluate(tree, algebra, values) * tangent
+        total = np.zeros_like(y)
+        for tree, choice, tangent in zip(rules, choices, tangents, strict=True):
+            if choice:
+                total = total + _evaluate(np, tree, algebra, {**values, "g": tangent})
+            elif not _is_zero(tree):
+                total = total + _evaluate(np, tree, algebra, values) * tangent
         return y, total
 
     made: Callable[..., Any] = differentiable
     return made
+
+
+def _evaluate(np: Any, tree: Node, algebra: Derived, values: dict[str, Any], applies: Any = None) -> Any:
+    """The tree on arrays; where it does not apply, its operations are computed at harmless points.
+
+    applies    an array of bools, or None: everywhere
+    """
+    if isinstance(tree, Number):
+        return tree.value
+    if isinstance(tree, Name):
+        return values[tree.name]
+    assert isinstance(tree, Call)
+    if tree.op == "where":
+        condition, then, otherwise = tree.operands
+        chosen = np.not_equal(_evaluate(np, condition, algebra, values, applies), 0)
+        other = ~chosen
+        if applies is not None:
+            chosen, other = applies & chosen, applies & other
+        return np.where(chosen, _evaluate(np, then, algebra, values, chosen),
+                        _evaluate(np, otherwise, algebra, values, other))  # fmt: skip
+    operands = [_evaluate(np, operand, algebra, values, applies) for operand in tree.operands]
+    if applies is not None and tree.op not in TAME:
+        operands = [np.where(applies, x, safe) for x, safe in zip(operands, harmless_point(tree.op))]
+    return algebra[tree.op](*operands)
+
+
+def harmless_point(op: str) -> tuple[float, ...]:
+    """Operands at which an operation and its derivatives are finite: the middle of a box of its row."""
+    return tuple([(low + high) / 2 for low, high in OPS[op].domains[0]])
 
 
 def _is_zero(tree: Node) -> bool:

@@ -3,7 +3,8 @@
 A program is a list of scalar instructions, and JAX wants arrays. So instructions that can be done at the same time are
 done as one: those at the same distance from the leaves with the same operation. The weighted inputs of a layer, which
 share their inputs, become one product of a matrix with a vector. Only what the outputs need is taken over: derivatives
-are JAX's affair, by the rules of the table (engine/jax_operations.py).
+are JAX's affair, by the rules of the table (engine/jax_operations.py), and a branch that was not taken contributes
+nothing to them (reached.py).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from engine.ops import OPS
 
 from .kernel import Kernel
 from .program import Program, split_dot
+from .reached import STOP, harmless
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,6 +35,10 @@ def to_jax(kernel: Kernel) -> Callable[..., Any]:
     result is an array with one item for each, in its last dimension. jax.grad, jit, vmap and sharding work on f. JAX
     computes in single precision unless ``jax.config.update("jax_enable_x64", True)`` was called at the start.
 
+    A branch that was not taken contributes nothing to derivatives, at every order. One thing is JAX's own: it goes back
+    from several outputs together, and what only one of them reaches gets 0 times its derivative from the others, nan
+    where that is infinite: ``jax.jacfwd`` keeps the outputs apart, ``jax.jacrev`` does not.
+
     Raises ImportError where JAX is not installed, TypeError for what is not a Kernel.
 
     >>> from engine import Value, lower, to_jax
@@ -48,7 +54,7 @@ def to_jax(kernel: Kernel) -> Callable[..., Any]:
     import numpy
 
     np, program = jax.numpy, kernel.program
-    plan = _Plan(program, numpy)
+    plan = _Plan(harmless(program), numpy)
     several = not kernel._single
 
     def one(parameters: Any, row: Any) -> Any:
@@ -150,6 +156,8 @@ class _Plan:
                 made = matrix([weights for weights, _, _ in parts]) @ gather(parts[0][1])
                 if parts[0][2] is not None:
                     made = made + gather([bias for _, _, bias in parts if bias is not None])
+            elif op == STOP:
+                made = jax.lax.stop_gradient(gather([a for (a,) in operands]))
             elif OPS[op].arity is not None:
                 made = operations[op](*(gather(column) for column in zip(*operands)))
             else:

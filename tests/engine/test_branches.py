@@ -110,6 +110,14 @@ def test_each_sample_of_a_batch_takes_its_own_branch(name, backend):
                 assert close(curve, at * at * truth(name, at, 2) if at < 1e100 else 0.0), (made_at, at)
 
 
+def test_second_derivatives_of_the_largest_of_many():
+    """How many values tie for the largest is counted; what was counted is not reached by that."""
+    x = [Value(0.0), Value(4.0), Value(4.0)]
+    for largest in (engine.amax, lambda values: -engine.amin([-v for v in values])):
+        y = largest([x[0].sqrt() - 7, x[0].log(), x[1], x[1] * x[2] - 12])
+        assert hessian(y, x) == [[0, 0, 0], [0, 0, 0.5], [0, 0.5, 0]]
+
+
 @pytest.mark.parametrize("backend", ["source", "native"])
 def test_rows_with_missing_numbers_are_left_out(backend):
     """A loss that leaves out rows with a nan target or input: nothing of these rows reaches the weights."""
