@@ -13,8 +13,10 @@ from engine.chain import TAME, choosing
 from engine.expressions import evaluate, rule
 from engine.jax_operations import harmless_point
 from engine.ops import OPS
+from engine.value import Value
 
-from .program import LEAVES, Program, Writer
+from .program import LEAVES, Program
+from .writer import Writer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,13 +83,13 @@ class _Careful:
 
     def __init__(self, program: Program, conditional: dict[int, list[tuple[int, int]]]) -> None:
         self.p, self.conditional, self.doubt = program, conditional, _doubtful(program)
-        self.writer = writer = Writer()
-        self.leaf = {i: writer.leaf("input", program.names[i]) for i in program.inputs}  # old id -> new id
-        self.leaf |= {i: writer.leaf("parameter", program.names[i]) for i in program.parameters}
+        inputs = [Value(0.0, program.names[i]) for i in program.inputs]
+        self.writer = writer = Writer(inputs, program.parameter_values)
+        self.leaf = dict(zip(program.inputs, writer.inputs)) | dict(zip(program.parameters, writer.parameters))
         # What only decides has no derivative, not even 0 times another: its leaves are cut off from theirs.
         self.plain = {i: writer.emit(STOP, (leaf,)) for i, leaf in self.leaf.items()}
-        self.leaf |= {i: writer.number(x) for i, x in program.constant.items()}
-        self.plain |= {i: self.leaf[i] for i in program.constant}
+        for i, x in program.constant.items():
+            self.leaf[i] = self.plain[i] = writer.number(x)
         for i, op, args in program:
             self.plain[i] = writer.emit(op, tuple([self.plain[a] for a in args]))
         self.reached: dict[int, int] = {}  # of values that are conditional: not 0 where they are reached
@@ -131,6 +133,5 @@ class _Careful:
                     x = writer.emit("where", (self.reached[i], x, writer.number(harmless_point(op)[k])))
                 operands.append(x)
             careful[i] = writer.emit(op, tuple(operands))
-        parameters = {self.leaf[i]: node for i, node in zip(p.parameters, p.parameter_values)}
-        return writer.program([self.leaf[i] for i in p.inputs], [careful[i] for i in p.outputs], [],
-                              list(parameters), parameters, len(writer.op))  # fmt: skip
+        outputs = tuple([careful[i] for i in p.outputs])
+        return writer.program(outputs, [], writer.parameters, len(p.parameters), len(writer.op))
