@@ -190,7 +190,8 @@ class Room:
             numbers = set(range(len(seconds))) if [] in run else {k for found in run for k in found}
         else:  # changed since, or C
             path = bug.path if bug.path.endswith(".py") else "engine/lowering/native/kernel.py"
-            numbers = {k for found in self.map["lines"].get(path, {}).values() for k in found}
+            found = self.map["lines"].get(path)
+            numbers = {k for one in found.values() for k in one} if found else set(range(len(seconds)))
         own = Path(bug.path).stem
         mirrored = lambda k: f"test_{own}.py" not in self.map["tests"][k]  # noqa: E731
         return [
