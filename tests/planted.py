@@ -1,4 +1,5 @@
-"""Do the tests notice? One small bug at a time is planted in engine/, and engine's own tests must fail.
+"""Do the tests notice? One small bug at a time is planted in engine/, and engine's own tests must fail: tests/engine, and
+the tests of compiled training, whose steps in C are seen through nn.fit alone.
 
     python tests/planted.py --seed 1 --count 100          a sample of all the bugs that could be planted
     python tests/planted.py engine/check.py --count 20    in these files only
@@ -9,7 +10,7 @@ result changed to None, two arguments exchanged. In ops.py the expressions of th
 generated again; C files are changed and built again. Never in texts of errors, annotations and the boxes that tests
 sample. All of it happens in a copy of the tree.
 
-A bug is put before the tests that run its line first, and before all of tests/engine where these do not notice
+A bug is put before the tests that run its line first, and before all the others where these do not notice
 (--quick: not). Which test runs which line is measured once, and kept in --map. The same seed plants the same bugs in
 the same tree. A change that no test can see, because nothing changes, stands with its reason in planted_equal.json;
 those are counted apart.
@@ -39,6 +40,7 @@ from planted_bugs import GENERATED, Bug, candidates
 ROOT = Path(__file__).resolve().parent.parent
 EQUAL = Path(__file__).with_name("planted_equal.json")
 # They compile with sanitizers, or ask mypy: minutes, for bugs that other tests see.
+TESTS = ("tests/engine", "tests/nn/training/test_compiled.py")
 APART = ("test_the_compiled_code_is_clean_under_the_sanitizers", "test_types_catch_mistakes")
 
 
@@ -174,7 +176,7 @@ class Room:
             print("measuring which test runs which line", flush=True)
             measured = coverage.Coverage(data_file=None, source=[str(self.folder / "engine")], config_file=False)
             measured.start()
-            status = self.run(["tests/engine"], _Measured(measured), cpu=3600, quiet=False)
+            status = self.run(TESTS, _Measured(measured), cpu=3600, quiet=False)
             measured.stop()
             if status:
                 sys.exit(f"the tests fail without any bug:\n{(self.folder / 'log').read_text()[-3000:]}")
@@ -253,9 +255,8 @@ class Room:
                     path.write_bytes(content)
 
     def tests(self) -> list[str]:
-        return [
-            p.relative_to(self.folder).as_posix() for p in sorted((self.folder / "tests/engine").rglob("test_*.py"))
-        ]
+        found = [[path] if path.is_file() else path.rglob("test_*.py") for path in (self.folder / t for t in TESTS)]
+        return sorted(p.relative_to(self.folder).as_posix() for paths in found for p in paths)
 
 
 def _statement(source: bytes, line: int) -> Iterable[int]:

@@ -187,6 +187,34 @@ def test_a_file_system_without_nameless_files_is_written_all_the_same(tmp_path, 
     assert (tmp_path / "a").read_text() == "new"
 
 
+@posix
+@pytest.mark.parametrize("nameless", [True, False])
+def test_the_mode_of_a_new_file_is_that_of_any_new_file(nameless, tmp_path, monkeypatch):
+    """Readable and writable for all but whom the umask leaves out, never executable."""
+    if not nameless:
+        monkeypatch.delattr(os, "O_TMPFILE", raising=False)
+    before = os.umask(0)
+    try:
+        write_whole(tmp_path / "a", "x")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o666
+
+
+@posix
+def test_signals_wait_while_a_file_is_written(tmp_path, monkeypatch):
+    """INT, TERM and HUP are blocked from before the file is made until it has its place, and not after."""
+    ends = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+    seen, replace = [], os.replace
+    blocked = lambda: signal.pthread_sigmask(signal.SIG_BLOCK, ())  # noqa: E731
+    monkeypatch.setattr(os, "fsync", lambda fd: seen.append(blocked()))
+    monkeypatch.setattr(os, "replace", lambda a, b: (seen.append(blocked()), replace(a, b)))
+    before = blocked()
+    write_whole(tmp_path / "a", "x")
+    assert [ends <= mask for mask in seen] == [True, True]
+    assert blocked() == before
+
+
 def test_readers_see_the_old_file_or_the_new_one(tmp_path):
     """While it is replaced again and again, whoever reads it finds one whole content."""
     path, stop = tmp_path / "a", time.monotonic() + 0.3

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import engine
 from engine import OPS, Value, dot, grad, hessian, lower
+from engine.lowering import source as source_module
 from engine.ops import Op
 
 SPECIAL = [math.nan, math.inf, -math.inf, 0.0, -0.0, 1.0, -1.0, 0.5, 2.0, 3.0, -2.5, 5e-324, 1e308, -1e308]
@@ -376,3 +377,34 @@ def test_each_row_of_a_long_chain() -> None:
     one = kernel([[0.5]])
     assert (values[0][0], gradients[0][0]) == (values[0][2], gradients[0][2]) == (one[0][0], one[1][0])
     assert values[1] == [0.5, 0.7, 0.5]
+
+
+def test_the_page_is_turned_after_so_many_statements(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Up to five pages of instructions are one function; one instruction more, and each page is a function."""
+    monkeypatch.setattr(source_module, "_PAGE", 8)
+    x = Value(0.7, "x")
+    counts = {}
+    for depth in range(12, 60):
+        y = x
+        for _ in range(depth):
+            y = y.sin()
+        kernel = lower(y, inputs=[x], wrt=[x], backend="source")
+        value, (slope,) = kernel([[0.7]])
+        assert (value, slope) == (y.data, grad(y, [x])[0])
+        counts[len(kernel.program)] = kernel.source.count("\ndef row")
+    assert all((pages > 1) == (size > 40) for size, pages in counts.items()), counts
+    assert min(counts) <= 40 < max(counts)
+
+
+def test_forward_and_backward_have_their_titles() -> None:
+    """What computes the output stands below "# forward", and what computes its derivative below "# backward"."""
+    x = Value(0.7, "x")
+    inner = (x * x).tanh()
+    inner.label = "inner"
+    text = lower(inner.exp() * x, inputs=[x], wrt=[x], backend="source").source
+    before, _, rest = text.partition("# forward")
+    forward, _, backward = rest.partition("# backward")
+    assert "inner" not in before
+    assert "inner = tanh(" in forward
+    assert "tanh(" not in backward
+    assert "# forward" not in backward
