@@ -1,5 +1,6 @@
-"""Do the tests notice? One small bug at a time is planted in engine/, and its own tests must fail: tests/engine, and those
-of compiled training, whose steps in C are seen through nn.fit alone.
+"""Do the tests notice? One small bug at a time is planted in engine/, and its own tests must fail.
+
+Its own are tests/engine, and those of compiled training, whose steps in C are seen through nn.fit alone.
 
     python tests/planted.py --seed 1 --count 100          a sample of all the bugs that could be planted
     python tests/planted.py engine/check.py --count 20    in these files only
