@@ -2,6 +2,9 @@
 #pragma once
 #include "kernels.h"
 #include "map.h"
+#include "optimizers.h"
+#include "pairs.h"
+#include "transpose.h"
 
 static double nary_scalar(int32_t op, const int32_t *index, int32_t n, const double *U) {
     double s = 0.0;
@@ -38,84 +41,175 @@ static double nary_scalar(int32_t op, const int32_t *index, int32_t n, const dou
     return op == NARY_MEAN ? s / n : s;
 }
 
-/* One argument of a run of values that is not a whole number of vectors. */
-INLINE V tail_of(const double *p, int64_t step, int64_t n) {
-    V t = splat(p[0]);
-    for (int64_t i = 1; i < n && step; i++) t[i] = p[i];
-    return t;
+INLINE void store_first(double *p, V x, int64_t n) {
+    if (n == W) store(p, x); /* which can be read again at once; behind a mask it cannot */
+    else store_some(p, x, n);
 }
+/* One argument of a run of values that is not a whole number of vectors; what fills the vector is as usual as they are. */
+INLINE V tail_of(const double *p, int64_t step, int64_t n) {
+    V first = splat(p[0]);
+    return step ? load_first(p, n, first) : first;
+}
+/* The last of several vectors ends with the last value and overlaps with the one before, for what was stored as a whole
+ * vector can be read again at once as one, and not otherwise. */
 INLINE void flat_map(const int32_t *c, double *U) {
-    int64_t count = c[2], full = count / W, rest = count % W, sa = c[5], sb = c[7], sc = c[9];
+    int64_t count = c[2], sa = c[5], sb = c[7], sc = c[9];
     double *d = U + c[3];
     const double *pa = U + c[4], *pb = U + c[6], *pc = U + c[8];
     Map *map = maps[c[1]];
-    if (full) {
+    if (count >= W) {
         V ta = splat(*pa), tb = splat(*pb), tc = splat(*pc);
-        map(d, sa ? pa : (double *)&ta, sa * W, sb ? pb : (double *)&tb, sb * W, sc ? pc : (double *)&tc, sc * W, full);
-    }
-    if (rest) {
-        int64_t o = full * W;
-        V ta = tail_of(pa + sa * o, sa, rest), tb = tail_of(pb + sb * o, sb, rest), tc = tail_of(pc + sc * o, sc, rest);
-        V y;
+        const double *qa = sa ? pa : (double *)&ta, *qb = sb ? pb : (double *)&tb, *qc = sc ? pc : (double *)&tc;
+        map(d, qa, sa * W, qb, sb * W, qc, sc * W, count / W);
+        int64_t o = count - W;
+        if (count % W) map(d + o, qa + sa * o, 0, qb + sb * o, 0, qc + sc * o, 0, 1);
+    } else {
+        V ta = tail_of(pa, sa, count), tb = tail_of(pb, sb, count), tc = tail_of(pc, sc, count), y;
         map((double *)&y, (double *)&ta, 0, (double *)&tb, 0, (double *)&tc, 0, 1);
-        for (int64_t i = 0; i < rest; i++) d[o + i] = y[i];
+        store_some(d, y, count);
+    }
+}
+/* An activation and its slope: two instructions that join_pairs made one. */
+INLINE void flat_pair(const int32_t *c, double *U) {
+    int64_t count = c[2], n = count < W ? count : W, last = count - n;
+    const double *a = U + c[4];
+    double *y = U + c[3], *slope = U + c[13];
+    for (int64_t o = 0;; o = o + W < last ? o + W : last) {
+        V value, derivative, x = tail_of(a + o, 1, n);
+        if (c[1] == PAIR_SIGMOID) sigmoid_pair(x, &value, &derivative);
+        else tanh_pair(x, &value, &derivative);
+        store_first(y + o, value, n);
+        store_first(slope + o, derivative, n);
+        if (o == last) break;
     }
 }
 
-/* d[j] = bias[j] + sum_k w[j*so + k*si] a[k]. Weights lie along j (so == 1), along k (si == 1), or scattered. */
-INLINE void gemv_along_outputs(int64_t n, int64_t K, double *d, const double *a, const double *w, int64_t si,
-                               const double *bias, const int T) {
-    V even[4], odd[4];
-    for (int t = 0; t < T; t++) even[t] = bias ? load(bias + t * W) : zero_(), odd[t] = zero_();
+/* d[j] = bias[j] + sum_k w[j*so + k*si] a[k]. Weights lie along j (so == 1), along k (si == 1), or scattered. A run of
+ * outputs is T vectors, of which the last, of n outputs, begins at `last`: it overlaps, as above. */
+#define RUN (W == 8 ? 8 : 4) /* vectors of a run at most */
+#define EACH_VECTOR(T) _Pragma("GCC unroll 8") for (int t = 0; t < T; t++)
+#define FROM(p, t, T) ((t) == T - 1 ? load_some((p) + last, n) : load((p) + (t) * W))
+#define INTO(p, t, T, x) store_first((p) + ((t) == T - 1 ? last : (t) * W), x, (t) == T - 1 ? n : W)
+INLINE void gemv_run(const int T, int64_t last, int64_t n, int64_t K, double *d, const double *a, const double *w, int64_t si,
+                     const double *bias) {
+    V s[4][RUN];
+    const int chains = T > 2 ? 2 : 4; /* enough to hide the latency of a multiply-add */
     int64_t k = 0;
-    for (; k + 1 < K; k += 2, w += 2 * si) {
-        V x = splat(a[k]), y = splat(a[k + 1]);
-        for (int t = 0; t < T; t++) even[t] = fma_(load(w + t * W), x, even[t]);
-        for (int t = 0; t < T; t++) odd[t] = fma_(load(w + si + t * W), y, odd[t]);
+#pragma GCC unroll 8
+    for (int h = 0; h < chains; h++) EACH_VECTOR(T) s[h][t] = h || !bias ? zero_() : FROM(bias, t, T);
+    for (; k + chains <= K; k += chains)
+#pragma GCC unroll 8
+        for (int h = 0; h < chains; h++, w += si) {
+            V x = splat(a[k + h]);
+            EACH_VECTOR(T) s[h][t] = fma_(FROM(w, t, T), x, s[h][t]);
+        }
+    for (; k < K; k++, w += si) {
+        V x = splat(a[k]);
+        EACH_VECTOR(T) s[0][t] = fma_(FROM(w, t, T), x, s[0][t]);
     }
-    if (k < K)
-        for (int t = 0; t < T; t++) even[t] = fma_(load(w + t * W), splat(a[k]), even[t]);
-    for (int t = 0; t < T; t++) store(d + t * W, even[t] + odd[t]);
-    (void)n;
+    EACH_VECTOR(T) {
+        V sum = s[0][t] + s[1][t];
+        if (chains == 4) sum += s[2][t] + s[3][t];
+        INTO(d, t, T, sum);
+    }
+}
+/* p[k*dk + j] -= rate a[k] b[j] */
+INLINE void descend_run(const int T, int64_t last, int64_t n, int64_t K, double *p, int64_t dk, const double *a, const double *b,
+                        double rate) {
+    V y[RUN];
+    EACH_VECTOR(T) y[t] = FROM(b, t, T);
+    for (int64_t k = 0; k < K; k++, p += dk) {
+        V x = splat(a[k]);
+        V z[RUN];
+        EACH_VECTOR(T) z[t] = FROM(p, t, T) - rate * (x * y[t]);
+        EACH_VECTOR(T) INTO(p, t, T, z[t]);
+    }
+}
+/* Both in one pass: first w[k*si + j] -= rate before[k] b[j], then the weighted inputs with these weights. */
+INLINE void descend_gemv_run(const int T, int64_t last, int64_t n, int64_t K, double *w, int64_t si, const double *before,
+                             const double *b, double rate, double *d, const double *a, const double *bias) {
+    V y[RUN], s[RUN], p[RUN];
+    EACH_VECTOR(T) y[t] = FROM(b, t, T), s[t] = bias ? FROM(bias, t, T) : zero_();
+    for (int64_t k = 0; k < K; k++, w += si) {
+        V x = splat(before[k]), next = splat(a[k]);
+        EACH_VECTOR(T) p[t] = FROM(w, t, T) - rate * (x * y[t]), s[t] = fma_(p[t], next, s[t]);
+        EACH_VECTOR(T) INTO(w, t, T, p[t]);
+    }
+    EACH_VECTOR(T) INTO(d, t, T, s[t]);
+}
+#if W == 8
+#define EACH_WIDTH(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8)
+#else
+#define EACH_WIDTH(X) X(1) X(2) X(3) X(4)
+#endif
+/* CASE for each run of J outputs, from number j on. None is a vector alone unless all of J is: it would overlap with
+ * another run. */
+#define RUNS(J, CASE)                                                                  \
+    for (int64_t vectors = ((J) + W - 1) / W, v = 0, T; v < vectors; v += T) {         \
+        T = portion(vectors - v, RUN);                                                 \
+        int64_t j = v * W, n = (J) < W ? (J) : W, last = (T - 1) * W;                  \
+        if (v + T == vectors) last = (J) - j - n;                                      \
+        switch (T) { EACH_WIDTH(CASE) }                                                \
+    }
+
+/* Weights along k: the products of W outputs at a time, and their sums across each vector, by turning them. */
+INLINE V dots(int64_t K, const double *a, const double *w, int64_t so, int64_t n) {
+    V s[W];
+    const double *row[W];
+#pragma GCC unroll 8
+    for (int q = 0; q < W; q++) s[q] = zero_(), row[q] = w + (q < n ? q : 0) * so;
+    int64_t k = 0;
+    for (; k + W <= K; k += W) {
+        V x = load(a + k);
+#pragma GCC unroll 8
+        for (int q = 0; q < W; q++) s[q] = fma_(load(row[q] + k), x, s[q]);
+    }
+    if (k < K) {
+        V x = load_some(a + k, K - k);
+#pragma GCC unroll 8
+        for (int q = 0; q < W; q++) s[q] = fma_(load_some(row[q] + k, K - k), x, s[q]);
+    }
+    transpose(s);
+#if W == 8
+    return ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]));
+#elif W == 4
+    return (s[0] + s[1]) + (s[2] + s[3]);
+#else
+    return s[0] + s[1];
+#endif
 }
 INLINE double dot_contiguous(int64_t K, const double *a, const double *w) {
     V s = zero_(), r = zero_();
     int64_t k = 0;
     for (; k + 2 * W <= K; k += 2 * W) s = fma_(load(a + k), load(w + k), s), r = fma_(load(a + k + W), load(w + k + W), r);
     for (; k + W <= K; k += W) s = fma_(load(a + k), load(w + k), s);
-    double t = hsum(s + r);
-    for (; k < K; k++) t += a[k] * w[k];
-    return t;
+    if (k < K) r = fma_(load_some(a + k, K - k), load_some(w + k, K - k), r);
+    return hsum(s + r);
 }
 static void flat_gemv(const int32_t *c, double *U) {
-    int64_t J = c[1], K = c[2], so = c[6], si = c[7], j = 0;
+    int64_t J = c[1], K = c[2], so = c[6], si = c[7];
     double *d = U + c[3];
     const double *a = U + c[4], *w = U + c[5], *bias = c[8] < 0 ? 0 : U + c[8];
-    if (so == 1) {
-        for (; j + 4 * W <= J; j += 4 * W) gemv_along_outputs(J, K, d + j, a, w + j, si, bias ? bias + j : 0, 4);
-        for (; j + W <= J; j += W) gemv_along_outputs(J, K, d + j, a, w + j, si, bias ? bias + j : 0, 1);
-    }
-    if (si == 1) {
-        for (; j + 4 <= J; j += 4) {
-            V s0 = zero_(), s1 = zero_(), s2 = zero_(), s3 = zero_();
-            const double *w0 = w + j * so, *w1 = w0 + so, *w2 = w1 + so, *w3 = w2 + so;
-            int64_t k = 0;
-            for (; k + W <= K; k += W) {
-                V x = load(a + k);
-                s0 = fma_(load(w0 + k), x, s0), s1 = fma_(load(w1 + k), x, s1);
-                s2 = fma_(load(w2 + k), x, s2), s3 = fma_(load(w3 + k), x, s3);
-            }
-            double y[4] = {hsum(s0), hsum(s1), hsum(s2), hsum(s3)};
-            for (; k < K; k++) y[0] += w0[k] * a[k], y[1] += w1[k] * a[k], y[2] += w2[k] * a[k], y[3] += w3[k] * a[k];
-            for (int q = 0; q < 4; q++) d[j + q] = y[q] + (bias ? bias[j + q] : 0.0);
+    if (so == 1 && J > 1) {
+#define CASE(m) \
+    case m: gemv_run(m, last, n, K, d + j, a, w + j, si, bias ? bias + j : 0); break;
+        RUNS(J, CASE)
+#undef CASE
+    } else if (si == 1 || K == 1) {
+        int64_t j = 0;
+        for (; J - j > (W > 2); j += W) {
+            int64_t n = J - j < W ? J - j : W;
+            V y = dots(K, a, w + j * so, so, n);
+            if (bias) y += load_some(bias + j, n);
+            store_first(d + j, y, n);
         }
         for (; j < J; j++) d[j] = dot_contiguous(K, a, w + j * so) + (bias ? bias[j] : 0.0);
-    }
-    for (; j < J; j++) {
-        double s = 0.0;
-        for (int64_t k = 0; k < K; k++) s += w[j * so + k * si] * a[k];
-        d[j] = s + (bias ? bias[j] : 0.0);
-    }
+    } else
+        for (int64_t j = 0; j < J; j++) {
+            double s = 0.0;
+            for (int64_t k = 0; k < K; k++) s += w[j * so + k * si] * a[k];
+            d[j] = s + (bias ? bias[j] : 0.0);
+        }
 }
 static void flat_outer(const int32_t *c, double *U) {
     int64_t K = c[1], J = c[2], dk = c[4], dj = c[5];
@@ -124,26 +218,95 @@ static void flat_outer(const int32_t *c, double *U) {
     for (int64_t k = 0; k < K; k++, d += dk) {
         int64_t j = 0;
         if (dj == 1)
-            for (V x = splat(a[k]); j + W <= J; j += W) store(d + j, x * load(b + j));
+            for (V x = splat(a[k]); j < J; j += W) {
+                int64_t n = J - j < W ? J - j : W;
+                store_first(d + j, x * load_some(b + j, n), n);
+            }
         for (; j < J; j++) d[j * dj] = a[k] * b[j];
     }
 }
-/* The outer product of instruction c taken at once from the parameters: p -= rate * product, and not stored. */
-static void flat_descend(const int32_t *c, double *U, int64_t results, double rate) {
-    int64_t K = c[1], J = c[2], dk = c[4], dj = c[5];
-    double *p = U + (c[3] - results - 1);
-    const double *a = U + c[6], *b = U + c[7];
-    for (int64_t k = 0; k < K; k++, p += dk) {
-        int64_t j = 0;
-        if (dj == 1)
-            for (V x = splat(a[k]); j + W <= J; j += W) store(p + j, load(p + j) - rate * (x * load(b + j)));
-        for (; j < J; j++) p[j * dj] -= rate * (a[k] * b[j]);
+/* ---- One sample a step: the outer products at the end of a tape are taken at once from the parameters. ---- */
+
+/* The largest magnitudes, as bits, in which a nan lies above infinity. */
+INLINE M most_of(M most, const double *p, int64_t n) {
+    for (int64_t i = 0; i < n; i += W) {
+        M x = (M)load_some(p + i, n - i < W ? n - i : W) & INT64_MAX;
+        most = (M)select_(x > most, (V)x, (V)most);
     }
+    return most;
+}
+INLINE double largest_of(M most) {
+    int64_t bits = 0;
+    double x;
+    for (int l = 0; l < W; l++) bits = most[l] > bits ? most[l] : bits;
+    memcpy(&x, &bits, 8);
+    return x;
+}
+/* A bound on the magnitude of the gradients that these instructions, outer products and copies, would write. */
+static double flat_bound(const int32_t *c, const int32_t *end, const double *U) {
+    M a = (M)one_(), b = {};
+    while (c < end)
+        if (c[0] == FLAT_OUTER) a = most_of(a, U + c[6], c[1]), b = most_of(b, U + c[7], c[2]), c += 8;
+        else if (c[0] == FLAT_MAP) b = most_of(b, U + c[4], c[5] ? c[2] : 1), c += 10;
+        else c += 3 + c[1];
+    return largest_of(a) * largest_of(b);
+}
+/* The outer product of instruction c, of a and b, goes into the update of its parameters. */
+static void outer_run(const int32_t *c, const double *a, const double *b, const Rates *u, int64_t at) {
+    int64_t K = c[1], J = c[2], dk = c[4], dj = c[5];
+    double *p = u->p + at, rate = u->rate, g[256 + W];
+    if (J == 1 && dk == 1) { /* along a */
+        const double *other = a;
+        a = b, b = other, J = K, K = 1, dk = J, dj = 1;
+    }
+    if (u->kind == 0 && dj == 1 && (J >= W || K == 1)) {
+#define CASE(m) \
+    case m: descend_run(m, last, n, K, p + j, dk, a, b + j, rate); break;
+        RUNS(J, CASE)
+#undef CASE
+        return;
+    }
+    for (int64_t k = 0, n = 0; k < K; k++)
+        for (int64_t j = 0, m; j < J; j += m) { /* g gathers runs of neighbours */
+            m = dj != 1 ? 1 : J - j < 256 - n ? J - j : 256 - n;
+            for (int64_t i = 0; i < m; i += W) store(g + n + i, a[k] * load_some(b + j + i, m - i < W ? m - i : W));
+            n += m;
+            if (n == 256 || dj != 1 || (j + m == J && (dk != J || k == K - 1)))
+                update_run(u, at + k * dk + (j + m - 1) * dj + 1 - n, n, g), n = 0;
+        }
+}
+/* The outer products and copies at the end of a tape as updates: result r belongs to parameter r - 1. */
+static void flat_descend(const int32_t *c, const int32_t *end, double *U, int64_t results, const Rates *u,
+                         const double *a) {
+    while (c < end)
+        if (c[0] == FLAT_OUTER) {
+            outer_run(c, a ? a : U + c[6], U + c[7], u, c[3] - results - 1);
+            c += 8;
+        } else if (c[0] == FLAT_MAP) {
+            int64_t loss = c[3] == results, step = c[5]; /* a copy; the first result is not a gradient */
+            if (step || c[2] == 1) {
+                if (c[2] > loss) update_run(u, c[3] + loss - results - 1, c[2] - loss, U + c[4] + loss);
+            } else
+                for (int64_t i = loss; i < c[2]; i++) update_run(u, c[3] + i - results - 1, 1, U + c[4]);
+            c += 10;
+        } else
+            c += 3 + c[1];
+}
+/* The update by this outer product, of a, and with the new weights the next sample's weighted inputs. */
+static void flat_descend_gemv(const int32_t *outer, const int32_t *gemv, double *U, double rate, const double *a) {
+    int64_t J = gemv[1], K = gemv[2], si = gemv[7];
+    double *w = U + gemv[5], *d = U + gemv[3];
+    const double *next = U + gemv[4], *b = U + outer[7], *bias = gemv[8] < 0 ? NULL : U + gemv[8];
+#define CASE(m) \
+    case m: descend_gemv_run(m, last, n, K, w + j, si, a, b + j, rate, d + j, next, bias ? bias + j : NULL); break;
+    RUNS(J, CASE)
+#undef CASE
 }
 static void run_flat(const int32_t *c, int64_t n, double *U) {
     const int32_t *end = c + n;
     while (c < end) switch (c[0]) {
         case FLAT_MAP: flat_map(c, U); c += 10; break;
+        case FLAT_PAIR: flat_pair(c, U); c += 20; break;
         case FLAT_NARY: U[c[3]] = nary_scalar(c[1], c + 4, c[2], U); c += 4 + c[2]; break;
         case FLAT_DOT: {
             int32_t K = c[1];

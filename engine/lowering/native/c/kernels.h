@@ -35,10 +35,12 @@ typedef struct {
     int (*update)(Optimizer *o, int64_t n, double *p, const double *g, const double *l2, double scale);
     void (*update_run)(const Rates *u, int64_t at, int64_t n, const double *g);
     double (*max_magnitude)(const double *p, int64_t n);
-    void (*flat_descend)(const int32_t *c, double *U, int64_t results, double rate);
+    double (*flat_bound)(const int32_t *c, const int32_t *end, const double *U);
+    void (*flat_descend)(const int32_t *c, const int32_t *end, double *U, int64_t results, const Rates *u, const double *a);
+    void (*flat_descend_gemv)(const int32_t *outer, const int32_t *gemv, double *U, double rate, const double *a);
 } Kernels;
 
-enum { FLAT_MAP, FLAT_NARY, FLAT_DOT, FLAT_GEMV, FLAT_OUTER, FLAT_GATHER, FLAT_CODES };
+enum { FLAT_MAP, FLAT_NARY, FLAT_DOT, FLAT_GEMV, FLAT_OUTER, FLAT_GATHER, FLAT_CODES, FLAT_PAIR = FLAT_CODES };
 enum { LANES_MAP, LANES_NARY, LANES_DOT, LANES_GEMM, LANES_OUTER, LANES_SUM, LANES_OUT, LANES_PAIR, LANES_SOFTMAX, LANES_CODES };
 enum { PAIR_SIGMOID, PAIR_TANH, PAIR_CODES };
 enum { NARY_SUM, NARY_MEAN, NARY_LOGSUMEXP, NARY_AMAX, NARY_AMIN, NARY_TIES, NARY_CODES };

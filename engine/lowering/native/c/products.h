@@ -51,11 +51,6 @@ static void gemm_any(int64_t m, int r, int64_t K, const double *w, int64_t so, i
 #endif
     }
 }
-/* How many of n things to take now, at most `most` at a time, in portions as even as can be. */
-INLINE int64_t portion(int64_t n, int64_t most) {
-    int64_t parts = (n + most - 1) / most;
-    return (n + parts - 1) / parts;
-}
 /* out[j] = bias[j] + sum over k of w[j, k] in[k] */
 static const int32_t *lanes_gemm(const int32_t *c, const double *U, double *L, int64_t ld, int64_t nv) {
     int64_t J = c[1], K = c[2], so = c[4], si = c[5];

@@ -30,11 +30,70 @@ static void *copy_of(const void *p, size_t size) {
 static int64_t flat_size(const int32_t *c) {
     switch (c[0]) {
     case FLAT_MAP: return 10;
+    case FLAT_PAIR: return 20;
     case FLAT_NARY: return 4 + (int64_t)c[2];
     case FLAT_DOT: return 4 + 2 * (int64_t)c[1];
     case FLAT_GEMV: return 9;
     case FLAT_OUTER: return 8;
     default: return 3 + (int64_t)c[1];
+    }
+}
+/* An activation whose slope comes next becomes one instruction with it. */
+static void join_pairs(int32_t *c, int64_t n) {
+    for (int32_t *end = c + n, *next; c < end; c = next) {
+        next = c + flat_size(c);
+        if (c[0] != FLAT_MAP || next >= end || next[0] != FLAT_MAP || next[2] != c[2] || next[4] != c[4]) continue;
+        if (c[2] > 1 && !(c[5] && next[5])) continue;
+        if (c[1] == OP_sigmoid && next[1] == OP_sigmoid_slope) c[1] = PAIR_SIGMOID;
+        else if (c[1] == OP_tanh && next[1] == OP_tanh_slope) c[1] = PAIR_TANH;
+        else continue;
+        c[0] = FLAT_PAIR;
+        next += 10;
+    }
+}
+static int overlap(int64_t first, int64_t count, int64_t low, int64_t high) { return first < high && first + count > low; }
+static int any_inside(const int32_t *index, int64_t n, int64_t low, int64_t high) {
+    for (int64_t i = 0; i < n; i++)
+        if (index[i] >= low && index[i] < high) return 1;
+    return 0;
+}
+/* Whether an instruction reads one of the values from low up to high. */
+static int reads(const int32_t *c, int64_t low, int64_t high) {
+    switch (c[0]) {
+    case FLAT_PAIR: return overlap(c[4], c[2], low, high);
+    case FLAT_MAP:
+        for (int i = 4; i < 10; i += 2)
+            if (overlap(c[i], c[i + 1] ? c[2] : 1, low, high)) return 1;
+        return 0;
+    case FLAT_NARY: return any_inside(c + 4, c[2], low, high);
+    case FLAT_DOT: return any_inside(c + 3, 1 + 2 * (int64_t)c[1], low, high);
+    case FLAT_GEMV:
+        return overlap(c[4], c[2], low, high) || (c[8] >= 0 && overlap(c[8], c[1], low, high)) ||
+               overlap(c[5], 1 + (c[1] - 1) * (int64_t)c[6] + (c[2] - 1) * (int64_t)c[7], low, high);
+    case FLAT_OUTER: return overlap(c[6], c[1], low, high) || overlap(c[7], c[2], low, high);
+    default: return any_inside(c + 3, c[1], low, high);
+    }
+}
+/* A large layer of inputs whose weights nothing else reads: its update can be made when the next sample reads them. */
+static void find_waiting(Tape *t) {
+    const int32_t *tail = t->flat + t->n_body, *end = t->flat + t->n_flat;
+    int64_t inputs = (int64_t)t->is.n_parameters + t->is.n_constants;
+    for (const int32_t *o = tail; o < end; o += flat_size(o)) {
+        int64_t K = o[1], J = o[2], w = o[3] - t->is.results - 1;
+        if (o[0] != FLAT_OUTER || K * J < 4096 || J < 8 || o[4] != J || o[5] != 1 || o[6] < inputs) continue;
+        if (o[6] + K > inputs + t->is.n_inputs) continue;
+        const int32_t *gemv = NULL;
+        int readers = 0;
+        for (const int32_t *c = t->flat; c < end; c += flat_size(c)) {
+            if (!reads(c, w, w + K * J)) continue;
+            readers++;
+            if (c[0] == FLAT_GEMV && c[1] == J && c[2] == K && c[4] == o[6] && c[5] == w && c[6] == 1 && c[7] == J && c < tail)
+                gemv = c;
+        }
+        if (gemv && readers == 1) {
+            t->gemv = gemv, t->outer = o;
+            return;
+        }
     }
 }
 /* Where the instructions begin that only write results, if they are outer products, copies, and what gathers for them,
@@ -43,7 +102,7 @@ static int64_t find_tail(const Tape *t) {
     const int32_t *c = t->flat, *end = c + t->n_flat, *tail = NULL;
     int64_t first = t->is.results, P = t->is.n_parameters;
     for (; c < end; c += flat_size(c)) {
-        int32_t target = c[0] == FLAT_NARY || c[0] == FLAT_MAP || c[0] == FLAT_GEMV || c[0] == FLAT_OUTER ? c[3] : c[2];
+        int32_t target = c[0] == FLAT_NARY || c[0] == FLAT_MAP || c[0] == FLAT_PAIR || c[0] == FLAT_GEMV || c[0] == FLAT_OUTER ? c[3] : c[2];
         if (!tail && target >= first) tail = c;
         if (!tail) continue;
         if (c[0] == FLAT_MAP && c[1] == OP_copy && c[4] >= P) continue;
@@ -127,7 +186,9 @@ EXPORT Tape *tape_new(const Layout *layout, const int32_t *flat, int64_t n_flat,
     }
     if (layout->n_constants) memcpy(t->U + layout->n_parameters, constants, sizeof(double) * layout->n_constants);
     if (T > 1 && layout->n_rows) t->pool = pool_new(t);
+    join_pairs(t->flat, t->n_flat);
     t->n_body = layout->n_rows ? 0 : find_tail(t);
+    if (t->n_body) find_waiting(t);
     if (layout->n_rows && !find_descents(t, tail)) {
         tape_free(t);
         return NULL;

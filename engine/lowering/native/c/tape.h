@@ -20,6 +20,8 @@ typedef struct {
     struct Pool *pool;
     int64_t n_body; /* of a flat tape: the words before the instructions that only write results; of lanes: before the
                        outer products that can go straight into the parameters, or 0 */
+    const int32_t *gemv, *outer; /* flat: the weighted inputs of the first layer, and the outer product of its gradient, where
+                                    the update may wait for the next sample; or NULL */
     int32_t *others;  /* lanes: the results that these do not make: n_runs pairs (first, count), then n_singles of them */
     int64_t n_runs, n_singles;
     const double **samples; /* room for where each sample of a block lies */

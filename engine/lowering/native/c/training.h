@@ -117,43 +117,57 @@ static int take_step(Trainer *r, const double *sums, int64_t n) {
     o->step--;
     return 0;
 }
-/* -- One sample a step: plain gradient descent takes an outer product from the parameters without storing it -- */
+/* -- One sample a step: outer products go into the update of the parameters without being stored -- */
 
+/* The update of a large first layer waits for the next sample, which reads the weights anyway: *waiting is the inputs of
+ * the sample it is by, or NULL. */
+static void catch_up(Trainer *r, const double **waiting) {
+    Tape *t = r->tape;
+    Rates u = {.p = t->U, .rate = r->optimizer.lr, .scale = 1};
+    if (*waiting) t->kernels->flat_descend(t->outer, t->outer + 8, t->U, t->is.results, &u, *waiting);
+    *waiting = NULL;
+}
 /* One step of this kind; 0 where it has to be done in the usual way, and then nothing has changed. */
-static int descend(Trainer *r, int64_t sample, double *loss) {
+static int descend(Trainer *r, int64_t sample, double *loss, const double **waiting) {
     Tape *t = r->tape;
     Optimizer *o = &r->optimizer;
     const Kernels *k = t->kernels;
     int64_t first = t->is.results, inputs = (int64_t)t->is.n_parameters + t->is.n_constants;
     const int32_t *tail = t->flat + t->n_body, *end = t->flat + t->n_flat;
+    const double *X = r->X + sample * r->row;
+    if (!(r->largest < 1e100)) catch_up(r, waiting), measure(r);
     if (!(r->largest < 1e100)) return 0;
-    memcpy(t->U + inputs, r->X + sample * r->row, sizeof(double) * t->is.n_inputs);
-    k->flat(t->flat, t->n_body, t->U);
-    double g = 0.0;
-    for (const int32_t *c = tail; c < end; c += flat_size(c)) {
-        double x = 0.0;
-        if (c[0] == FLAT_OUTER) x = k->max_magnitude(t->U + c[6], c[1]) * k->max_magnitude(t->U + c[7], c[2]);
-        else {
-            k->flat(c, flat_size(c), t->U);
-            if (c[0] == FLAT_MAP) x = k->max_magnitude(t->U + c[3], c[2]);
-        }
-        if (!(x <= g)) g = x;
-    }
-    double bound = bound_after(r, g);
-    *loss = t->U[first];
-    if (!(bound < 1e100) || !isfinite(*loss)) return 0;
+    memcpy(t->U + inputs, X, sizeof(double) * t->is.n_inputs);
+    if (*waiting) {
+        const int32_t *rest = t->gemv + 9;
+        k->flat(t->flat, t->gemv - t->flat, t->U);
+        k->flat_descend_gemv(t->outer, t->gemv, t->U, o->lr, *waiting);
+        *waiting = NULL;
+        k->flat(rest, tail - rest, t->U);
+    } else
+        k->flat(t->flat, t->n_body, t->U);
     for (const int32_t *c = tail; c < end; c += flat_size(c))
-        if (c[0] == FLAT_OUTER) k->flat_descend(c, t->U, first, o->lr);
-        else if (c[0] == FLAT_MAP)
-            for (int64_t i = c[3] == first; i < c[2]; i++)
-                t->U[c[3] - first - 1 + i] -= o->lr * t->U[c[3] + i];
-    o->step++;
+        if (c[0] == FLAT_GATHER) k->flat(c, flat_size(c), t->U);
+        else if (c[0] == FLAT_MAP && c[3] == first) *loss = t->U[c[4]];
+    double bound = bound_after(r, k->flat_bound(tail, end, t->U));
+    if (!(bound < 1e100)) {
+        measure(r);
+        bound = bound_after(r, k->flat_bound(tail, end, t->U));
+    }
+    if (!(bound < 1e100) || !isfinite(*loss)) return 0;
+    if (r->l2) memcpy(r->before, t->U, sizeof(double) * r->n_trained);
+    Rates u;
+    rates_of(&u, o, t->U, r->l2, 1.0);
+    if (u.kind == 0 && t->outer) {
+        k->flat_descend(tail, t->outer, t->U, first, &u, NULL);
+        k->flat_descend(t->outer + 8, end, t->U, first, &u, NULL);
+        *waiting = X + (t->outer[6] - inputs);
+    } else
+        k->flat_descend(tail, end, t->U, first, &u, NULL);
     r->largest = bound;
     return 1;
 }
-/* Train until `epochs` are done, for about `seconds` at most, whole steps only; losses[k] is that of epoch k. A step whose
- * loss, gradient or new parameters are not finite is not taken. */
-EXPORT int32_t tape_train(Trainer *r, int64_t epochs, double seconds, double *losses) {
+static int32_t train(Trainer *r, int64_t epochs, double seconds, double *losses, const double **waiting) {
     Tape *t = r->tape;
     int64_t steps = 0;
     double end = seconds_now() + seconds;
@@ -161,7 +175,7 @@ EXPORT int32_t tape_train(Trainer *r, int64_t epochs, double seconds, double *lo
     int64_t between = estimate > 1e-4 ? 1 : (int64_t)(1e-4 / estimate); /* looking at the clock costs 30 ns */
     const Optimizer *o = &r->optimizer;
     int fused = t->is.n_rows && t->n_body && t->is.n_results == r->n_trained + 1;
-    int direct = r->batch == 1 && !t->is.n_rows && t->n_body && !r->l2 && o->kind == 0 && !o->s0 && o->weight_decay == 0;
+    int direct = r->batch == 1 && !t->is.n_rows && t->n_body && (o->kind == 0 || (o->kind < 3 && !o->flag));
     while (r->epoch < epochs) {
         if (r->position == 0) {
             /* Here, and not below: an epoch that has its order must take a step, or it would be drawn again. */
@@ -174,7 +188,7 @@ EXPORT int32_t tape_train(Trainer *r, int64_t epochs, double seconds, double *lo
             int64_t n = r->samples - r->position < r->batch ? r->samples - r->position : r->batch;
             double now;
             r->stale = 0;
-            if (direct && descend(r, r->order ? r->order[r->position] : r->position, &now))
+            if (direct && descend(r, r->order ? r->order[r->position] : r->position, &now, waiting))
                 r->sums = t->U + t->is.results, r->stale = 1;
             else if (fused && fused_step(r, n, &now)) r->sums = t->acc, r->stale = 1;
             if (r->stale) {
@@ -184,6 +198,7 @@ EXPORT int32_t tape_train(Trainer *r, int64_t epochs, double seconds, double *lo
                 steps++;
                 continue;
             }
+            catch_up(r, waiting);
             Batch b = {r->X, r->row, r->order, r->position, n, 0, 0, NULL};
             const double *results = run(t, &b);
             double loss = results[0] / (double)n;
@@ -201,6 +216,14 @@ EXPORT int32_t tape_train(Trainer *r, int64_t epochs, double seconds, double *lo
         r->position = 0;
     }
     return DONE;
+}
+/* Train until `epochs` are done, for about `seconds` at most, whole steps only; losses[k] is that of epoch k. A step whose
+ * loss, gradient or new parameters are not finite is not taken. */
+EXPORT int32_t tape_train(Trainer *r, int64_t epochs, double seconds, double *losses) {
+    const double *waiting = NULL;
+    int32_t state = train(r, epochs, seconds, losses, &waiting);
+    catch_up(r, &waiting);
+    return state;
 }
 /* The gradient of the last step, penalty included; only where sums is not NULL. */
 EXPORT void tape_gradient(Trainer *r, double *g) {

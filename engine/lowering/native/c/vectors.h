@@ -48,16 +48,24 @@ typedef double VU __attribute__((vector_size(8 * W), aligned(8), may_alias));
 INLINE V load(const double *p) { return (V) * (const VU *)p; }
 INLINE void store(double *p, V x) { *(VU *)p = (VU)x; }
 INLINE V splat(double x) { return x - (V){}; }
-/* The first n of a vector, 0 < n < W, the others being zeros; and these alone into memory. */
+/* The first n of a vector, 0 < n <= W, the others being those of `rest`; and these alone into memory. */
+INLINE V load_first(const double *p, int64_t n, V rest) {
+#if defined(__AVX512F__)
+    return (V)_mm512_mask_loadu_pd((__m512d)rest, (__mmask8)((1u << n) - 1), p);
+#elif defined(__AVX2__)
+    M wanted = (M){0, 1, 2, 3} < n;
+    return (V)_mm256_blendv_pd((__m256d)rest, _mm256_maskload_pd(p, (__m256i)wanted), (__m256d)wanted);
+#else
+    return n == W ? load(p) : (V){p[0], rest[1]};
+#endif
+}
 INLINE V load_some(const double *p, int64_t n) {
 #if defined(__AVX512F__)
     return (V)_mm512_maskz_loadu_pd((__mmask8)((1u << n) - 1), p);
 #elif defined(__AVX2__)
     return (V)_mm256_maskload_pd(p, (__m256i)((M){0, 1, 2, 3} < n));
 #else
-    V x = {p[0]};
-    (void)n;
-    return x;
+    return load_first(p, n, (V){});
 #endif
 }
 INLINE void store_some(double *p, V x, int64_t n) {
@@ -66,8 +74,8 @@ INLINE void store_some(double *p, V x, int64_t n) {
 #elif defined(__AVX2__)
     _mm256_maskstore_pd(p, (__m256i)((M){0, 1, 2, 3} < n), (__m256d)x);
 #else
-    p[0] = x[0];
-    (void)n;
+    if (n == W) store(p, x);
+    else p[0] = x[0];
 #endif
 }
 #if defined(__AVX512F__)
@@ -118,3 +126,8 @@ INLINE V zero_(void) { return (V){}; }
 INLINE V one_(void) { return splat(1.0); }
 INLINE V max_(V a, V b) { return select_((a >= b) | (a != a), a, b); }
 INLINE V min_(V a, V b) { return select_((a <= b) | (a != a), a, b); }
+/* How many of n things to take now, at most `most` at a time, in portions as even as can be. */
+INLINE int64_t portion(int64_t n, int64_t most) {
+    int64_t parts = (n + most - 1) / most;
+    return (n + parts - 1) / parts;
+}
