@@ -115,7 +115,8 @@ def grad(
     if isinstance(wrt, Value):
         return grad(output, [wrt], create_graph)[0]  # type: ignore[call-overload, no-any-return]
     nodes = listed(wrt, "grad: wrt")
-    listed([output], "grad: output", "jacobian takes several outputs")
+    several = isinstance(output, (list, tuple))
+    listed([output], "grad: output", "jacobian takes several outputs" if several else "pass a Value")
     if create_graph:
         from .gradient_graph import gradient_graph  # reads the rules, for which importing the engine has no need
 

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from engine import Value, exp, grad, gradcheck, hessian, jacobian, log, sigmoid, sin, tanh
+from engine import Value, exp, grad, gradcheck, hessian, jacobian, log, sigmoid, sin, tanh, toposort
 
 
 def slope(function, x, h=1e-6):
@@ -117,3 +117,93 @@ def test_the_chain_rule_step_by_step():
     assert z.grad == pytest.approx(out.data)
     assert y.grad == pytest.approx(out.data * 2 * y.data)
     assert x.grad == pytest.approx(out.data * 2 * y.data / 1.3)
+
+
+def test_every_operation_of_two_arguments_in_either_and_in_both():
+    """The derivative by the first argument, by the second, and by one that stands in both places: a sum of the two."""
+    for function in (lambda a, b: a + b, lambda a, b: a - b, lambda a, b: a * b, lambda a, b: a / b, lambda a, b: a**b):
+        for p, q in ((1.7, 0.6), (0.4, 2.5)):
+            a, b, both = Value(p), Value(q), Value(p)
+            first, second = grad(function(a, b), [a, b])
+            assert first == pytest.approx(slope(lambda v, f=function, q=q: f(v, q), p), rel=1e-7)
+            assert second == pytest.approx(slope(lambda v, f=function, p=p: f(p, v), q), rel=1e-7)
+            at_both = grad(function(a, c := Value(p)), [a, c])
+            assert grad(function(both, both), both) == pytest.approx(sum(at_both), rel=1e-14)
+
+
+def test_third_derivatives_of_one_argument_among_several():
+    """Taken again and again with respect to the same argument, the others held."""
+    a, b = Value(0.6), Value(1.4)
+    y = a * a * a * b + sin(a * b)
+    for _ in range(3):
+        y = grad(y, a, create_graph=True)
+    assert y.data == pytest.approx(6 * 1.4 - 1.4**3 * math.cos(0.6 * 1.4), rel=1e-13)
+
+
+def test_what_is_not_a_single_number_has_no_gradient():
+    """A list of outputs is refused, and the error says which function takes several."""
+    x = Value(1.0)
+    with pytest.raises(TypeError, match="jacobian takes several"):
+        grad([x * 2, x * 3], x)  # type: ignore[call-overload]
+    with pytest.raises(TypeError, match=r"item 0 is 3.0 of type float: pass a Value"):
+        grad(3.0, x)  # type: ignore[call-overload]
+
+
+def test_zero_to_a_power_and_a_power_that_is_a_variable():
+    """0**1 has the slope 1 and 0**2 the slope 0; a power differentiates by its exponent too."""
+    x = Value(0.0)
+    assert grad(x**1, x) == 1.0
+    assert grad(x**2, x) == 0.0
+    b = Value(1.5)
+    assert grad(2.0**b, b) == pytest.approx(2**1.5 * math.log(2), rel=1e-14)
+
+
+def test_arithmetic_keeps_the_laws_of_arithmetic():
+    """Sums and products do not mind the order; a product spreads over a sum; a reciprocal undoes itself."""
+    chance = random.Random(1)
+    for _ in range(50):
+        p, q, r = (chance.uniform(-10, 10) for _ in range(3))
+        a, b, c = Value(p), Value(q), Value(r)
+        assert (a + b).data == (b + a).data
+        assert (a * b).data == (b * a).data
+        left, right = a * (b + c), a * b + a * c
+        assert left.data == pytest.approx(right.data, abs=1e-12)
+        assert grad(left, [a, b, c]) == pytest.approx(grad(right, [a, b, c]), abs=1e-12)
+        assert a.neg().neg().data == p
+        assert a.reciprocal().reciprocal().data == pytest.approx(p)
+        assert grad(a.reciprocal().reciprocal(), a) == pytest.approx(1.0)
+
+
+def test_comparisons_order_numbers_and_stop_gradients():
+    """Of two numbers one is smaller or they are equal; what depends on a comparison alone has the derivative 0."""
+    chance = random.Random(2)
+    for _ in range(50):
+        a, b = Value(chance.uniform(-1, 1)), Value(chance.choice([0.5, -0.5]))
+        assert a.lt(b).data + a.gt(b).data + a.eq(b).data == 1.0
+        assert (a < b) is (a.data < b.data)
+        assert grad(a.lt(b) * 3.0, [a, b]) == [0.0, 0.0]
+        assert a.maximum(b).data == max(a.data, b.data)
+        assert a.relu().data == max(a.data, 0.0)
+
+
+def test_parents_come_before_children_and_constants_are_left_out():
+    """The order of the nodes; a node occurs once, however often it is used."""
+    a, b = Value(1.0), Value(2.0)
+    c = a * b
+    d = c + c * a
+    order = toposort(d)
+    place = {node: k for k, node in enumerate(order)}
+    assert len(place) == len(order) == 5
+    assert all(place[parent] < place[node] for node in order for parent in node.parents)
+
+
+def test_the_gradient_at_a_leaf_adds_up_until_it_is_cleared():
+    """backward twice adds twice; zero_grad starts anew."""
+    a = Value(3.0)
+    for k in (1, 2, 3):
+        (a * a).backward()
+        assert a.grad == 6.0 * k
+    y = a * a
+    y.zero_grad()
+    y.backward()
+    assert a.grad == 6.0
