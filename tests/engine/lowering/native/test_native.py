@@ -472,6 +472,7 @@ print("clean")
 """
 
 
+@pytest.mark.long
 def test_the_compiled_code_is_clean_under_the_sanitizers(tmp_path):
     """No access outside an array, no use after free, no undefined behaviour: on the operations at awkward points, on
     odd sizes, on two threads, and on tapes with a word changed.
