@@ -184,7 +184,7 @@ def _collapsed(structure: Structure, boxes: int, level: str) -> str:
     """What the picture leaves out, for its legend."""
     what = f"one a {level}"
     if level == "neuron" and not any(map(structure.is_neuron, structure.heads)):
-        what = "whose inner results nobody else uses"
+        what = "whose inner results nobody else uses; step_through opens them part by part"
     return f"{len(structure.order):,} values collapsed to {_boxes(boxes)}" + (f", {what}" if boxes > 1 else "")
 
 

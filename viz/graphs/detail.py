@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .showing import Picture
 
 BOXES = 150  # layers that "auto" draws; more cannot be read however they are drawn
-MOST = 5_000  # boxes, where the reader insists; Graphviz would take minutes for more
+MOST = 4_000  # boxes and edges, where the reader insists; Graphviz would take a minute for more
 LABEL, RESULT = 68.0, 27.0  # points between two columns: for the numbers on the edges, and for a bare edge
 LEVELS = ("auto", "full", "neuron", "layer")
 
@@ -42,8 +42,8 @@ def draw(*outputs: Value, detail: str = "auto", model: Any = None, legend: bool 
     model   a Module; its leaves are called by their names in ``named_parameters()``
     legend  whether the picture has a legend
 
-    Raises ValueError for another detail, and where the picture would have too many boxes: more than 150 layers for
-    "auto", more than 5,000 boxes otherwise.
+    Raises ValueError for another detail, and where the picture would have too much in it: more than 150 layers for
+    "auto"; otherwise more than 4,000 neurons or layers, or with "full" as many boxes and edges together.
     """
     for output in outputs:
         if not isinstance(output, Value):
@@ -67,7 +67,8 @@ def _draw(outputs: Sequence[Value], detail: str, model: Any, legend: bool) -> Pi
     names = [given.get(node) or node.label for node in order]
     boxes = len(order) + sum([node.op is not None for node in order])
     if detail == "full":
-        _refuse_above(MOST, boxes, "values and operations")
+        edges = sum([1 + len(node.parents) for node in order if node.op is not None])
+        _refuse_above(MOST, boxes + edges, "values and operations", "boxes and edges")
     if detail == "full" or (detail == "auto" and boxes <= 4 * BOXES):
         picture = _Full(outputs, order, names)
         if detail == "full" or picture.fits():
@@ -86,12 +87,13 @@ def _draw(outputs: Sequence[Value], detail: str, model: Any, legend: bool) -> Pi
     return layers.draw(legend, WIDE)
 
 
-def _refuse_above(limit: int, boxes: int, what: str) -> None:
-    if boxes > limit:
+def _refuse_above(limit: int, count: int, what: str, things: str = "boxes") -> None:
+    if count > limit:
         remedy = "" if what == "layers" else 'detail="layer", or '
         raise ValueError(
-            f"the picture would have {boxes:,} boxes, its {what}, and nobody could read it (the limit is {limit:,}): "
-            f"try {remedy}a part of the graph, such as one of the values that the output is made of"
+            f"the picture would have {count:,} {things}, its {what}, and nobody could read it (the limit is "
+            f"{limit:,}): try {remedy}a part of the graph, such as one of the values that the output is made of; "
+            "step_through opens a graph part by part"
         )
 
 

@@ -188,6 +188,12 @@ class Structure:
         if first.op is not None and first.op.name == "dot" and len(ops) <= 2:
             z = "w·x + b" if len(first.parents) % 2 else "w·x"
             return z if len(ops) == 1 else f"{ops[1].symbol}({z})"  # type: ignore[union-attr]
+        symbols = [op.symbol for op in ops if op is not None]
+        if period := _period(symbols):
+            rounds, rest = divmod(len(symbols), period)
+            what = ", ".join(symbols[:period])
+            then = f", then {', '.join(symbols[-rest:])}" if rest else ""
+            return f"{rounds:,} rounds of {what}{then}" if period > 1 else f"{rounds:,} × {what}"
         counts = Counter(op.name for op in ops if op is not None)
         told = [f"{n} {name}" if n > 1 else name for name, n in counts.most_common(4)]
         return ", ".join([*told, "…"] if len(counts) > 4 else told)
@@ -214,6 +220,14 @@ class Structure:
                 break
             common.append(parts[0])
         return ".".join(common)
+
+
+def _period(made: list[str]) -> int:
+    """After how many operations those of a loop begin anew, which goes round four times or more; else 0."""
+    for period in range(1, min(12, len(made) // 4) + 1):
+        if all(a == b for a, b in zip(made, made[period:])):
+            return period
+    return 0
 
 
 # What a box is called whose operations are all of one kind.

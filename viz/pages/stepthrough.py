@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Sequence
 
-LIMIT = 1000  # values; beyond, neither the picture nor the steps can be followed
+LIMIT = 3000  # values; beyond, neither the picture nor the steps can be followed
 STILL = 60  # values; the picture for readers without JavaScript shows as many one by one, more as neurons
 MOST = 400  # values; for more there is none
 

@@ -132,3 +132,31 @@ def test_a_sum_of_many_is_said_as_such():
     for k in range(1999):
         added = added + Value(k)
     assert "sum of 2,000" in draw(added).source
+
+
+@pytest.mark.parametrize(
+    ("step", "says"),
+    [(lambda y: (y * 1.01).tanh(), "499 rounds of ×, tanh"), (lambda y: y.sin(), "499 × sin"),
+     (lambda y: (y.sin() + 1.0).log1p(), "499 rounds of +, log1p, sin, then +, log1p")],
+)  # fmt: skip
+def test_a_loop_too_long_to_draw_says_what_its_rounds_do(step, says):
+    """The box of five hundred rounds says how many there are and of what, and the legend where they can be opened."""
+    y = Value(0.5, label="x")
+    for _ in range(500):
+        y = step(y)
+    source = draw(y).source
+    assert says in source
+    assert "step_through opens them part by part" in source
+
+
+def test_a_picture_in_full_that_would_take_minutes_is_refused_at_once():
+    """A chain of a thousand rounds in full has 9,003 boxes and edges: the refusal counts them and says what to do. One
+    of 200 rounds is drawn."""
+    y = Value(0.5, label="x")
+    rounds = []
+    for _ in range(1000):
+        y = (y * 1.01).tanh()
+        rounds.append(y)
+    with pytest.raises(ValueError, match=r"10,001 boxes and edges.*limit is 4,000.*detail=\"layer\".*step_through"):
+        draw(y, detail="full")
+    assert len(boxes(draw(rounds[199], detail="full").source, "operation|value")) > 400

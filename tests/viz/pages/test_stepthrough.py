@@ -109,7 +109,7 @@ def test_a_graph_too_large_is_refused_at_once(tmp_path):
     x = Value(1.0)
     for _ in range(100_000):
         x = -x
-    with pytest.raises(ValueError, match=r"100001 values, and the limit is 1000.*draw\(output, detail='layer'\)"):
+    with pytest.raises(ValueError, match=r"100001 values, and the limit is 3000.*draw\(output, detail='layer'\)"):
         step_through(x, tmp_path / "page.html")
     assert not list(tmp_path.iterdir())
 

@@ -73,8 +73,9 @@ function tableBox(key, u) {
 
 const LONGEST = 10; // values listed in a folded box
 
-// What a folded group is called, and what it does: "rounds 1–5: ×, tanh".
+// What a folded group is called, and what it does: "rounds 1–5: ×, tanh"; a band is called by that alone.
 function titled({ kind, title, what }) {
+  if (kind === "band" && what) return what;
   return kind === "round" && what && what !== title ? `${title.replace(/ of \d+$/, "")}: ${what}` : title;
 }
 

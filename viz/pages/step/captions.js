@@ -44,7 +44,7 @@ function startCaption() {
   const operations = nodes.length - leaves.length;
   const named = outputs.map(whole).join(" and ");
   return [heading("Start: the leaves are given"),
-    line(`${leaves.length} leaves, ${operations} operations. First the forward pass computes ${named} from the leaves; then the backward pass computes how ${named} changes with each of them.`),
+    line(`${leaves.length} ${leaves.length === 1 ? "leaf" : "leaves"}, ${operations} ${operations === 1 ? "operation" : "operations"}. First the forward pass computes ${named} from the leaves; then the backward pass computes how ${named} changes with each of them.`),
     line("Step with → and ←, or press Play. Change a leaf at any time: every number follows. Press a box to see where its number goes.")];
 }
 
