@@ -380,7 +380,8 @@ def test_each_row_of_a_long_chain() -> None:
 
 
 def test_the_page_is_turned_after_so_many_statements(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Up to five pages of instructions are one function; one instruction more, and each page is a function."""
+    """Up to so many instructions are one function; with one instruction more, each page of statements is a function."""
+    monkeypatch.setattr(source_module, "_MOST", 40)
     monkeypatch.setattr(source_module, "_PAGE", 8)
     x = Value(0.7, "x")
     counts = {}
