@@ -41,7 +41,7 @@ def _check_unchanged(node: Value) -> None:
     else:
         now = forward(*data) if node.op.arity else forward(data)
     if now != node.data and (now == now or node.data == node.data):
-        names = ", ".join([repr(parent.label) for parent in parents if parent.label and parent.op is None])
+        names = ", ".join(dict.fromkeys([repr(x.label) for x in parents if x.label and x.op is None]))
         raise RuntimeError(
             f"data was changed after the forward pass: {node!r} would now be {now!r}"
             f"{f' (of {names})' if names else ''}; compute the output again before you differentiate it twice"

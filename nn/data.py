@@ -91,7 +91,8 @@ def _check_probabilities(target: Sequence[float], kind: str, where: str, i: int)
     for k, t in enumerate(target):
         if not 0 <= t <= 1:
             column = f"[{k}]" if len(target) > 1 else ""
-            raise ValueError(f"{where}{column} (row {i}) is {t!r}: labels must lie in [0, 1]")
+            hint = '; for labels of -1 and 1, output="tanh" or a hinge loss' if t == -1 else ""
+            raise ValueError(f"{where}{column} (row {i}) is {t!r}: labels must lie in [0, 1]{hint}")
     if kind == "class" and abs(sum(target) - 1) > _SUM_OF_PROBABILITIES:
         raise ValueError(f"{where} (row {i}) sums to {sum(target):.6g}: probabilities of classes must sum to 1")
 

@@ -42,10 +42,15 @@ def binary_cross_entropy_with_logits(logit: Value | Sequence[Any], label: Number
     """The binary cross-entropy of the probability σ(z), for the logit z: y softplus(-z) + (1 - y) softplus(z).
 
     Exact for every z, and so is its derivative σ(z) - y, the lecture's dz = a - y. Raises ValueError for a label
-    outside [0, 1].
+    outside [0, 1], and for the result of a sigmoid, which is no logit.
     """
 
     def one(z: Value, y: Number) -> Value:
+        if z.op is not None and z.op.name == "sigmoid":
+            raise ValueError(
+                "binary_cross_entropy_with_logits takes a logit, and got the probability that a sigmoid gives: pass "
+                'model.logits(x), or a model with output="linear"; for probabilities there is binary_cross_entropy'
+            )
         loss: Value = bce_with_logits(z, _label(y, "binary_cross_entropy_with_logits"))
         return loss
 

@@ -88,9 +88,9 @@ class Table:
         if name in self.header:
             return name
         near = difflib.get_close_matches(name, self.header, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}? " if near else ""
+        hint = f": did you mean {near[0]!r}?" if near else "."
         shown = ", ".join(map(repr, self.header[:12])) + (", ..." if len(self.header) > 12 else "")
-        raise TableError(f"{self.name}:1: there is no column {name!r:.60} ({option}): {hint}The header has {shown}")
+        raise TableError(f"{self.name}:1: there is no column {name!r:.60} ({option}){hint} The header has {shown}")
 
 
 def is_missing(cell: str) -> bool:
@@ -213,6 +213,8 @@ class Encoding:
 
         Raises TableError for a column that is neither number nor category.
         """
+        if target in drop:
+            raise TableError(f"{table.name}: {target!r} is the target, and is to be left out (--drop): choose one")
         for names, option in ((text, "--text"), (drop, "--drop"), ([target], "--target")):
             for name in names:
                 table.known(name, option)
@@ -345,8 +347,10 @@ def target_classes(table: Table, target: str, as_text: bool = False, task: str =
             k = texts[0]
             raise TableError(f"{table.complaint(k, target)}, and the target "
                              f"{target!r} holds numbers: correct it, or remove the row")  # fmt: skip
-        return None
-    if texts or as_text:
+        if len(set(numbers)) > 1:
+            return None
+        classes = cells[:1]
+    elif texts or as_text:
         classes = sorted(set(cells))
     else:
         classes = [_name(x) for x in sorted({x for x in numbers if x is not None})]

@@ -430,3 +430,12 @@ def test_tanh_output():
     assert model.accuracy([[0.3], [-0.1], [1.0]], [1, 1, 1]) == pytest.approx(2 / 3)
     with pytest.raises(ValueError, match="has a tanh output, which is no probability: use predict"):
         model.predict_proba([[0.3]])
+
+
+def test_a_tensor_is_a_row():
+    """A row that is a tensor of PyTorch, with or without gradient, or a column of one, gives what its numbers give."""
+    torch = pytest.importorskip("torch")
+    model, row = MLP(2, [3, 1]), torch.tensor([0.5, -2.0])
+    expected = model([0.5, -2.0]).data
+    for x in (row, row.clone().requires_grad_(), row.reshape(2, 1), row.double().numpy()):
+        assert model(x).data == expected

@@ -8,7 +8,17 @@ import warnings
 import pytest
 
 from engine import Value
-from nn import MLP, SGD, Module, NonFiniteError, cross_entropy, fit, hinge, mean_squared_error
+from nn import (
+    MLP,
+    SGD,
+    Module,
+    NonFiniteError,
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    fit,
+    hinge,
+    mean_squared_error,
+)  # fmt: skip
 
 rng = random.Random(2)
 X = [[rng.gauss(0, 1), rng.gauss(0, 1)] for _ in range(20)]
@@ -31,6 +41,16 @@ def test_a_loss_that_depends_on_no_parameter(backend):
 
     with pytest.raises(ValueError, match="the loss does not depend on any parameter: lost returned a number"):
         fit(MLP(2, [1]), X, SIGNS, loss=lost, epochs=1, backend=backend)
+
+
+def test_logits_that_are_probabilities():
+    """The loss of logits refuses what a sigmoid gives, and says what to pass; the logits themselves it takes."""
+    model = MLP(2, [3, 1])
+    with pytest.raises(ValueError, match=r"pass model\.logits\(x\)"):
+        binary_cross_entropy_with_logits(model([0.5, 1.0]), 1.0)
+    with pytest.raises(ValueError, match='output="linear"'):
+        fit(model, [[0.5, 1.0]], [1.0], loss=lambda p, y: binary_cross_entropy_with_logits(p, y))
+    assert binary_cross_entropy_with_logits(model.logits([0.5, 1.0]), 1.0).data > 0
 
 
 def test_cross_entropy_of_probabilities():
