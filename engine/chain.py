@@ -40,16 +40,26 @@ TAME = frozenset({
 })  # fmt: skip
 
 
+# Operations that are infinite, or have such derivatives, only where their operands are very large.
+OVERFLOWING = frozenset({"mul", "exp", "expm1", "exp2", "sinh", "cosh"})
+
+
 class Algebra(Generic[T]):
     """What the sweep needs to know of the elements that it computes with.
 
     operations  the functions of the table on elements; numbers may stand among their operands
+    trusting    whether nothing is taken to overflow. A choice is then a factor of 1 or 0 where nothing behind it can be
+                infinite in another way. Where something did overflow behind a branch not taken, the derivative is nan:
+                whoever trusts looks for that, and then sweeps again with care
+    masked      the doubtful operands behind a choice, for whose sake masks were written
     """
 
     operations: dict[str, Callable[..., Any]]
+    trusting = False
 
     def __init__(self, operations: Mapping[str, Callable[..., Any]]) -> None:
         self.operations = dict(operations)
+        self.masked: list[Value] = []
         self._functions: dict[tuple[str, tuple[str, ...]], Callable[..., Any]] = {}
 
     def number(self, x: float) -> T:
@@ -67,6 +77,10 @@ class Algebra(Generic[T]):
     def is_finite(self, x: T, op: Op) -> bool:
         """Whether x, a local derivative of ``op``, is surely a finite number."""
         raise NotImplementedError
+
+    def choice(self, op: Op, k: int, elements: Sequence[T]) -> T | None:
+        """The local derivative of an operation that chooses, where the algebra has one of its own; else None."""
+        return None
 
     def shares(self, elements: Sequence[T], y: T) -> Sequence[T] | None:
         """All local derivatives of a logsumexp at once, or None: by its rule, each looks at all the others."""
@@ -123,7 +137,7 @@ def sweep(
     for node in inner:
         if node not in wanted and not wanted.isdisjoint(node.parents):
             wanted.add(node)
-    doubt = doubtful(inner)
+    doubt = doubtful(inner, algebra.trusting)
     adjoints: dict[Value, T] = {}
     terms: dict[Value, list[tuple[T, T | None]]] = {}
     conditions: dict[
@@ -172,18 +186,21 @@ def sweep(
     return adjoints
 
 
-def doubtful(inner: Sequence[Value]) -> set[Value]:
+def doubtful(inner: Sequence[Value], trusting: bool = False) -> set[Value]:
     """The nodes that may be infinite or nan, or have such derivatives, although the leaves are finite.
 
     What a weighted input gives is trusted all the same: so the layers of a network stay free of masks, and fast.
+
+    trusting   whether nothing is taken to overflow
     """
     doubt: set[Value] = set()
+    tame = TAME | OVERFLOWING if trusting else TAME
     for node in inner:
         assert node.op is not None
         if node.op.name == "dot":
             doubtful = bool(doubt) and not doubt.isdisjoint(node.parents)
         else:
-            doubtful = node.op.name not in TAME or any(
+            doubtful = node.op.name not in tame or any(
                 parent in doubt and not (parent.op and parent.op.name == "dot") for parent in node.parents
             )
         if doubtful:
@@ -239,8 +256,9 @@ def _passed_on(node: Value, adjoint: T, condition: T | None, wanted: set[Value],
             rest = [*elements[:k], *elements[k + 1 :]]
             names, operands = ("a", "y", "n", "rest"), [elements[k], y, float(len(elements)), rest]
         choice = choosing(op, k)
-        if choice is None:
-            derivative = shares[k] if shares else algebra.evaluate(text, names, *operands)
+        if choice is None or (algebra.trusting and parent not in doubt):
+            known = shares[k] if shares else algebra.choice(op, k, elements)
+            derivative = algebra.evaluate(text, names, *operands) if known is None else known
             if condition is not None and not algebra.is_finite(derivative, op):
                 derivative = where(condition, derivative, 0.0)
             found.append((parent, adjoint, derivative, condition))
@@ -248,6 +266,8 @@ def _passed_on(node: Value, adjoint: T, condition: T | None, wanted: set[Value],
         through, chosen = choice
         below = condition
         if op.name == "where" or parent in doubt:
+            if parent in doubt:
+                algebra.masked.append(parent)
             below = algebra.evaluate(chosen, names, *operands)
             if condition is not None:
                 below = where(condition, below, 0.0)

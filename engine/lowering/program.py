@@ -60,10 +60,12 @@ class Program:
     entries           for each output, place in ``wrt`` -> id of the derivative, where it is in no outer product
     parameter_range   the ids of the parameters
     wrt_ids           the same as ``wrt``
+    quick             the same without masks for what overflows behind a branch not taken, or None where there are none.
+                      Where that happens a result is nan; for the compiled interpreter, which then takes this one
     """
 
     __slots__ = ("core_op", "core_args", "core_varying", "core_names", "layers", "outers", "entries", "constant",
-                 "inputs", "outputs", "adjoints", "backward", "parameter_range", "parameter_values", "wrt_ids",
+                 "inputs", "outputs", "adjoints", "backward", "parameter_range", "parameter_values", "wrt_ids", "quick",
                  "_op", "_args", "_varying", "_names", "_parameters", "_wrt", "_gradients")  # fmt: skip
 
     def __init__(self) -> None:
@@ -82,6 +84,7 @@ class Program:
         self.parameter_range = range(0)
         self.parameter_values: list[Value] = []
         self.wrt_ids: Sequence[int | None] = ()
+        self.quick: Program | None = None
         self._op: list[str] | None = None
         self._args: list[Args] | None = None
         self._varying: list[bool] | None = None

@@ -15,7 +15,7 @@ from __future__ import annotations
 from math import isfinite
 from operator import attrgetter
 
-from engine.chain import Algebra, Joint, sweep
+from engine.chain import Algebra, Joint, doubtful, sweep
 from engine.graph import toposort
 from engine.ops import OPS, Op
 from engine.value import Value
@@ -43,7 +43,8 @@ def trace(
     An input is usually a leaf. One that was computed is cut from its past: its values come from the rows, and what it
     was computed from is reached only along other ways. A node of ``wrt`` may be any node, as in ``grad``; an output
     that does not depend on it has the derivative 0.0. Plain numbers in expressions become constants of the program;
-    all other leaves are parameters, and they are ``wrt`` where it is None. Raises TypeError for what is no Value and
+    all other leaves are parameters, and they are ``wrt`` where it is None. Where masks are there only for what may
+    overflow, ``quick`` of the program is one without them. Raises TypeError for what is no Value and
     ValueError for a repeated input.
     """
     outputs, inputs = _values(outputs, "outputs"), _values(inputs, "inputs")
@@ -63,7 +64,10 @@ def trace(
         wrt = _values(wrt, "wrt")
         parameters = _leaves(wrt, given)
     tracer = _Tracer(given, cut, wrt, parameters)
-    return tracer.program(outputs, gradient)
+    program = tracer.program(outputs, gradient)
+    if tracer.avoidable:
+        program.quick = _Tracer(given, cut, wrt, parameters, trusting=True).program(outputs, gradient)
+    return program
 
 
 def _values(nodes: Iterable[Value], what: str) -> list[Value]:
@@ -107,11 +111,18 @@ def _leaves(wrt: list[Value], inputs: dict[Value, int]) -> tuple[Value, ...]:
 
 
 class _Tracer:
-    """A trace under way. ids: the id of each node that has been written."""
+    """A trace under way.
+
+    ids        the id of each node that has been written
+    trusting   whether nothing is taken to overflow (chain.py)
+    avoidable  whether there are masks that a trusting trace has not
+    """
 
     def __init__(
-        self, inputs: dict[Value, int], cut: Collection[Value], wrt: list[Value], parameters: tuple[Value, ...]
-    ) -> None:
+        self, inputs: dict[Value, int], cut: Collection[Value], wrt: list[Value], parameters: tuple[Value, ...],
+        trusting: bool = False,
+    ) -> None:  # fmt: skip
+        self.trusting, self.avoidable = trusting, False
         self.inputs, self.cut, self.wrt = inputs, cut, wrt
         self.ids = Leaves(parameters, len(inputs))
         self.ids.update(inputs)
@@ -213,9 +224,12 @@ class _Tracer:
                     done[place : place + n] = b"\1" * n
         rest = {place: wrt[place] for place in unmarked(done)}
         joint: dict[Value, Joint[int]] = {node: layer for layer in layers for node in layer.places}
-        algebra = _OnProgram(writer, ids)
+        algebra = _OnProgram(writer, ids, self.trusting)
         before = len(writer.outers)
         adjoints = sweep(order, order[-1], [*lone, *rest.values()], algebra, cut=self.cut, seen=seen, joint=joint)
+        if algebra.masked and not self.avoidable:
+            inner = [node for node in order if node.op is not None and node not in self.cut]
+            self.avoidable = not doubtful(inner, trusting=True).issuperset(algebra.masked)
         for outer in writer.outers[before:]:
             for place in outer.rows:
                 done[place] = 2
@@ -356,9 +370,9 @@ def _first_two(item: tuple[int, int, object, object]) -> tuple[int, int]:
 class _OnProgram(Algebra[int]):
     """Elements are ids of values, and operations write instructions."""
 
-    def __init__(self, writer: Writer, ids: dict[Value, int]) -> None:
+    def __init__(self, writer: Writer, ids: dict[Value, int], trusting: bool) -> None:
         super().__init__(writer.algebra)
-        self.writer, self.ids = writer, ids
+        self.writer, self.ids, self.trusting = writer, ids, trusting
 
     def number(self, x: float) -> int:
         return self.writer.number(x)
@@ -372,6 +386,14 @@ class _OnProgram(Algebra[int]):
         if number is not None:
             return isfinite(number)
         return op.name == "dot" and self.writer.op[x] == "parameter"
+
+    def choice(self, op: Op, k: int, elements: Sequence[int]) -> int | None:
+        """Of a maximum, one instruction that only the compiled interpreter knows, where the chain rule trusts."""
+        if not self.trusting or op.name not in ("maximum", "minimum") or self.writer.constant.keys() & set(elements):
+            return None
+        a, b = elements if op.name == "maximum" else elements[::-1]
+        slope = self.writer.emit("maximum_slope", (a, b))
+        return slope if k == 0 else self.writer.emit("sub", (self.number(1.0), slope))
 
     def shares(self, elements: Sequence[int], y: int) -> list[int]:
         """exp(a - y) over their sum: the rounding of y, which is in all of them, is not in the quotients."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 from _thread import allocate_lock  # threading itself takes a millisecond to import
 from array import array
+from math import isfinite
 
 from engine.lowering.program import Program
 
@@ -25,16 +26,23 @@ _ROOM = 500_000  # doubles that a block may take for the sake of an update witho
 class NativeKernel:
     """A program on the compiled interpreter, for batches of rows.
 
+    A program that has a quick variant is run as that, until a result is not finite: whether that is so is then for the
+    program itself to say, and it is run from then on.
+
     instruction_set, threads, block    override what is chosen by the machine, the work and the cache; for tests
     """
 
     def __init__(
-        self, program: Program, instruction_set: str | None = None, threads: int | None = None, block: int = 0
-    ) -> None:
-        self.program, self.threads, self.block = program, threads, block
+        self, program: Program, instruction_set: str | None = None, threads: int | None = None, block: int = 0,
+        quick: bool = True,
+    ) -> None:  # fmt: skip
+        chosen = program.quick if quick and program.quick else program
+        self.program, self.threads, self.block = chosen, threads, block
         self.library = loaded_library()
         self.set = choose_instruction_set(instruction_set)
-        self.plan = Plan(program)
+        self.plan = Plan(self.program)
+        self._with_care = program if chosen is not program else None
+        self._careful: NativeKernel | None = None  # what runs once a result was not finite
         self._lanes: dict[bool, Lanes] = {}  # for sums, and for each row
         self._tapes: dict[tuple[bool, int], Tape] = {}
         self._lock = allocate_lock()  # the tape holds the values of the call under way
@@ -91,6 +99,9 @@ class NativeKernel:
     def _run(
         self, rows: Sequence[float], n: int, parameters: Sequence[float], results: array[float], sums: bool
     ) -> None:
+        if self._careful is not None:
+            self._careful._run(rows, n, parameters, results, sums)
+            return
         program, width = self.program, len(self.program.inputs)
         data = doubles(parameters)
         if len(rows) < width * n or len(data) != len(program.parameter_range) or n < 1:
@@ -109,6 +120,10 @@ class NativeKernel:
             run = self.library.c.tape_run if sums else self.library.c.tape_rows
             run(tape.pointer, numbers, width, n, address(results))
         del keeper  # of the numbers, until here
+        if self._with_care is not None and not isfinite(sum(results)):
+            careful = NativeKernel(self._with_care, self.library.sets[self.set], self.threads, self.block, quick=False)
+            careful._run(rows, n, parameters, results, sums)
+            self._careful = careful
 
 
 def doubles(numbers: Sequence[float]) -> array[float]:

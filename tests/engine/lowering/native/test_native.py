@@ -588,3 +588,85 @@ def test_one_sample_a_step_descends_without_storing_the_gradient(instruction_set
     assert all(close(a, b) for a, b in zip(losses, expected))
     assert all(close(a, b, 1e-9, 1e-14) for a, b in zip(trainer.parameters(), data))
     assert all(close(a, b, 1e-9, 1e-14) for a, b in zip(trainer.gradient(), gradient))
+
+
+TANGLES = [
+    lambda a, b: a + b, lambda a, b: a - b, lambda a, b: 0.5 * a * b, engine.maximum, engine.minimum,
+    lambda a, b: a.tanh(), lambda a, b: (0.1 * a).exp() - b.relu(), lambda a, b: where(a.gt(b), a * b, b.sin()),
+]  # fmt: skip
+
+
+def tangled(nodes, seed, operations=8):
+    """(output, inputs) of a graph in which each node takes any older one and a recent one."""
+    rng = random.Random(seed)
+    inputs = [Value(rng.uniform(-1, 1)) for _ in range(5)]
+    made = list(inputs)
+    while len(made) < nodes:
+        a, b = made[int(rng.random() * len(made))], made[-1 - int(rng.random() * 5)]
+        made.append(TANGLES[int(rng.random() * operations)](a, b))
+    return made[-1], inputs
+
+
+@pytest.mark.parametrize("set_", SETS)
+@pytest.mark.parametrize(("nodes", "operations"), [(30, 8), (200, 4), (200, 8), (1500, 5)])
+def test_graphs_without_layers(set_, nodes, operations):
+    """Value and gradient of tangled graphs are the eager ones, for each row, and whatever the block."""
+    rng = random.Random(nodes)
+    for seed in range(4):
+        output, inputs = tangled(nodes, seed, operations)
+        rows = [[rng.uniform(-1, 1) for _ in inputs] for _ in range(37)]
+        rows[3] = [0.5] * 5  # ties
+        program = trace([output], inputs, inputs)
+        for block in (0, 8, 24, 64):
+            kernel = native.NativeKernel(program, set_, 1, block)
+            numbers = kernel.rows([x for row in rows for x in row], len(rows), [])
+            found = [list(numbers[k :: len(rows)]) for k in range(len(rows))]
+            mean_value, (mean_gradient,) = kernel.run([x for row in rows for x in row], len(rows), [])
+            expected = [eager(output, inputs, row) for row in rows]
+            for one, other in zip(found, expected, strict=True):
+                assert one == pytest.approx(other, rel=1e-9, abs=1e-12)
+            means = [math.fsum(column) / len(rows) for column in zip(*expected, strict=True)]
+            assert [*mean_value, *mean_gradient] == pytest.approx(means, rel=1e-9, abs=1e-11)
+
+
+def eager(output, inputs, row):
+    """[value, derivatives...] of the graph made anew for this row."""
+    made = {node: Value(x) for node, x in zip(inputs, row, strict=True)}
+    for node in engine.toposort(output):
+        if node not in made:
+            parents = [made[parent] for parent in node.parents]
+            made[node] = FUNCTIONS[node.op.name](*parents) if node.op else Value(node.data)
+    return [made[output].data, *grad(made[output], [made[node] for node in inputs])]
+
+
+def test_masks_for_what_overflows_are_left_out_until_something_does():
+    """Behind a choice products are trusted; where one overflows the careful program takes over, and stays."""
+    x, y = Value(1.0), Value(2.0)
+    output = engine.maximum(x * x * x, y) + where(x.lt(100.0), x.exp() * y, x)
+    program = trace([output], [x, y], [x, y])
+    assert program.quick is not None
+    assert program.quick.op.count("where") < program.op.count("where")
+    for reduce_ in ("mean", "none"):
+        kernel = native.NativeKernel(program)
+
+        def gradient(rows, kernel=kernel, reduce_=reduce_):
+            flat = [v for row in rows for v in row]
+            if reduce_ == "mean":
+                return kernel.run(flat, len(rows), [])[1][0]
+            return [sum(kernel.rows(flat, len(rows), [])[k * len(rows) : (k + 1) * len(rows)]) for k in (1, 2)]
+
+        assert gradient([[2.0, 3.0]]) == pytest.approx([12.0 + math.exp(2) * 3, math.exp(2)])
+        assert kernel._careful is None
+        # x³ is larger, and exp(x) overflows behind the branch not taken, where the derivative by y is exp(x)
+        assert gradient([[1000.0, 3.0]]) == [3e6 + 1.0, 0.0]
+        assert kernel._careful is not None
+        # x³ overflows and y is chosen: nan without care
+        assert gradient([[-1e200, 3.0]]) == [0.0, 1.0]
+        assert gradient([[2.0, 3.0]]) == pytest.approx([12.0 + math.exp(2) * 3, math.exp(2)])
+
+
+def test_what_is_singular_keeps_its_masks():
+    """A logarithm, a root or a quotient behind a choice is not trusted."""
+    x = Value(1.0)
+    for f in (Value.log, Value.sqrt, lambda v: 1.0 / v, lambda v: v**0.5):
+        assert trace([where(x.gt(0.0), f(x), x)], [x], [x]).quick is None
