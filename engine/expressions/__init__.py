@@ -8,7 +8,8 @@ An expression becomes a tree of four kinds of nodes. All that computes is a ``Ca
 
 - evaluated in an algebra, which is a mapping from the names of operations to functions: of floats, of Values, of
   instructions of a program (``evaluate``; ``function`` for an expression that is evaluated again and again), or
-- printed in a language (``Python``, ``JavaScript``, ``C``, ``LaTeX``).
+- printed in a language (``Python``, ``JavaScript``, ``C``). LaTeX is an algebra of texts, viz/tex.py, and MathML a
+  walk over the tree, viz/pages/mathml.py.
 """
 
 from __future__ import annotations
@@ -18,13 +19,11 @@ from .printers import (
     ATOM,
     COMPARISON,
     CONDITION,
-    POWER,
     PRODUCT,
     SIGN,
     SUM,
     C,
     JavaScript,
-    LaTeX,
     Printer,
     Python,
 )
@@ -32,7 +31,7 @@ from .reader import DEPTH, ExpressionError, parse, rule
 from .tree import COMPARISONS, Call, List, Name, Node, Number, Spread, children, names, operations, walk
 
 __all__ = [
-    "ATOM", "COMPARISON", "COMPARISONS", "CONDITION", "DEPTH", "POWER", "PRODUCT", "SIGN", "SUM", "C", "Call",
-    "ExpressionError", "JavaScript", "LaTeX", "List", "Name", "Node", "Number", "Printer", "Python", "Spread",
+    "ATOM", "COMPARISON", "COMPARISONS", "CONDITION", "DEPTH", "PRODUCT", "SIGN", "SUM", "C", "Call",
+    "ExpressionError", "JavaScript", "List", "Name", "Node", "Number", "Printer", "Python", "Spread",
     "children", "evaluate", "function", "names", "operations", "parse", "rule", "walk",
 ]  # fmt: skip

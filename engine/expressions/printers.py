@@ -1,4 +1,4 @@
-"""Expressions printed: Python, JavaScript, C, LaTeX.
+"""Expressions printed: Python, JavaScript, C.
 
 A printer gives for each node its text and how tightly that binds; a text that binds less tightly than its
 place needs gets parentheses.
@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-CONDITION, COMPARISON, SUM, PRODUCT, SIGN, POWER, ATOM = range(7)
+CONDITION, COMPARISON, SUM, PRODUCT, SIGN, ATOM = range(6)
 
 
 class Printer:
@@ -150,58 +150,6 @@ class C(Printer):
 
     def function(self, op: str) -> str:
         return self.names.get(op, op)
-
-
-class LaTeX(Printer):
-    """LaTeX, as a textbook writes it: fractions, roots, powers, cases.
-
-    >>> from engine.expressions import parse
-    >>> print(LaTeX().text(parse("1 / (1 + exp(-a))")))
-    \\frac{1}{1 + e^{-a}}
-    """
-
-    infix: Mapping[str, tuple[str, int]] = {
-        **Printer.infix, "mul": (r" \cdot ", PRODUCT), "mod": (r" \bmod ", PRODUCT), "eq": (" = ", COMPARISON),
-        "ne": (r" \ne ", COMPARISON), "ge": (r" \ge ", COMPARISON), "le": (r" \le ", COMPARISON),
-    }  # fmt: skip
-    known = frozenset({"exp", "log", "sin", "cos", "tan", "sinh", "cosh", "tanh", "max", "min"})
-    constants: Mapping[float, str] = {}
-
-    def number(self, value: float) -> str:
-        if value in self.constants:
-            return self.constants[value]
-        text = f"{value:.12g}".replace("inf", r"\infty").replace("nan", r"\mathrm{nan}")
-        mantissa, _, exponent = text.partition("e")
-        return rf"{mantissa} \cdot 10^{{{int(exponent)}}}" if exponent else text
-
-    def function(self, op: str) -> str:
-        op = {"maximum": "max", "minimum": "min", "log": "ln", "sigmoid": r"\sigma"}.get(op, op)
-        if op.startswith("\\"):
-            return op
-        return f"\\{op}" if op in self.known or op == "ln" else rf"\operatorname{{{op}}}".replace("_", r"\_")
-
-    def call(self, op: str, operands: tuple[Node, ...]) -> tuple[str, int]:
-        first = operands[0]
-        if op == "div":
-            return rf"\frac{{{self.text(first)}}}{{{self.text(operands[1])}}}", ATOM
-        if op == "reciprocal":
-            return rf"\frac{{1}}{{{self.text(first)}}}", ATOM
-        if op == "pow":
-            return f"{self.text(first, ATOM)}^{{{self.text(operands[1])}}}", POWER
-        if op == "exp":
-            return f"e^{{{self.text(first)}}}", POWER
-        if op == "sqrt":
-            return rf"\sqrt{{{self.text(first)}}}", ATOM
-        if op == "abs":
-            return rf"\left|{self.text(first)}\right|", ATOM
-        return super().call(op, operands)
-
-    def where(self, condition: str, then: Node, otherwise: Node) -> tuple[str, int]:
-        rows = rf"{self.text(then)} & \text{{if }} {condition} \\ {self.text(otherwise)} & \text{{otherwise}}"
-        return rf"\begin{{cases}} {rows} \end{{cases}}", ATOM
-
-    def enclosed(self, text: str) -> str:
-        return rf"\left({text}\right)"
 
 
 class _Calls(Printer):

@@ -17,7 +17,6 @@ from engine.expressions import (
     Call,
     ExpressionError,
     JavaScript,
-    LaTeX,
     Python,
     evaluate,
     function,
@@ -166,15 +165,10 @@ def test_c_computes_the_same(tmp_path):
             assert compiled(a, b) == pytest.approx(evaluate(parse(text), scalar, {"a": a, "b": b}), rel=1e-15), text
 
 
-def test_the_other_languages():
-    """JavaScript and LaTeX are written as people write them."""
+def test_javascript():
+    """JavaScript is written as people write it."""
     assert JavaScript().text(parse("a if a != b else -tanh(b) / 2")) == "a !== b ? a : -op_tanh(b) / 2"
     assert JavaScript().calls(parse("a if a > 0 else pow(b, 2) + exp(a)")) == ["pow", "exp"]
-    assert LaTeX().text(parse("(a + b) * c / sqrt(a)")) == r"\frac{\left(a + b\right) \cdot c}{\sqrt{a}}"
-    assert LaTeX().text(parse("(a + b)**2 - 1e-12")) == r"\left(a + b\right)^{2} - 1 \cdot 10^{-12}"
-    assert LaTeX().text(parse("a if a > 0 else 0")) == (
-        r"\begin{cases} a & \text{if } a > 0 \\ 0 & \text{otherwise} \end{cases}"
-    )
 
 
 def test_a_list_takes_the_items_of_another():
