@@ -227,21 +227,6 @@ static void flat_outer(const int32_t *c, double *U) {
 }
 /* ---- One sample a step: the outer products at the end of a tape are taken at once from the parameters. ---- */
 
-/* The largest magnitudes, as bits, in which a nan lies above infinity. */
-INLINE M most_of(M most, const double *p, int64_t n) {
-    for (int64_t i = 0; i < n; i += W) {
-        M x = (M)load_some(p + i, n - i < W ? n - i : W) & INT64_MAX;
-        most = (M)select_(x > most, (V)x, (V)most);
-    }
-    return most;
-}
-INLINE double largest_of(M most) {
-    int64_t bits = 0;
-    double x;
-    for (int l = 0; l < W; l++) bits = most[l] > bits ? most[l] : bits;
-    memcpy(&x, &bits, 8);
-    return x;
-}
 /* A bound on the magnitude of the gradients that these instructions, outer products and copies, would write. */
 static double flat_bound(const int32_t *c, const int32_t *end, const double *U) {
     M a = (M)one_(), b = {};

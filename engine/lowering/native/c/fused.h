@@ -37,14 +37,6 @@ static void update_list(const Kernels *k, const Rates *u, const int32_t *at, int
             for (int64_t i = 0; all[a] && i < m; i++) all[a][at[i] - 1] = room[a][i];
     }
 }
-static double most_of_rows(const Tape *t, const int32_t *rows, int64_t n, int64_t samples) {
-    double most = 0.0;
-    for (int64_t i = 0; i < n; i++) {
-        double x = t->kernels->max_magnitude(t->L[0] + rows[i] * t->ld, samples);
-        if (!(x <= most)) most = x;
-    }
-    return most;
-}
 /* One step on n samples of the epoch's order; 0 where it has to be done in the usual way, and then nothing has changed. */
 static int fused_step(Trainer *r, int64_t n, double *loss) {
     Tape *t = r->tape;
@@ -70,7 +62,7 @@ static int fused_step(Trainer *r, int64_t n, double *loss) {
         if (!(fabs(acc[single[i]]) <= g)) g = fabs(acc[single[i]]);
     g /= (double)n;
     for (const int32_t *c = tail; c < end; c += outer_size(c)) {
-        double x = most_of_rows(t, c + 6, c[1], n) * most_of_rows(t, c + 6 + c[1], c[2], n);
+        double x = k->outer_bound(c, L, t->ld, n);
         if (!(x <= g)) g = x;
     }
     double bound = bound_after(r, g);

@@ -34,6 +34,7 @@ typedef struct {
                           const double *const *X, double *scratch);
     int (*update)(Optimizer *o, int64_t n, double *p, const double *g, const double *l2, double scale);
     void (*update_run)(const Rates *u, int64_t at, int64_t n, const double *g);
+    double (*outer_bound)(const int32_t *c, const double *L, int64_t ld, int64_t samples);
     double (*max_magnitude)(const double *p, int64_t n);
     double (*flat_bound)(const int32_t *c, const int32_t *end, const double *U);
     void (*flat_descend)(const int32_t *c, const int32_t *end, double *U, int64_t results, const Rates *u, const double *a);

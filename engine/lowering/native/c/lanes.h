@@ -182,7 +182,7 @@ static void run_lanes(const int32_t *c, int64_t n, const double *U, double *L, i
             c += 5 + 2 * (int64_t)c[1];
             break;
         }
-        case LANES_GEMM: c = lanes_gemm(c, U, L, ld, nv); break;
+        case LANES_GEMM: c = lanes_gemm(c, U, L, ld, samples); break;
         case LANES_OUTER: c = lanes_outer(c, L, ld, samples, full, mask, acc, scratch); break;
         case LANES_PAIR: c = lanes_pair(c, L, ld, nv); break;
         case LANES_SOFTMAX: c = lanes_softmax(c, U, L, ld, nv); break;

@@ -9,26 +9,40 @@ INLINE uint64_t not_finite(double x) { /* for a loop without a branch */
     memcpy(&bits, &x, 8);
     return ((bits & 0x7ff0000000000000u) + 0x0010000000000000u) & 0x8000000000000000u;
 }
-/* The largest magnitude, with nan above infinity: as bits, magnitudes have the order of integers. */
-static double max_magnitude(const double *p, int64_t n) {
-    M most = {}, next = {};
-    int64_t i = 0, bits = 0;
+/* The largest magnitudes so far and of n numbers, as bits: these have the order of the magnitudes, nan above infinity. */
+INLINE M most_of(M most, const double *p, int64_t n) {
+    M next = most;
+    int64_t i = 0;
     for (; i + 2 * W <= n; i += 2 * W) {
-        M a = (M)load(p + i) & INT64_MAX, b = (M)load(p + i + W) & INT64_MAX;
-        most = (M)select_(a > most, (V)a, (V)most);
-        next = (M)select_(b > next, (V)b, (V)next);
+        most = larger(most, (M)load(p + i) & INT64_MAX);
+        next = larger(next, (M)load(p + i + W) & INT64_MAX);
     }
-    most = (M)select_(next > most, (V)next, (V)most);
-    for (int l = 0; l < W; l++) bits = most[l] > bits ? most[l] : bits;
-    for (; i < n; i++) {
-        int64_t x;
-        memcpy(&x, p + i, 8);
-        x &= INT64_MAX;
-        bits = x > bits ? x : bits;
-    }
+    for (; i < n; i += W) most = larger(most, (M)load_some(p + i, n - i < W ? n - i : W) & INT64_MAX);
+    return larger(most, next);
+}
+INLINE double largest_of(M most) {
+    int64_t bits = 0;
     double x;
+    for (int l = 0; l < W; l++) bits = most[l] > bits ? most[l] : bits;
     memcpy(&x, &bits, 8);
     return x;
+}
+static double max_magnitude(const double *p, int64_t n) { return largest_of(most_of((M){}, p, n)); }
+/* The largest magnitude in these rows of so many samples; what lies behind them in a vector is samples too. */
+static double most_of_rows(const int32_t *rows, int64_t count, const double *L, int64_t ld, int64_t samples) {
+    enum { TOGETHER = 4 }; /* rows, so that their comparisons do not wait for each other */
+    M most[TOGETHER] = {};
+    for (int64_t i = 0; i < count; i += TOGETHER) {
+        const double *row[TOGETHER];
+        for (int q = 0; q < TOGETHER; q++) row[q] = L + rows[i + q < count ? i + q : i] * ld;
+        for (int64_t s = 0; s < samples; s += W)
+            for (int q = 0; q < TOGETHER; q++) most[q] = larger(most[q], (M)load(row[q] + s) & INT64_MAX);
+    }
+    return largest_of(larger(larger(most[0], most[1]), larger(most[2], most[3])));
+}
+/* A bound on the sums over the samples, divided by their number, of an outer product of lanes. */
+static double outer_bound(const int32_t *c, const double *L, int64_t ld, int64_t samples) {
+    return most_of_rows(c + 6, c[1], L, ld, samples) * most_of_rows(c + 6 + c[1], c[2], L, ld, samples);
 }
 
 /* The update of n parameters, from number `at`, by sums g over the batch, where nothing can overflow: the caller has seen

@@ -5,41 +5,56 @@
 #include "optimizers.h"
 #include "transpose.h"
 
-/* A tile: m outputs by r vectors of samples, over all inputs. Weight (q, k) lies at w[q * so + k * si]. */
-INLINE void gemm_tile(const int m, const int r, int64_t K, const double *w, int64_t so, int64_t si, const int32_t *in,
-                      const int32_t *out, const int32_t *bias, const double *U, double *L, int64_t ld) {
+/* A tile: m outputs by r vectors of samples, over all inputs. Weight (q, k) lies at w[q * so + k * si]. With half, only
+ * half of the last vector holds samples: with AVX-512, half of it is computed then, in half the time. */
+INLINE void gemm_tile(const int m, const int r, const int half, int64_t K, const double *w, int64_t so, int64_t si,
+                      const int32_t *in, const int32_t *out, const int32_t *bias, const double *U, double *L,
+                      int64_t ld) {
     V s[MR][4]; /* of fixed size, of which m by r are used: once unrolled, they live in registers */
+    const int whole = r - half;
+    Half h[MR];
     const double *weight[MR];
 #pragma GCC unroll 8
     for (int q = 0; q < m; q++) {
         weight[q] = w + q * so;
+        double b = bias[q] < 0 ? 0.0 : U[bias[q]];
 #pragma GCC unroll 8
-        for (int t = 0; t < r; t++) s[q][t] = bias[q] < 0 ? zero_() : splat(U[bias[q]]);
+        for (int t = 0; t < whole; t++) s[q][t] = splat(b);
+        if (half) h[q] = b - (Half){};
     }
     for (int64_t k = 0, o = 0; k < K; k++, o += si) {
         const double *row = L + in[k] * ld;
         V a[4];
+        Half last;
 #pragma GCC unroll 8
-        for (int t = 0; t < r; t++) a[t] = load(row + t * W);
+        for (int t = 0; t < whole; t++) a[t] = load(row + t * W);
+        if (half) memcpy(&last, row + whole * W, sizeof last);
 #pragma GCC unroll 8
         for (int q = 0; q < m; q++) {
             V x = splat(weight[q][o]);
 #pragma GCC unroll 8
-            for (int t = 0; t < r; t++) s[q][t] = fma_(x, a[t], s[q][t]);
+            for (int t = 0; t < whole; t++) s[q][t] = fma_(x, a[t], s[q][t]);
+            if (half) h[q] = fma_half(weight[q][o], last, h[q]);
         }
     }
 #pragma GCC unroll 8
-    for (int q = 0; q < m; q++)
+    for (int q = 0; q < m; q++) {
+        double *row = L + out[q] * ld;
 #pragma GCC unroll 8
-        for (int t = 0; t < r; t++) store(L + out[q] * ld + t * W, s[q][t]);
+        for (int t = 0; t < whole; t++) store(row + t * W, s[q][t]);
+        if (half) store(row + whole * W, twice(h[q])); /* samples again, so that nothing unusual lies behind them */
+    }
 }
-#define GEMM_CASE(m)                                                            \
-    case m:                                                                     \
-        if (r == 3 && NR >= 3) gemm_tile(m, 3, K, w, so, si, in, out, bias, U, L, ld); \
-        else if (r == 2) gemm_tile(m, 2, K, w, so, si, in, out, bias, U, L, ld);       \
-        else gemm_tile(m, 1, K, w, so, si, in, out, bias, U, L, ld);                   \
+#define GEMM_CASE(m)                                                                            \
+    case m:                                                                                     \
+        if (r == 3 && NR >= 3 && half) gemm_tile(m, 3, 1, K, w, so, si, in, out, bias, U, L, ld); \
+        else if (r == 3 && NR >= 3) gemm_tile(m, 3, 0, K, w, so, si, in, out, bias, U, L, ld);  \
+        else if (r == 2 && half) gemm_tile(m, 2, HALVES, K, w, so, si, in, out, bias, U, L, ld);     \
+        else if (r == 2) gemm_tile(m, 2, 0, K, w, so, si, in, out, bias, U, L, ld);             \
+        else if (half) gemm_tile(m, 1, HALVES, K, w, so, si, in, out, bias, U, L, ld);               \
+        else gemm_tile(m, 1, 0, K, w, so, si, in, out, bias, U, L, ld);                         \
         break;
-static void gemm_any(int64_t m, int r, int64_t K, const double *w, int64_t so, int64_t si, const int32_t *in,
+static void gemm_any(int64_t m, int r, int half, int64_t K, const double *w, int64_t so, int64_t si, const int32_t *in,
                      const int32_t *out, const int32_t *bias, const double *U, double *L, int64_t ld) {
     switch (m) {
         GEMM_CASE(1) GEMM_CASE(2) GEMM_CASE(3) GEMM_CASE(4)
@@ -52,16 +67,17 @@ static void gemm_any(int64_t m, int r, int64_t K, const double *w, int64_t so, i
     }
 }
 /* out[j] = bias[j] + sum over k of w[j, k] in[k] */
-static const int32_t *lanes_gemm(const int32_t *c, const double *U, double *L, int64_t ld, int64_t nv) {
+static const int32_t *lanes_gemm(const int32_t *c, const double *U, double *L, int64_t ld, int64_t samples) {
+    int64_t nv = (samples + W - 1) / W, half = HALVES && (samples - 1) % W < W / 2;
     int64_t J = c[1], K = c[2], so = c[4], si = c[5];
     const double *w = U + c[3];
     const int32_t *in = c + 6, *out = in + K, *bias = out + J;
     if (J <= 2) { /* few outputs: more samples at a time hide the latency of the additions */
         int64_t v = 0;
         for (; v + 4 <= nv; v += 4)
-            if (J == 1) gemm_tile(1, 4, K, w, so, si, in, out, bias, U, L + v * W, ld);
-            else gemm_tile(2, 4, K, w, so, si, in, out, bias, U, L + v * W, ld);
-        for (; v < nv; v++) gemm_any(J, 1, K, w, so, si, in, out, bias, U, L + v * W, ld);
+            if (J == 1) gemm_tile(1, 4, 0, K, w, so, si, in, out, bias, U, L + v * W, ld);
+            else gemm_tile(2, 4, 0, K, w, so, si, in, out, bias, U, L + v * W, ld);
+        for (; v < nv; v++) gemm_any(J, 1, 0, K, w, so, si, in, out, bias, U, L + v * W, ld);
         return bias + J;
     }
     for (int64_t j0 = 0, j1; j0 < J; j0 = j1) { /* weights that stay in the cache while the samples pass */
@@ -70,7 +86,7 @@ static const int32_t *lanes_gemm(const int32_t *c, const double *U, double *L, i
             r = portion(nv - v, NR);
             for (int64_t j = j0, m; j < j1; j += m) {
                 m = portion(j1 - j, MR);
-                gemm_any(m, (int)r, K, w + j * so, so, si, in, out + j, bias + j, U, L + v * W, ld);
+                gemm_any(m, (int)r, half && v + r == nv, K, w + j * so, so, si, in, out + j, bias + j, U, L + v * W, ld);
             }
         }
     }

@@ -85,6 +85,12 @@ INLINE V select_(M m, V a, V b) {
 }
 INLINE int any(M m) { return _mm512_movepi64_mask((__m512i)m) != 0; }
 INLINE V sqrt_(V a) { return (V)_mm512_sqrt_pd((__m512d)a); }
+#define HALVES 1 /* half a vector costs half of what a whole one costs */
+typedef double Half __attribute__((vector_size(4 * W)));
+INLINE Half fma_half(double a, Half b, Half c) {
+    return (Half)_mm256_fmadd_pd(_mm256_set1_pd(a), (__m256d)b, (__m256d)c);
+}
+INLINE V twice(Half a) { return (V)_mm512_insertf64x4(_mm512_castpd256_pd512((__m256d)a), (__m256d)a, 1); }
 #elif defined(__AVX2__)
 INLINE V fma_(V a, V b, V c) { return (V)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c); }
 INLINE V select_(M m, V a, V b) { return (V)_mm256_blendv_pd((__m256d)b, (__m256d)a, (__m256d)m); }
@@ -119,6 +125,19 @@ INLINE double hsum(V a) {
     return (a[0] + a[1]) + (a[2] + a[3]);
 #else
     return a[0] + a[1];
+#endif
+}
+#ifndef HALVES
+#define HALVES 0
+typedef V Half;
+INLINE Half fma_half(double a, Half b, Half c) { return fma_(splat(a), b, c); }
+INLINE V twice(Half a) { return a; }
+#endif
+INLINE M larger(M a, M b) {
+#if defined(__AVX512F__)
+    return (M)_mm512_max_epi64((__m512i)a, (__m512i)b);
+#else
+    return (M)select_(a > b, (V)a, (V)b);
 #endif
 }
 INLINE V abs_(V a) { return (V)((M)a & INT64_MAX); }
