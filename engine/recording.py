@@ -79,11 +79,6 @@ class recording:
                 type.__setattr__(Value, "data", _slot)
 
 
-def is_recording() -> bool:
-    """Whether this thread records: a check of numbers that raises an error has nothing to look at then."""
-    return get_ident() in _open
-
-
 def notice(node: Value) -> None:
     """Tell the open recordings of this thread that a number is being taken out of the node."""
     records = _open.get(get_ident())

@@ -15,7 +15,7 @@ from math import isfinite
 from struct import Struct
 from struct import error as StructError
 
-from .operands import real_number
+from .operands import real_number, shortened
 from .value import Value
 
 TYPE_CHECKING = False
@@ -227,7 +227,7 @@ def is_real(kind: type) -> bool:
 def items(x: object, name: str, wanted: str) -> list[Any]:
     """x as a list; arrays by way of their own conversion, which is the fast one. Raises TypeError for what is none."""
     if isinstance(x, (dict, set, frozenset)) or not is_row(x):
-        raise TypeError(f"{name} must be {wanted}, got {shown(x)} ({type(x).__name__})")
+        raise TypeError(f"{name} must be {wanted}, got {shortened(x)} ({type(x).__name__})")
     if isinstance(x, list):
         return x
     for conversion in ("to_numpy", "tolist"):  # a DataFrame iterates over the names of its columns
@@ -249,18 +249,9 @@ def real(x: object, name: str, place: str, finite: bool = True) -> float:
     try:
         number = real_number(x)
     except (TypeError, RecursionError):
-        raise TypeError(f"{name} ({place}) is {shown(x)} ({type(x).__name__}): it must be a number") from None
+        raise TypeError(f"{name} ({place}) is {shortened(x)} ({type(x).__name__}): it must be a number") from None
     except OverflowError:
         raise ValueError(f"{name} ({place}) is too large for a float: every number must be finite") from None
     if finite and not isfinite(number):
         raise ValueError(f"{name} ({place}) is {number}: remove or replace the row; every number must be finite")
     return number
-
-
-def shown(x: object) -> str:
-    """The start of repr(x), for a message, whatever x is."""
-    try:
-        text = repr(x)
-    except (RecursionError, ValueError):  # lists nested too deeply; an integer of more than 4300 digits
-        return f"a {type(x).__name__} too large to show"
-    return text if len(text) <= 60 else text[:57] + "..."

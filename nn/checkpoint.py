@@ -9,7 +9,7 @@ from __future__ import annotations
 from random import Random
 
 from engine.files import write_whole
-from engine.rows import shown
+from engine.operands import shortened
 
 from .module import Module
 from .optim import OPTIMIZERS, Optimizer
@@ -39,7 +39,7 @@ def checkpoint(path: str | os.PathLike[str], model: Module, optimizer: Optimizer
 
     for name, given, kind in (("optimizer", optimizer, Optimizer), ("history", history, History)):
         if not isinstance(given, kind):
-            raise TypeError(f"checkpoint: {name} must be one of {kind.__name__}, got {shown(given)}")
+            raise TypeError(f"checkpoint: {name} must be one of {kind.__name__}, got {shortened(given)}")
     content = {
         "format": FORMAT,
         "version": VERSION,
@@ -73,7 +73,9 @@ def resume(
             f"{path}: this is not a checkpoint. Write one with nn.checkpoint(path, model, optimizer, history)"
         )
     if content["version"] != VERSION:
-        raise ValueError(f"{path}: the file has version {shown(content['version'])}, and this release reads {VERSION}")
+        raise ValueError(
+            f"{path}: the file has version {shortened(content['version'])}, and this release reads {VERSION}"
+        )
     loaded = model_in(content.get("model"), path, model)
     try:
         return loaded, _optimizer(content["optimizer"], loaded, optimizer), _history(content)
@@ -91,7 +93,9 @@ def _names(model: Module, optimizer: Optimizer) -> list[str]:
 def _optimizer(content: Any, model: Module, kind: type[Optimizer] | None) -> Optimizer:
     kind = OPTIMIZERS.get(content["kind"]) if kind is None else kind
     if kind is None:
-        raise ValueError(f"its optimizer is a {shown(content['kind'])} of your own: resume(path, optimizer=its class)")
+        raise ValueError(
+            f"its optimizer is a {shortened(content['kind'])} of your own: resume(path, optimizer=its class)"
+        )
     named = dict(model.named_parameters())
     optimizer = kind([named[name] for name in content["parameters"]], **content["settings"])
     state = {name: [float(x) for x in numbers] for name, numbers in content["state"].items()}

@@ -7,7 +7,8 @@ from array import array
 from math import isfinite
 from random import Random
 
-from engine.rows import Rows, is_real, is_row, items, real, shown
+from engine.operands import shortened
+from engine.rows import Rows, is_real, is_row, items, real
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -125,6 +126,6 @@ def checked_seed(name: str, seed: object) -> Random:
         return Random()
     if isinstance(seed, bool) or not hasattr(seed, "__index__"):
         raise TypeError(
-            f"{name} must be an integer, a random.Random or None, got {shown(seed)} ({type(seed).__name__})"
+            f"{name} must be an integer, a random.Random or None, got {shortened(seed)} ({type(seed).__name__})"
         )
     return Random(operator.index(seed))

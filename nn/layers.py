@@ -16,7 +16,8 @@ from itertools import chain
 from random import Random
 
 from engine import Value, collector_paused, dot, logsumexp
-from engine.rows import is_row, read_rows, shown
+from engine.operands import shortened
+from engine.rows import is_row, read_rows
 from engine.weighted import dots
 
 from .activations import apply, checked_activation, initial_bound, one_of
@@ -316,7 +317,7 @@ def _weight_names(nin: int) -> tuple[str, ...]:
 def as_values(x: Any, nin: int, who: str) -> list[Value]:
     """x as a list of nin Values; numbers become leaves labelled x1, x2, ... A column vector is a row standing up."""
     if isinstance(x, (dict, set)) or not is_row(x):
-        raise TypeError(f"{who} takes a sequence of {nin} numbers or Values, got {shown(x)} ({type(x).__name__})")
+        raise TypeError(f"{who} takes a sequence of {nin} numbers or Values, got {shortened(x)} ({type(x).__name__})")
     values = list(x.tolist() if hasattr(x, "tolist") else x)  # of an array or a tensor: its numbers
     if values and is_row(values[0]) and not isinstance(values[0], (dict, set)):
         if len(values) != nin or any(not is_row(v) or len(v) != 1 for v in values):

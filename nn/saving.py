@@ -10,7 +10,7 @@ import math
 import sys
 
 from engine.files import write_whole
-from engine.rows import shown
+from engine.operands import shortened
 
 from .activations import activation_names
 from .layers import MLP, OUTPUTS
@@ -127,7 +127,7 @@ def _refuse_constant(name: str) -> NoReturn:
 
 def _filled(content: dict[str, Any], model: Module | None) -> Module:
     """The model with the parameters of the file."""
-    parameters, kind = content.get("parameters"), shown(content.get("module"))
+    parameters, kind = content.get("parameters"), shortened(content.get("module"))
     if model is None:
         raise _Malformed(f"the file holds the parameters of a module of your own, {kind}: load(path, a new one)")
     if not isinstance(parameters, dict):
@@ -136,7 +136,7 @@ def _filled(content: dict[str, Any], model: Module | None) -> Module:
     if named.keys() != parameters.keys():
         differing = sorted(named.keys() ^ parameters.keys())
         where = "the file" if differing[0] in named else type(model).__name__
-        raise _Malformed(f"{where} has no parameter {shown(differing[0])}: it was saved from another {kind}")
+        raise _Malformed(f"{where} has no parameter {shortened(differing[0])}: it was saved from another {kind}")
     data = [_number(parameters[name], name) for name in named]
     for parameter, x in zip(named.values(), data):
         parameter.data = x
@@ -149,7 +149,7 @@ def _model(content: Any) -> MLP:
     version = content.get("version")
     if type(version) is not int or version not in range(1, VERSION + 1):
         raise _Malformed(
-            f"the file has version {shown(version)}, and this release reads versions 1 to {VERSION}: "
+            f"the file has version {shortened(version)}, and this release reads versions 1 to {VERSION}: "
             "save the model again with this release, or update the package"
         )
     for key in ("nin", "sizes", "activation", "output", "layers", *(("mean", "scale") if version == 2 else ())):
@@ -157,10 +157,12 @@ def _model(content: Any) -> MLP:
             raise _Malformed(f"{key!r} is missing: the file is damaged, save the model again")
     nin, sizes, layers = content["nin"], content["sizes"], content["layers"]
     if not _is_size(nin) or not isinstance(sizes, list) or not sizes or not all(map(_is_size, sizes)):
-        raise _Malformed(f"nin and sizes must be positive integers, found nin={shown(nin)}, sizes={shown(sizes)}")
+        raise _Malformed(
+            f"nin and sizes must be positive integers, found nin={shortened(nin)}, sizes={shortened(sizes)}"
+        )
     for key, choices in (("activation", activation_names()), ("output", tuple(OUTPUTS))):
         if content[key] not in choices:
-            raise _Malformed(f"{key} is {shown(content[key])}, which must be one of {', '.join(choices)}")
+            raise _Malformed(f"{key} is {shortened(content[key])}, which must be one of {', '.join(choices)}")
     if not isinstance(layers, list) or len(layers) != len(sizes):
         raise _Malformed(f"sizes names {len(sizes)} layers, the file has {_count(layers)}: save it again")
     # The numbers are checked before a model of the stated size is built: the file might state a huge one.
@@ -207,7 +209,7 @@ def _parameters(layer: Any, fan_in: int, fan_out: int, name: str) -> list[float]
 def _number(x: Any, name: str) -> float:
     if isinstance(x, (int, float)) and not isinstance(x, bool) and abs(x) <= sys.float_info.max:
         return float(x)
-    raise _Malformed(f"{name} is {shown(x)}: a parameter must be a finite number")
+    raise _Malformed(f"{name} is {shortened(x)}: a parameter must be a finite number")
 
 
 def _is_size(x: Any) -> bool:

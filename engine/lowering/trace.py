@@ -18,6 +18,7 @@ from operator import attrgetter
 from engine.chain import Algebra, Joint, doubtful, sweep
 from engine.graph import toposort
 from engine.ops import OPS, Op
+from engine.reverse import listed
 from engine.value import Value
 
 from .layers import Leaves, Outer, unmarked
@@ -25,7 +26,7 @@ from .writer import Writer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from .layers import Args
     from .program import Program
@@ -47,7 +48,7 @@ def trace(
     overflow, ``quick`` of the program is one without them. Raises TypeError for what is no Value and
     ValueError for a repeated input.
     """
-    outputs, inputs = _values(outputs, "outputs"), _values(inputs, "inputs")
+    outputs, inputs = listed(outputs, "lower: outputs"), listed(inputs, "lower: inputs")
     if not outputs:
         raise ValueError("lower: outputs is an empty list: pass at least one Value")
     given: dict[Value, int] = {}
@@ -61,26 +62,13 @@ def trace(
         wrt = [node for node in order if node.op is None and not node.is_constant and node not in given]
         parameters = tuple(wrt)
     else:
-        wrt = _values(wrt, "wrt")
+        wrt = listed(wrt, "lower: wrt")
         parameters = _leaves(wrt, given)
     tracer = _Tracer(given, cut, wrt, parameters)
     program = tracer.program(outputs, gradient)
     if tracer.avoidable:
         program.quick = _Tracer(given, cut, wrt, parameters, trusting=True).program(outputs, gradient)
     return program
-
-
-def _values(nodes: Iterable[Value], what: str) -> list[Value]:
-    if isinstance(nodes, Value):
-        raise TypeError(f"lower: {what} takes a list of Values, got one Value: put it in a list")
-    try:
-        listed = list(nodes)
-    except TypeError:
-        raise TypeError(f"lower: {what} takes a list of Values, got {type(nodes).__name__}") from None
-    for k, node in enumerate(listed):
-        if not isinstance(node, Value):
-            raise TypeError(f"lower: {what}[{k}] is {node!r:.60} of type {type(node).__name__}: pass a Value")
-    return listed
 
 
 def _called(node: Value) -> str:

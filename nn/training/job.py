@@ -7,7 +7,8 @@ from array import array
 from random import Random
 
 from engine import Value
-from engine.rows import Rows, is_real, read_rows, real, shown
+from engine.operands import shortened
+from engine.rows import Rows, is_real, read_rows, real
 from nn.data import checked_seed, positive_int, read_targets
 from nn.layers import MLP, one_or_all
 from nn.losses import binary_cross_entropy, binary_cross_entropy_with_logits, cross_entropy, hinge, mean_squared_error
@@ -161,7 +162,7 @@ class Job:
             raise ValueError(f"{broken} the model or the optimizer has other parameters: start another fit with them")
         for parameter in self.params:
             if type(parameter.data) is not float:
-                parameter.data = real(parameter.data, f"{broken}, {shown(parameter)}", "a parameter", finite=False)
+                parameter.data = real(parameter.data, f"{broken}, {shortened(parameter)}", "a parameter", finite=False)
         state: Any = self.optimizer.state
         if not isinstance(state, dict) or state.keys() != self._state:
             raise ValueError(f"{broken} optimizer.state is not what it was made of: {', '.join(sorted(self._state))}")
@@ -183,21 +184,23 @@ class Job:
 
     def _check_settings(self, standardize: bool) -> None:
         if self.accuracy and not self.classifies:
-            raise ValueError(f"fit: accuracy=True needs an MLP with an output for classes, got {shown(self.model)}")
+            raise ValueError(f"fit: accuracy=True needs an MLP with an output for classes, got {shortened(self.model)}")
         for name in ("callback", "schedule"):
             function = getattr(self, name)
             if function is not None and not callable(function):
                 call = "callback(epoch, history)" if name == "callback" else "schedule(epoch), which gives lr"
-                raise TypeError(f"fit: {name} must be callable as {call}, got {shown(function)}")
+                raise TypeError(f"fit: {name} must be callable as {call}, got {shortened(function)}")
         if standardize and type(self.model) is not MLP:
-            raise ValueError(f"fit: standardize=True needs an MLP, which keeps mean and scale; got {shown(self.model)}")
+            raise ValueError(
+                f"fit: standardize=True needs an MLP, which keeps mean and scale; got {shortened(self.model)}"
+            )
 
     def _validation(
         self, samples: Rows, data: tuple[object, object] | None, split: float, seed: object
     ) -> tuple[Rows, Rows | None]:
         """(the samples to train on, those to validate with, or None)."""
         if isinstance(split, bool) or not is_real(type(split)) or not 0 <= split < 1:
-            raise ValueError(f"fit: validation_split is a share of the rows in [0, 1), got {shown(split)}")
+            raise ValueError(f"fit: validation_split is a share of the rows in [0, 1), got {shortened(split)}")
         if data is None:
             if not split:
                 return samples, None

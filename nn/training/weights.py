@@ -6,7 +6,8 @@ import math
 from array import array
 from collections import Counter
 
-from engine.rows import Rows, read_rows, shown
+from engine.operands import shortened
+from engine.rows import Rows, read_rows
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def row_weights(sample_weight: object, class_weight: Any, targets: Rows) -> Rows
 
 def _listed(weights: Any) -> list[Any]:
     if isinstance(weights, (str, bytes, dict)) or not hasattr(weights, "__iter__"):
-        raise TypeError(f"fit: sample_weight must be a list of numbers, one a row of X, got {shown(weights)}")
+        raise TypeError(f"fit: sample_weight must be a list of numbers, one a row of X, got {shortened(weights)}")
     return list(weights.tolist() if hasattr(weights, "tolist") else weights)
 
 
@@ -65,11 +66,12 @@ def _of_classes(class_weight: Any, counts: Mapping[float, int]) -> dict[float, f
         return {label: total / (len(counts) * count) for label, count in counts.items()}
     if not isinstance(class_weight, dict):
         raise TypeError(
-            f'fit: class_weight must be a dictionary from labels to numbers, or "balanced", got {shown(class_weight)}'
+            'fit: class_weight must be a dictionary from labels to numbers, or "balanced", '
+            f"got {shortened(class_weight)}"
         )
     for label in class_weight:
         if label not in counts:
             known = ", ".join(f"{known:g}" for known in sorted(counts)[:10])
-            raise ValueError(f"fit: class_weight has the label {shown(label)}, and y has {known}")
+            raise ValueError(f"fit: class_weight has the label {shortened(label)}, and y has {known}")
     weights = _checked([[w] for w in class_weight.values()], "class_weight") if class_weight else []
     return dict(zip(map(float, class_weight), weights))

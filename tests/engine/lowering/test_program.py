@@ -330,7 +330,7 @@ def test_errors_say_what_was_received() -> None:
     x = Value(1.0, label="height")
     with pytest.raises(ValueError, match=r"inputs\[1\] \('height'\) is inputs\[0\] again"):
         trace([x], [x, x], [])
-    with pytest.raises(TypeError, match=r"wrt\[1\] is 2.0 of type float: pass a Value"):
+    with pytest.raises(TypeError, match=r"wrt: item 1 is 2.0 of type float: pass Values"):
         trace([x], [x], [x, 2.0])  # type: ignore[list-item]
     with pytest.raises(TypeError, match="inputs takes a list of Values, got one Value"):
         trace([x], x, [x])  # type: ignore[arg-type]
