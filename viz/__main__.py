@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 _USAGE = (
     "python -m viz EXPRESSION [NAME=NUMBER ...] [--out FILE ...] [--detail LEVEL] [--open] [--quiz] [--tree] [--latex]"
 )
+
+_ASSIGNMENT = re.compile(r"\s*[^\W\d]\w*\s*=(?!=)")  # name=number; "a == b" is an expression
 
 _EPILOG = """examples:
   python -m viz "a*b + tanh(c)" a=2 b=-3 c=0.5 --out graph.svg
@@ -50,18 +53,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in options.out:
         if name != "-" and Path(name).suffix.lower() not in suffixes:
             parser.error(f"--out {name}: the suffix must be one of {', '.join(suffixes)}, or - for SVG on the output")
-    if options.expression is None:
+    words = [word for word in (options.expression, *options.values) if word is not None]
+    expressions = [word.strip() for word in words if not _ASSIGNMENT.match(word)]
+    if not expressions:
         parser.error('an expression is missing, such as "a*b + tanh(c)"')
-    expression = options.expression.strip()
+    expression = expressions[0]
+    if len(expressions) > 1:
+        parser.error(
+            f"{expressions[1]!r}: {expression!r} is the expression; a value is given as name=number, such as a=2"
+        )
     try:
-        output, leaves = evaluate(expression, _values(options.values, parser))
+        output, leaves = evaluate(expression, _values([word for word in words if _ASSIGNMENT.match(word)], parser))
     except ExpressionError as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 2
     if options.quiz:
         from .pages.quiz import quiz
 
-        quiz(output)
+        quiz(output, tell=_wrapped)
     output.backward()
     # Where the output is the picture, the numbers must not stand in it.
     report = sys.stderr if "-" in options.out else sys.stdout
@@ -100,6 +109,17 @@ def _write(output: Value, path: Path, detail: str, quiz: bool) -> None:
         step_through(output, path, quiz=quiz)
     else:
         render(output, path, detail=detail)
+
+
+def _wrapped(text: str) -> None:
+    """Print for people: in a terminal no word is broken at its edge."""
+    import textwrap
+    from shutil import get_terminal_size
+
+    width = get_terminal_size().columns if sys.stdout.isatty() else 0
+    for line in text.split("\n"):
+        indent = " " * (len(line) - len(line.lstrip()))
+        print(textwrap.fill(line, width - 1, subsequent_indent=indent) if 20 < width < len(line) else line)
 
 
 def _temporary() -> str:
@@ -160,9 +180,7 @@ def _protected(words: Sequence[str], parser: argparse.ArgumentParser) -> list[st
 def _values(words: Sequence[str], parser: argparse.ArgumentParser) -> dict[str, float]:
     values: dict[str, float] = {}
     for word in words:
-        name, equals, given = (part.strip() for part in word.partition("="))
-        if not equals or not name.isidentifier():
-            parser.error(f"{word.strip()!r}: a value is given as name=number, such as a=2")
+        name, _, given = (part.strip() for part in word.partition("="))
         if name in values:
             parser.error(f"{word!r}: {name} already has the value {values[name]:g}")
         try:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import subprocess
 import sys
 import tempfile
+import threading
 import webbrowser
 from pathlib import Path
 from xml.etree import ElementTree
@@ -71,7 +73,8 @@ def test_an_expression_may_begin_with_a_minus(capsys):
         (["a*b", "a=1"], "b has no value: add b=NUMBER"),
         (["a", "a=1", "b=1"], "b: a value is given"),
         (["a", "a=x"], "'x' is not a number"),
-        (["a", "a"], "a value is given as name=number"),
+        (["a", "a"], "'a' is the expression; a value is given as name=number"),
+        (["a=1"], "an expression is missing"),
         (["a", "a=1", "a=2"], "a already has the value 1"),
         (["a", "1=2"], "a value is given as name=number"),
         (["a", "a=1", "--out", "graph.gif"], "the suffix must be one of .svg, .png, .pdf, .dot, .html"),
@@ -130,10 +133,11 @@ def test_it_runs_as_a_module():
 @pytest.mark.parametrize(
     "words",
     [["a*b", "--out", "x.dot", "a=2", "b=3"], ["--out", "x.dot", "a*b", "a=2", "b=3"],
-     ["a*b", "a=2", "--detail", "full", "b=3", "--out=x.dot"]],
+     ["a*b", "a=2", "--detail", "full", "b=3", "--out=x.dot"], ["a=2", "--out", "x.dot", "a*b", "b = 3"],
+     ["a=2", "b=3", "--out", "x.dot", "a*b"]],
 )  # fmt: skip
 def test_words_may_come_in_any_order(capsys, tmp_path, monkeypatch, words):
-    """Options may stand before, between and after the values."""
+    """Options and values may stand before, between and after the expression."""
     monkeypatch.chdir(tmp_path)
     status, out, err = run(capsys, *words)
     assert (status, err) == (0, "")
@@ -190,6 +194,47 @@ def test_the_usage_line_is_exact(capsys):
         "usage: python -m viz EXPRESSION [NAME=NUMBER ...] [--out FILE ...] [--detail LEVEL] [--open] [--quiz] "
         "[--tree] [--latex]"
     )
+
+
+def test_a_comparison_is_an_expression(capsys):
+    """a == b has two signs of equality, and gives no value to a."""
+    assert run(capsys, "a=2", "a==b", "b=2")[1].startswith("a==b = 1\n")
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="no pseudo-terminals here")
+def test_the_quiz_in_a_terminal():
+    """In a terminal of 60 columns: the words of the right and the wrong answers, no line broken inside a word, and the
+    numbers at the end."""
+    ours, theirs = os.openpty()
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONIOENCODING": "utf-8", "COLUMNS": "60"}
+    running = subprocess.Popen([sys.executable, "-m", "viz", "a*b", "a=2", "b=-3", "--quiz"], env=environment,
+                               stdin=theirs, stdout=theirs, stderr=theirs)  # fmt: skip
+    os.close(theirs)
+    late = threading.Timer(60, running.kill)
+    late.start()
+    said, place = b"", 0
+
+    def until(words: bytes) -> None:
+        nonlocal said, place
+        while words not in said[place:]:
+            said += os.read(ours, 4096)
+        place = said.index(words, place) + len(words)
+
+    for question, answer in ((b"1 of 2", b"3"), (b"Not quite", b"-3"), (b"2 of 2", b"=")):
+        until(question)
+        until(b"\n> ")
+        os.write(ours, answer + b"\n")
+    with contextlib.suppress(OSError):  # as a terminal ends
+        until(b"never said")
+    late.cancel()
+    os.close(ours)
+    assert running.wait() == 0
+    lines = said.decode("utf-8").replace("\r", "").split("\n")
+    assert "0 of 2 right at once." in lines
+    assert "a*b = -6" in lines
+    assert any(line.startswith("  a = 2") and line.endswith("grad = -3") for line in lines)
+    assert max(map(len, lines)) < 60
+    assert "Answer with a number" in " ".join(lines)
 
 
 def module(*words: str, encoding: str = "utf-8", **streams) -> subprocess.CompletedProcess[str]:
