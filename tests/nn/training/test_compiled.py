@@ -114,6 +114,23 @@ def test_large_layers_agree_with_source(name, batch_size, instruction_set):
         assert close(optimizer_c.state[key], numbers, 1e-9, 1e-13)
 
 
+@pytest.mark.parametrize("batch_size", [5, 17, 45])
+@pytest.mark.parametrize("name", ["sgd", "adam"])
+def test_threads_share_a_step_of_large_layers(name, batch_size, monkeypatch):
+    """Threads share the samples of a step, and then the weights: the bits are the same whenever their number is, and
+    one thread's but for the rounding of sums; also where there are more threads than vectors of samples.
+    """
+    found = []
+    for threads in "12255":
+        monkeypatch.setenv("ENGINE_THREADS", threads)
+        model, _, history = trained_wide("native", OPTIMIZERS[name], batch_size=batch_size)
+        found.append([p.data for p in model.parameters()] + [p.grad for p in model.parameters()] + history.loss)
+    assert found[1] == found[2]
+    assert found[3] == found[4]
+    assert close(found[1], found[0], 1e-9, 1e-13)
+    assert close(found[3], found[0], 1e-9, 1e-13)
+
+
 @pytest.mark.parametrize("sizes", [(131, 37, 1), (600, 9, 2), (700, 6, 1)])
 @pytest.mark.parametrize("name", ["sgd", "momentum", "adam"])
 def test_wide_rows_one_by_one_agree_with_source(name, sizes, instruction_set):

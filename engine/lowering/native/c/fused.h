@@ -37,21 +37,48 @@ static void update_list(const Kernels *k, const Rates *u, const int32_t *at, int
             for (int64_t i = 0; all[a] && i < m; i++) all[a][at[i] - 1] = room[a][i];
     }
 }
+/* All but the outer products, of this thread's samples; rows of all threads are those of the first. */
+static void fused_body(Tape *t, const Batch *b, int part) {
+    const int32_t *single = t->others + 2 * t->n_runs;
+    double *acc = t->acc + part * (int64_t)t->is.n_results, *scratch = t->L[part] + t->is.n_rows * t->ld;
+    int64_t s = part * b->per_block, n = b->samples - s < b->per_block ? b->samples - s : b->per_block;
+    acc[0] = -0.0;
+    for (int64_t i = 0; i < t->n_runs; i++)
+        for (int64_t j = 0; j < t->others[2 * i + 1]; j++) acc[t->others[2 * i] + j] = -0.0;
+    for (int64_t i = 0; i < t->n_singles; i++) acc[single[i]] = -0.0;
+    if (n < 1) return;
+    t->kernels->turn_samples(t->is.n_inputs, n, b->X, b->row, b->order, b->first + s, t->L[0] + s, t->ld);
+    t->kernels->lanes(t->lanes, t->n_body, t->U, t->L[0] + s, t->ld, n, acc, scratch, NULL, 0);
+}
+/* This thread's part of the outer products, into the parameters. */
+static void fused_tail(Tape *t, const Batch *b, int part) {
+    for (const int32_t *c = t->lanes + t->n_body, *end = t->lanes + t->n_lanes; c < end; c += outer_size(c)) {
+        const int32_t *A = c + 6;
+        int of_inputs = A[0] + (int64_t)c[1] <= t->is.n_inputs;
+        for (int32_t i = 1; of_inputs && i < c[1]; i++) of_inputs = A[i] == A[0] + i;
+        t->kernels->outer_descend(c, part, t->is.threads, b->rates, t->L[0], t->ld, b->samples,
+                                  of_inputs ? t->samples : NULL, t->L[part] + t->is.n_rows * t->ld);
+    }
+}
 /* One step on n samples of the epoch's order; 0 where it has to be done in the usual way, and then nothing has changed. */
 static int fused_step(Trainer *r, int64_t n, double *loss) {
     Tape *t = r->tape;
     const Kernels *k = t->kernels;
     Optimizer *o = &r->optimizer;
-    double *acc = t->acc, *L = t->L[0], *scratch = L + t->is.n_rows * t->ld, g = 0.0;
+    double *acc = t->acc, *L = t->L[0], g = 0.0;
     const int32_t *tail = t->lanes + t->n_body, *end = t->lanes + t->n_lanes, *single = t->others + 2 * t->n_runs;
+    int64_t T = t->is.threads;
     if (n > t->is.block || o->kind > 2 || (o->kind > 0 && o->flag)) return 0;
-    acc[0] = -0.0;
-    for (int64_t i = 0; i < t->n_runs; i++)
-        for (int64_t j = 0; j < t->others[2 * i + 1]; j++) acc[t->others[2 * i] + j] = -0.0;
-    for (int64_t i = 0; i < t->n_singles; i++) acc[single[i]] = -0.0;
+    Batch b = {r->X, r->row, r->order, r->position, n, T, (n + 8 * T - 1) / (8 * T) * 8, NULL, NULL};
     k->flat(t->flat, t->n_flat, t->U);
-    k->turn_samples(t->is.n_inputs, n, r->X, r->row, r->order, r->position, L, t->ld);
-    k->lanes(t->lanes, t->n_body, t->U, L, t->ld, n, acc, scratch, NULL, 0);
+    share(t, &b, fused_body);
+    for (int64_t part = 1; part < T; part++) {
+        const double *more = acc + part * t->is.n_results;
+        acc[0] += more[0];
+        for (int64_t i = 0; i < t->n_runs; i++)
+            for (int64_t j = t->others[2 * i], last = j + t->others[2 * i + 1]; j < last; j++) acc[j] += more[j];
+        for (int64_t i = 0; i < t->n_singles; i++) acc[single[i]] += more[single[i]];
+    }
     *loss = acc[0] / (double)n;
     if (!isfinite(*loss)) return 0;
     for (int64_t i = 0; i < t->n_runs; i++) {
@@ -81,12 +108,8 @@ static int fused_step(Trainer *r, int64_t n, double *loss) {
         k->update_run(&u, run[0] - 1, run[1], acc + run[0]);
     }
     update_list(k, &u, single, t->n_singles, acc);
-    for (const int32_t *c = tail; c < end; c += outer_size(c)) {
-        const int32_t *A = c + 6;
-        int of_inputs = A[0] + (int64_t)c[1] <= t->is.n_inputs;
-        for (int32_t i = 1; of_inputs && i < c[1]; i++) of_inputs = A[i] == A[0] + i;
-        k->outer_descend(c, &u, L, t->ld, n, of_inputs ? t->samples : NULL, scratch);
-    }
+    b.rates = &u;
+    share(t, &b, fused_tail);
     r->largest = bound;
     return 1;
 }

@@ -274,12 +274,13 @@ static void outer_along_inputs(int64_t K, int64_t J, const int32_t *A, const int
         }
     }
 }
-/* The outer product of instruction c as an update of the parameters: result r belongs to parameter r - 1. */
-static void outer_descend(const int32_t *c, const Rates *u, const double *L, int64_t ld, int64_t samples,
-                          const double *const *X, double *T) {
-    int64_t K = c[1], J = c[2];
-    Sums to = {NULL, 1, c[5], J, NULL, u, c[3] - 1};
-    outer_along_inputs(K, J, c + 6, c + 6 + K, &to, L, ld, samples, X, T);
+/* The outer product of instruction c as an update of the parameters: result r belongs to parameter r - 1. Part number
+ * `part` of `parts` of it. */
+static void outer_descend(const int32_t *c, int64_t part, int64_t parts, const Rates *u, const double *L, int64_t ld,
+                          int64_t samples, const double *const *X, double *T) {
+    int64_t K = c[1], J = c[2], j0 = J * part / parts, j1 = J * (part + 1) / parts;
+    Sums to = {NULL, 1, c[5], J, NULL, u, c[3] - 1 + j0 * c[5]};
+    if (j1 > j0) outer_along_inputs(K, j1 - j0, c + 6, c + 6 + K + j0, &to, L, ld, samples, X, T);
 }
 /* A rough count of cycles of outer_along_inputs. */
 INLINE double turned_cost(int64_t K, int64_t J, int64_t n) {

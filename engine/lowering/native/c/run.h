@@ -120,7 +120,7 @@ static int64_t outer_size(const int32_t *c) {
  * batch is one block; and what results are left. 0 where memory lacks. */
 static int find_descents(Tape *t, int64_t tail) {
     int64_t R = t->is.n_results;
-    if (t->is.threads > 1 || t->is.n_uniform || tail == t->n_lanes || R > (int64_t)t->is.n_parameters + 1) return 1;
+    if (t->is.n_uniform || tail == t->n_lanes || R > (int64_t)t->is.n_parameters + 1) return 1;
     char *made = calloc(R + 1, 1);
     t->samples = malloc(sizeof *t->samples * t->ld);
     t->others = malloc(sizeof(int32_t) * 2 * R);
@@ -223,20 +223,8 @@ static const double *run(Tape *t, Batch *b) {
     if (b->per_block < width) b->per_block = width;
     if (b->per_block > t->ld) b->per_block = t->is.block;
     b->blocks = (b->samples + b->per_block - 1) / b->per_block;
-    Pool *p = t->pool;
-    if (p && p->process == getpid() && b->blocks >= T) {
-        pthread_mutex_lock(&p->mutex);
-        p->batch = *b;
-        p->round++;
-        p->running = p->started;
-        pthread_cond_broadcast(&p->wake);
-        pthread_mutex_unlock(&p->mutex);
-        run_part(t, b, 0);
-        for (int part = p->started + 1; part < T; part++) run_part(t, b, part);
-        pthread_mutex_lock(&p->mutex);
-        while (p->running) pthread_cond_wait(&p->ready, &p->mutex);
-        pthread_mutex_unlock(&p->mutex);
-    } else
+    if (b->blocks >= T) share(t, b, run_part);
+    else
         for (int part = 0; part < T; part++) run_part(t, b, part);
     for (int64_t part = 1; part < T; part++)
         for (int64_t r = 0; r < R; r++) acc[r] += acc[part * R + r];

@@ -56,11 +56,6 @@ typedef struct {
 
 enum { DONE, TIME_IS_UP, NOT_FINITE };
 
-static double seconds_now(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 static void keep(double **states, double *p, double *before, int64_t n, int restore) {
     for (int i = 0; i < 4; i++) {
         double *x = i ? states[i - 1] : p, *y = before + i * n;

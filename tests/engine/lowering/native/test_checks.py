@@ -156,9 +156,22 @@ def test_a_flat_tape_has_no_lanes():
     assert not accepted(FLAT, code=[lanes.LANES_OUT, 0])
 
 
-@pytest.mark.parametrize(("cores", "work", "threads"), [(1, 1e12, 1), (2, 1e12, 2), (64, 1e12, 2), (64, 1e3, 1)])
-def test_two_threads_where_they_pay(cores, work, threads, monkeypatch):
-    """A large step has two threads on a machine with two cores or more; a small one, or a single core, has one."""
+@pytest.mark.parametrize(
+    ("cores", "work", "threads"), [(1, 1e12, 1), (2, 1e12, 2), (3, 1e12, 2), (64, 1e12, 64), (64, 1e3, 1), (64, 1e6, 2)]
+)
+def test_as_many_threads_as_pay(cores, work, threads, monkeypatch):
+    """A large step has as many threads as the machine has cores, to the next power of two; one where sharing it out
+    costs as much as a second thread saves has one.
+    """
     monkeypatch.delenv("ENGINE_THREADS", raising=False)
     monkeypatch.setattr("os.sched_getaffinity", lambda pid: set(range(cores)), raising=False)
+    monkeypatch.setattr(native.library, "_seconds_of_work", lambda: 0.05e-9)  # a step of 1e6: 150 microseconds
+    monkeypatch.setattr(native.library, "_seconds_of_threads", lambda n: n * 8e-6)
     assert native.library.choose_threads(work) == threads
+
+
+def test_threads_and_work_are_measured():
+    """What the number of threads is chosen by is measured, in seconds that can be: a multiply-add is nanoseconds,
+    and sharing out takes longer than that.
+    """
+    assert 0 < native.library._seconds_of_work() < 1e-7 < native.library._seconds_of_threads(2) < 1.0
