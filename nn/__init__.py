@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from . import metrics
+from . import metrics, schedules
 from .checkpoint import checkpoint, resume
 from .layers import MLP, Layer, Neuron
 from .losses import binary_cross_entropy, binary_cross_entropy_with_logits, cross_entropy, hinge, mean_squared_error
@@ -28,7 +28,7 @@ __all__ = [
     "Adagrad", "Adam", "AdamW", "History", "Layer", "MLP", "Module", "Neuron", "NonFiniteError", "Optimizer",
     "RMSprop", "SGD", "binary_cross_entropy", "binary_cross_entropy_with_logits", "bprop", "checkpoint",
     "cross_entropy", "fit", "fprop", "from_torch", "hinge", "load", "mean_squared_error", "metrics", "resume", "save",
-    "to_c", "to_jax", "to_numpy", "to_onnx", "to_torch",
+    "schedules", "to_c", "to_jax", "to_numpy", "to_onnx", "to_torch",
 ]  # fmt: skip
 
 _EXPORTS = ("from_torch", "to_c", "to_jax", "to_numpy", "to_onnx", "to_torch")

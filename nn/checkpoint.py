@@ -32,8 +32,18 @@ def checkpoint(path: str | os.PathLike[str], model: Module, optimizer: Optimizer
     After ``fit``, or in a callback of it. Raises TypeError for what is none of these, ValueError where the optimiser
     holds parameters of another model or a parameter is not finite, OSError where the file cannot be written.
 
-    >>> model, optimizer, history = resume("run.json")  # doctest: +SKIP
-    >>> fit(model, X, y, optimizer=optimizer, epochs=50, history=history)  # doctest: +SKIP
+    >>> import os, tempfile
+    >>> from nn import MLP, SGD, fit
+    >>> X, y, model = [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0], MLP(2, [4, 1])
+    >>> optimizer = SGD(model.parameters(), lr=1.0, momentum=0.9)
+    >>> history = fit(model, X, y, optimizer=optimizer, epochs=10, batch_size=2)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     checkpoint(os.path.join(folder, "run.json"), model, optimizer, history)
+    ...     later, its_optimizer, its_history = resume(os.path.join(folder, "run.json"))
+    >>> history = fit(model, X, y, optimizer=optimizer, epochs=10, batch_size=2, history=history)
+    >>> its_history = fit(later, X, y, optimizer=its_optimizer, epochs=10, batch_size=2, history=its_history)
+    >>> history.loss == its_history.loss, [p.data for p in model.parameters()] == [p.data for p in later.parameters()]
+    (True, True)
     """
     import json
 

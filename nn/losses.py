@@ -70,7 +70,10 @@ def mean_squared_error(prediction: Value | Sequence[Any], target: Number | Seque
 def hinge(prediction: Value | Sequence[Any], target: Number | Sequence[Any]) -> Value:
     """max(0, 1 - y p) of the prediction p, any number, for the label y, -1 or 1: no loss from a margin of 1 on.
 
-    The loss of a support vector machine. Raises ValueError for other labels.
+    The loss of a support vector machine, for a model with output="linear". Raises ValueError for other labels.
+
+    >>> hinge(Value(0.25), -1).data, hinge(Value(3.0), 1).data
+    (1.25, 0.0)
     """
 
     def one(p: Value, y: Number) -> Value:

@@ -32,6 +32,13 @@ def save(model: Module, path: str | os.PathLike[str]) -> None:
 
     Raises TypeError for what is not a Module, ValueError where a parameter is nan or infinite, OSError where the file
     cannot be written.
+
+    >>> import os, tempfile
+    >>> model = MLP(2, [3, 1])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(model, os.path.join(folder, "model.json"))
+    ...     load(os.path.join(folder, "model.json"))([0.5, -1.0]).data == model([0.5, -1.0]).data
+    True
     """
     write_whole(path, to_text(model))
 

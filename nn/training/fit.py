@@ -92,6 +92,14 @@ def fit(
     of a whole step; the KeyboardInterrupt is raised again and carries the history so far as its ``history``. Raises
     NonFiniteError where a loss, a gradient or a step is not finite; ValueError and TypeError for data and settings that
     make no sense, naming row and column.
+
+    >>> from nn import MLP, schedules
+    >>> X, y = [[1000 * (k % 7), 0.1 * (k % 3)] for k in range(60)], [int(k % 7 > 4) for k in range(60)]
+    >>> model = MLP(2, [4, 1])
+    >>> history = fit(model, X, y, standardize=True, class_weight="balanced", validation_split=0.2, batch_size=8,
+    ...               schedule=schedules.cosine(0.2, epochs=100), epochs=100)
+    >>> len(history.val_loss), model.accuracy(X, y)
+    (100, 1.0)
     """
     if backend not in BACKENDS:
         raise ValueError(f"fit: backend must be one of {', '.join(BACKENDS)}; got {backend!r}")

@@ -11,13 +11,13 @@ import threading
 import time
 
 import pytest
+from fit_cases import XOR, cloud, data_of
 
-from nn import MLP, SGD, Adam, fit
+from nn import MLP, SGD, Adam, binary_cross_entropy_with_logits, fit
+from nn.training import epoch_order
 from nn.training.interrupts import Interrupts
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
-
-XOR = [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0]
 
 
 def press(times, delay, between):
@@ -149,3 +149,58 @@ def test_what_came_while_held_takes_effect_at_the_end():
     with pytest.raises(LookupError):
         press_while_held(fail=True)
     assert order == ["whole", "whole"]
+
+
+@pytest.mark.parametrize("backend", ["eager", "source", "auto"])
+@pytest.mark.parametrize("batch_size", [None, 3])
+def test_interrupt_leaves_the_model_at_the_end_of_a_whole_step(backend, batch_size):
+    """SIGINT at any moment: KeyboardInterrupt with the history, and parameters that a number of whole steps gives."""
+    X, y = cloud(7)
+    for delay in (0.05, 0.11, 0.17):
+        model = MLP(2, [4, 1], seed=1)
+        optimizer = Adam(model.parameters(), lr=1e-3)
+        timer = threading.Timer(delay, os.kill, (os.getpid(), signal.SIGINT))
+        timer.start()
+        with pytest.raises(KeyboardInterrupt) as caught:
+            fit(model, X, y, optimizer=optimizer, epochs=10**9, batch_size=batch_size, backend=backend)
+        timer.join()
+        history = caught.value.history
+        assert history.stopped == "interrupted"
+        assert "whole step" in caught.value.__notes__[0]
+        (steps,) = set(optimizer.state["step"])
+        whole, rest = divmod(int(steps), 1 if batch_size is None else 3)
+        assert history.epochs <= whole  # what was just over may not be in the history yet
+        assert backend == "auto" or history.epochs >= whole - 1
+        assert data_of(model) == pytest.approx(
+            replayed(X, y, whole, rest, batch_size, backend), rel=1e-9 if rest else 0
+        )
+    assert gc.isenabled()
+
+
+def replayed(X, y, epochs, rest, batch_size, backend):
+    """The parameters after so many whole epochs of the same training, and then ``rest`` steps of the next."""
+    model = MLP(2, [4, 1], seed=1)
+    optimizer = Adam(model.parameters(), lr=1e-3)
+    if epochs:
+        fit(model, X, y, optimizer=optimizer, epochs=epochs, batch_size=batch_size, backend=backend)
+    rng = random.Random(0)
+    orders = [epoch_order(len(X), rng) for _ in range(epochs + 1)]
+    for k in range(rest):
+        batch = orders[-1][k * batch_size : (k + 1) * batch_size]
+        optimizer.zero_grad()
+        binary_cross_entropy_with_logits([model.logits(X[i]) for i in batch], [y[i] for i in batch]).backward()
+        optimizer.step()
+    return data_of(model)
+
+
+@pytest.mark.parametrize("backend", ["eager", "auto"])
+def test_interrupt_in_the_callback(backend):
+    """KeyboardInterrupt raised while the callback runs carries the history with that epoch."""
+
+    def callback(epoch, history):
+        if epoch == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        fit(MLP(2, [1]), *XOR, epochs=10, callback=callback, backend=backend)
+    assert caught.value.history.epochs == 3

@@ -2,144 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import math
-import os
 import random
-import shutil
-import subprocess
-import sys
 from array import array
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from native_runs import SETS, close, run, ulps
 
 import engine
 from engine import OPS, Value, dot, grad, logsumexp, mean, where
 from engine.lowering import native
 from engine.lowering.native import lanes, tape, tapes
-from engine.lowering.native import library as native_library
 from engine.lowering.trace import trace
 from engine.operations import FUNCTIONS
 
-if not native.available()[0]:
-    pytest.skip(native.available()[1], allow_module_level=True)
-
-SETS = native.instruction_sets()
 ROWS = [1, 7, 8, 9, 63, 64, 65, 1000]
-AWKWARD = [0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 5e-324, -5e-324, 1e-310, 2.2250738585072014e-308, 1e-17, -1e-17, 37.5,
-           -37.5, 300.5, 708.5, -708.5, 709.9, -745.0, -746.0, 1e10, -1e10, 1.7e308, -1.7e308, math.inf, -math.inf,
-           math.nan]  # fmt: skip
-
-
-def run(outputs, inputs, wrt, rows, instruction_set=None, reduce="mean", threads=1, block=0):
-    """Values and gradients from the compiled interpreter."""
-    program = trace(outputs, inputs, wrt)
-    kernel = native.NativeKernel(program, instruction_set, threads, block)
-    numbers = array("d", [x for row in rows for x in row])
-    return kernel.run(numbers, len(rows), [node.data for node in program.parameter_values], reduce)
-
-
-def ulps(x, y):
-    """How many doubles lie between x and y; 0 for two nans, and for equal numbers of any sign."""
-    if x == y or (x != x and y != y):
-        return 0
-    if not (math.isfinite(x) and math.isfinite(y)):
-        return math.inf
-    return abs(x - y) / math.ulp(max(abs(x), abs(y)))
-
-
-def close(x, y, relative=1e-12, absolute=1e-300):
-    return (x != x and y != y) or x == y or abs(x - y) <= max(relative * max(abs(x), abs(y)), absolute)
-
-
-def test_every_operation_has_a_native_case():
-    """An operation added to the table needs a case in operations.h, and this test names the one that lacks it."""
-    library = native.loaded_library()
-    known = {*library.operations, *library.nary, "dot"}
-    assert [name for name, op in OPS.items() if not op.defined and name not in known] == []
-
-
-def test_arities_are_those_of_the_table():
-    """The interpreter takes as many operands as the row of the table has."""
-    words = native.loaded_library().text("tape_operations").split()
-    for name, arity in zip(words[::2], words[1::2]):
-        assert name not in OPS or OPS[name].arity == int(arity)
-
-
-@pytest.mark.parametrize("instruction_set", SETS)
-@pytest.mark.parametrize("op", [op for op in OPS.values() if op.arity], ids=lambda op: op.name)
-def test_operations_at_awkward_points(op, instruction_set):
-    """At zeros of both signs, subnormals, the ends of the range, infinities and nan: eager's value, to 2 ulp, and its
-    derivatives to a few more; what is exact in IEEE 754 is the same to the sign of zero.
-    """
-    points = AWKWARD if op.arity < 3 else [0.0, -0.0, 1.5, -2.0, math.inf, -math.inf, math.nan]
-    rows = [()]
-    for _ in op.arguments:
-        rows = [(*row, x) for row in rows for x in points]
-    inputs = [Value(0.7, name) for name in op.arguments]
-    program = trace([FUNCTIONS[op.name](*inputs)], inputs, inputs)
-    kernel = native.NativeKernel(program, instruction_set, 1)
-    for row in rows:
-        leaves = [Value(x) for x in row]
-        expected = FUNCTIONS[op.name](*leaves)
-        (y,), (gradient,) = kernel.run(array("d", row), 1, [])
-        assert ulps(y, expected.data) <= 2, (row, y, expected.data)
-        if y == 0 and expected.data == 0:
-            assert math.copysign(1, y) == math.copysign(1, expected.data), row
-        for g, e in zip(gradient, expected.local_derivatives):
-            assert close(g, e, 1e-13, 1e-15), (row, gradient, expected.local_derivatives)
-
-
-@pytest.mark.parametrize("instruction_set", SETS)
-def test_special_points(instruction_set):
-    """The recorded special points: value and gradient where frameworks agree on them."""
-    recorded = json.loads((Path(__file__).parents[2] / "special_points.json").read_text())["rows"]
-    checked = 0
-    for point in recorded:
-        if point["op"] not in OPS or OPS[point["op"]].arity != len(point["inputs"]):
-            continue
-        row = [float(x) for x in point["inputs"]]
-        inputs = [Value(x) for x in row]
-        (y,), (gradient,) = run([FUNCTIONS[point["op"]](*inputs)], inputs, inputs, [row], instruction_set)
-        eager = FUNCTIONS[point["op"]](*[Value(x) for x in row])
-        assert ulps(y, eager.data) <= 2, point
-        assert all(close(g, e, 1e-12, 2.3e-16) for g, e in zip(gradient, eager.local_derivatives)), (point, gradient)
-        checked += 1
-    assert checked > 200
-
-
-@pytest.mark.parametrize("instruction_set", SETS)
-@pytest.mark.parametrize(
-    ("name", "low", "high"),
-    [("exp", -708, 709), ("exp", -1, 1), ("expm1", -40, 700), ("expm1", -1e-3, 1e-3), ("log", 1e-300, 1e300),
-     ("log", 0.5, 2.0), ("log1p", -0.999, 4.0), ("log1p", -1e-3, 1e-3), ("tanh", -20, 20), ("tanh", -0.6, 0.6),
-     ("tanh", -1e-6, 1e-6), ("sigmoid", -700, 40), ("softplus", -700, 40), ("logsigmoid", -40, 40)],
-)  # fmt: skip
-def test_vector_functions_are_good_to_two_ulp(name, low, high, instruction_set):
-    """exp, log and the functions made of them, against 40 digits of mpmath."""
-    mpmath = pytest.importorskip("mpmath")
-    rng = random.Random(1)
-    if name == "log" and high > 2:
-        points = [math.exp(rng.uniform(math.log(low), math.log(high))) for _ in range(400)]
-    else:
-        points = [rng.uniform(low, high) for _ in range(400)]
-    truth = {
-        "exp": mpmath.exp, "expm1": mpmath.expm1, "log": mpmath.log, "log1p": mpmath.log1p, "tanh": mpmath.tanh,
-        "sigmoid": lambda x: 1 / (1 + mpmath.exp(-x)), "softplus": lambda x: mpmath.log1p(mpmath.exp(x)),
-        "logsigmoid": lambda x: -mpmath.log1p(mpmath.exp(-x)),
-    }[name]  # fmt: skip
-    a = Value(0.5)
-    kernel = native.NativeKernel(trace([FUNCTIONS[name](a)], [a], []), instruction_set, 1)
-    with mpmath.workdps(40):
-        for x in points:
-            (y,), _ = kernel.run(array("d", [x]), 1, [])
-            expected = truth(mpmath.mpf(x))
-            assert abs(mpmath.mpf(y) - expected) <= 2 * math.ulp(float(expected)), (x, y, float(expected))
-
-
 UNARY = [op.name for op in OPS.values() if op.arity == 1]
 BINARY = [op.name for op in OPS.values() if op.arity == 2]
 
@@ -388,124 +267,6 @@ def test_malformed_tapes_are_refused():
     refused, ran = malformed(0, 300)
     assert refused > 100
     assert ran > 10
-
-
-def test_a_stale_library_is_refused(monkeypatch, tmp_path):
-    """A library built from other C files is not used, whichever of them differs, and the reason says what to do."""
-    for name in os.listdir(native_library.SOURCES):
-        other = tmp_path / name / "c"
-        shutil.copytree(native_library.SOURCES, other)
-        with open(other / name, "ab") as file:
-            file.write(b"\n")
-        monkeypatch.setattr(native_library, "SOURCES", str(other))
-        monkeypatch.setattr(native_library, "_loaded", None)
-        available, reason = native.available()
-        assert not available, name
-        assert "other C files" in reason
-    assert "reinstall" in reason
-
-
-def test_without_the_library_source_is_used(monkeypatch, tmp_path):
-    """auto falls back on generated Python, and says why; native asked for by name says what to install."""
-    monkeypatch.setattr(native_library, "LIBRARY", str(tmp_path / "none.so"))
-    monkeypatch.setattr(native_library, "_loaded", None)
-    x, w = Value(1.0), Value(2.0)
-    kernel = engine.lower(w * x, [x], [w])
-    assert kernel.backend == "source"
-    assert "not built" in kernel.backend_reason
-    assert kernel([[3.0]]) == (6.0, [3.0])
-    with pytest.raises(RuntimeError, match="compiler"):
-        engine.lower(w * x, [x], [w], backend="native")
-
-
-def test_unknown_instruction_set(monkeypatch):
-    """A misspelt instruction set is named, with those that there are."""
-    monkeypatch.setenv("ENGINE_INSTRUCTION_SET", "avx1024")
-    with pytest.raises(ValueError, match=r"avx1024.*" + SETS[-1]):
-        run([Value(1.0) * 2], [], [], [[]])
-
-
-def test_the_environment_chooses_the_threads(monkeypatch):
-    """ENGINE_THREADS overrides what the work would be worth; without it a small step has one thread."""
-    monkeypatch.delenv("ENGINE_THREADS", raising=False)
-    assert native_library.choose_threads(1.0) == 1
-    monkeypatch.setenv("ENGINE_THREADS", "3")
-    assert native_library.choose_threads(1.0) == native_library.choose_threads(1e12) == 3
-    monkeypatch.setenv("ENGINE_THREADS", "")
-    assert native_library.choose_threads(1.0) == 1
-
-
-@pytest.mark.parametrize("nonsense", ["many", "0", "-2", "1.5", "65", "²"])
-def test_a_number_of_threads_that_is_none_is_refused(monkeypatch, nonsense):
-    """What ENGINE_THREADS was set to is named, with what it may be."""
-    monkeypatch.setenv("ENGINE_THREADS", nonsense)
-    with pytest.raises(ValueError, match=rf"ENGINE_THREADS is '{nonsense}'.*from 1 to 64"):
-        native_library.choose_threads(1.0)
-
-
-def test_the_command_says_what_is_used():
-    """python -m engine names the backend, the instruction sets and the compiler."""
-    done = subprocess.run([sys.executable, "-m", "engine"], capture_output=True, text=True, check=True)
-    assert "backend: native" in done.stdout
-    assert all(name in done.stdout for name in SETS)
-    assert native.compiler() in done.stdout
-
-
-SANITIZED = """
-import sys
-from engine.lowering import native
-native.loaded_library.__globals__['LIBRARY'] = sys.argv[1]
-sys.path.insert(0, sys.argv[2])
-import test_native as t
-from array import array
-for instruction_set in native.instruction_sets():
-    for op in t.OPS.values():
-        if op.arity:
-            t.test_operations_at_awkward_points(op, instruction_set)
-    for n in t.ROWS:
-        t.test_numbers_of_rows(n, instruction_set)
-    for sizes in ([1, 1], [2, 7, 13, 1], [5, 3, 8, 11], [3, 50, 2]):
-        t.test_layers_of_every_width.hypothesis.inner_test(sizes, instruction_set, "tanh", 33)
-t.test_threads_give_the_same_sums_every_time(64)
-t.malformed(7, 400)
-print("clean")
-"""
-
-
-@pytest.mark.long
-def test_the_compiled_code_is_clean_under_the_sanitizers(tmp_path):
-    """No access outside an array, no use after free, no undefined behaviour: on the operations at awkward points, on
-    odd sizes, on two threads, and on tapes with a word changed.
-    """
-    if not Path(native_library.FOLDER, "build.py").exists():
-        pytest.skip("an installed package comes without the build hook")
-    sys.path.insert(0, str(Path(native_library.FOLDER)))
-    try:
-        import build
-    finally:
-        sys.path.pop(0)
-    command = build.system_compiler()
-    if command is None:
-        pytest.skip("no C compiler")
-    library = str(tmp_path / "_tape.so")
-    flags = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g", "-O1", "-fno-omit-frame-pointer"]
-    try:
-        build.build(library, command, flags)
-    except RuntimeError as error:
-        pytest.skip(f"this compiler has no sanitizers: {error}")
-    runtimes = []
-    for name in ("libasan.so", "libubsan.so", "libstdc++.so.6"):
-        found = subprocess.run([*command, f"-print-file-name={name}"], capture_output=True, text=True).stdout.strip()
-        if os.path.isabs(found):
-            runtimes.append(found)
-    if not any("libasan" in name for name in runtimes):
-        pytest.skip("this compiler's sanitizer cannot be loaded into Python")
-    environment = {**os.environ, "LD_PRELOAD": " ".join(runtimes), "ASAN_OPTIONS": "detect_leaks=0"}
-    done = subprocess.run(
-        [sys.executable, "-c", SANITIZED, library, str(Path(__file__).parent)],
-        capture_output=True, text=True, env=environment, cwd=Path(engine.__file__).parent.parent,
-    )  # fmt: skip
-    assert done.stdout.endswith("clean\n"), done.stdout + done.stderr
 
 
 def test_buffers_need_no_conversion():
