@@ -82,6 +82,11 @@ def grade(exercise: Exercise, answer: Callable[..., Any]) -> Grade:
             return Grade(exercise, False, "Python's recursion is over at a depth of 1,000: walk the graph with a loop")
         except Exception as error:
             return Grade(exercise, False, f"it stops with {type(error).__name__}: {error}")
+        if spoilt := [k for k, g in enumerate(gradient) if not math.isfinite(g)]:
+            given = f"By {exercise.names(x)[spoilt[0]]} you have {gradient[spoilt[0]]:g}"
+            return Grade(
+                exercise, False, f"{given}: look for a division by 0, the log of 0 or the exp of a large number."
+            )
         report = _report(exercise, answer, x)
         if not report.passed:
             return Grade(exercise, False, _explained(exercise, x, gradient, report, exercise.probe(answer)), report)

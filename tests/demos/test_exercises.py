@@ -209,3 +209,11 @@ def test_the_forward_functions_are_what_the_tasks_say():
     assert EXERCISES[1].forward([2.0, 3.0]) == pytest.approx(1.7 * 6)
     z = 0.5 * 1.0 + 0.25 * 2.0 + 0.1
     assert EXERCISES[4].forward([0.5, 0.25, 1.0, 2.0, 0.1]) == pytest.approx(math.log1p(math.exp(-z)))
+
+
+@pytest.mark.parametrize("x", [math.nan, math.inf])
+def test_an_answer_that_is_not_finite_is_named(x):
+    """A nan or an infinity is found in the answer, not blamed on the differences."""
+    said = str(check(1, lambda a, b, g: [g * b, x]))
+    assert f"not yet. By b you have {x:g}" in said
+    assert "differences" not in said
