@@ -399,3 +399,11 @@ def test_a_program_is_simplified_to_a_fixed_point(data: st.DataObject) -> None:
     instructions = [(op, args) for _, op, args in program]
     assert len(set(instructions)) == len(instructions)
     assert not any(all(a in program.constant for a in args) for _, args in instructions)
+
+
+def test_a_program_says_how_large_it_is() -> None:
+    """Its repr counts what is computed, the inputs and the parameters; leaves and constants are no instructions."""
+    x, w, u = Value(0.5), Value(2.0), Value(3.0)
+    program = trace([x * w + u * 2.0], [x], [w, u])
+    assert len(list(program)) == len(program)
+    assert repr(program) == f"<Program of {len(program)} instructions, 1 inputs, 2 parameters>"
