@@ -89,8 +89,8 @@ class _Measured:
 class Room:
     """A copy of the tree in which bugs are planted, and its tests run."""
 
-    def __init__(self, folder: Path, map_file: Path) -> None:
-        self.folder, self.map_file = folder, map_file
+    def __init__(self, folder: Path, map_file: Path, seconds: float) -> None:
+        self.folder, self.map_file, self.seconds = folder, map_file, seconds
         for name in ("engine", "nn", "viz", "demos", "tests", ".github", "README.md", "LICENSE", "pyproject.toml"):
             if (ROOT / name).is_dir():
                 shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "out"))
@@ -197,10 +197,12 @@ class Room:
             run = [lines[str(k)] for k in _statement(self.before[bug.path], bug.line) if str(k) in lines]
             # What runs when the module is imported may be seen by any test.
             numbers = set(range(len(seconds))) if [] in run else {k for found in run for k in found}
-        else:  # changed since, or C
-            path = bug.path if bug.path.endswith(".py") else "engine/lowering/native/kernel.py"
-            found = self.map["lines"].get(path)
+        elif bug.path.endswith(".py"):  # changed since
+            found = self.map["lines"].get(bug.path)
             numbers = {k for one in found.values() for k in one} if found else set(range(len(seconds)))
+        else:  # what loads the library
+            found = self.map["lines"]["engine/lowering/native/tape.py"]
+            numbers = {k for one in found.values() for k in one}
         own = Path(bug.path).stem
         mirrored = lambda k: f"test_{own}.py" not in self.map["tests"][k]  # noqa: E731
         return [
@@ -289,6 +291,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--list", action="store_true", help="name the bugs, plant none")
     parser.add_argument("--quick", action="store_true", help="only the tests that run the changed line")
+    parser.add_argument("--seconds", type=float, default=1e9, help="with --quick: leave out tests that take longer")
     parser.add_argument("--map", type=Path, default=ROOT / "out/planted.json", help="where the map of tests is kept")
     options = parser.parse_args(arguments)
     bugs = candidates(ROOT, options.files)
@@ -307,7 +310,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else {}
     )
     with tempfile.TemporaryDirectory() as folder:
-        room = Room(Path(folder).resolve(), options.map.resolve())
+        room = Room(Path(folder).resolve(), options.map.resolve(), options.seconds)
         import hypothesis  # noqa: F401  once, before all the forks
         import mpmath  # noqa: F401
         import numpy  # noqa: F401
