@@ -247,3 +247,20 @@ def test_a_kink_tells_its_slopes():
     m = of_engine()
     (line,) = gradcheck(lambda x: m.exp(x) + 3.0 * abs(x - 1), [1.0], raise_exception=False).failures
     assert (line.left, line.right) == pytest.approx((math.e - 3, math.e + 3), abs=1e-3)
+
+
+def test_lines_and_reports_are_short_to_look_at():
+    """The repr of a line names the derivative and both numbers, that of a report counts them."""
+    report = gradcheck(lambda x: x * x, [3.0])
+    line = report.derivatives[0]
+    assert repr(line) == f"<Derivative ∂f/∂x analytic=6.0 numerical={line.numerical!r} ok>"
+    assert repr(report) == "<GradcheckReport passed, 1 derivatives>"
+    assert repr(gradcheck(abs, [0.0], raise_exception=False)) == "<GradcheckReport failed, 1 derivatives>"
+    assert line.error <= 1e-12
+
+
+def test_where_the_input_is_not_finite_nothing_is_finite():
+    """At infinity and at nan there is no step to take."""
+    for x in (math.inf, -math.inf, math.nan):
+        report = gradcheck(lambda v: v * 2, [x], raise_exception=False)
+        assert [d.status for d in report.derivatives] == ["not finite"]

@@ -178,3 +178,40 @@ def test_a_list_takes_the_items_of_another():
     assert Python().text(tree) == "sum([a, *rest, 2.0])"
     assert JavaScript().text(tree) == "op_sum([a, ...rest, 2])"
     assert names(tree) == ["a", "rest"]
+
+
+REFUSED = {
+    "a b": "expected an operator or the end, found 'b' (a product is written with *)", "a.b": "unexpected '.'",
+    "a and b": "and, or and not are not part", "not a": "and, or and not are not part",
+    "f(a)(b)": "expected an operator, found '('", "[a]": "found '['", "a, b": "expected one expression, found several",
+    "True": "True is not a number", "'x'": "unexpected", "1e999": "more than a float holds",
+    "9" * 400: "more than a float holds", "a = 2": "a comparison is written ==", "a ^ b": "a power is written **",
+    "a // b": "unexpected '//'", "a & b": "unexpected '&'", "2a": "2a is not a number: a product is written 2*a",
+    "1.2.3": "1.2.3 is not a number", "07": "07 is not a number", "a if b": "expected else",
+    "a if b else": "found the end", "(a": "expected ')' to close", "sum([a": "expected ']' to close", "": "is empty",
+    ")a": "expected an operator or the end, found ')'", "a < b < c": "one comparison at a time",
+    "a[0]": "expected numbers, names", "*a": "found '*'", "sin(a b)": "found 'b'", "sin()": "found ')'",
+    "sin(x=a)": "by place", "~a": "unexpected '~'", "1j": "1j is not a number", "a # b": "unexpected '#'",
+    "(" * 200 + "a" + ")" * 200: f"nested more than {DEPTH} deep", "...": "is not a number",
+    "+".join(["a"] * 3000) + "+b if b else a": "put the condition in parentheses",
+    "+".join(["a"] * 3000) + "+" + "(" * 200 + "a" + ")" * 200: f"nested more than {DEPTH} deep",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", REFUSED, ids=lambda text: text[:20])
+def test_what_is_no_expression_is_refused_where_it_goes_wrong(text):
+    """The message says what was expected and what was found, and the place lies in the text or at its end."""
+    with pytest.raises(ExpressionError) as error:
+        parse(text)
+    assert REFUSED[text] in str(error.value).splitlines()[0]
+    picture = str(error.value).splitlines()
+    if text:
+        assert set(picture[-1].strip()) == {"^"}
+        assert all(len(line) < 200 for line in picture)
+
+
+def test_numbers_may_be_written_as_in_python():
+    """Underscores and hexadecimal digits; signs in front of a number belong to it, before a name they negate."""
+    assert [parse(text).value for text in ("1_000", "0x10", "-2.5", "+3", "--4")] == [1000.0, 16.0, -2.5, 3.0, 4.0]
+    assert repr(parse("-a")) == "<Call neg(a)>"
+    assert repr(parse("+a")) == "<Name a>"

@@ -83,3 +83,21 @@ def test_types_catch_mistakes(tmp_path):
             place, _, rest = line.partition(": error: ")
             found[int(place.rsplit(":", 1)[1])] = rest.rsplit("[", 1)[-1].rstrip("]")
     assert found == {k: code for k, (_, code) in enumerate(lines, 1) if code}, said
+
+
+def test_the_command_writes_and_checks(tmp_path, monkeypatch, capsys):
+    """python -m engine.generate writes the module; --check says whether it is up to date, and writes nothing."""
+    from engine import generate
+
+    target = tmp_path / "operations.py"
+    monkeypatch.setattr(generate, "TARGET", target)
+    monkeypatch.setattr("sys.argv", ["generate"])
+    assert generate.main() == 0
+    assert target.read_text(encoding="utf-8") == generate.source()
+    assert capsys.readouterr().out.startswith("operations.py: ")
+    monkeypatch.setattr("sys.argv", ["generate", "--check"])
+    assert generate.main() == 0
+    target.write_text("old", encoding="utf-8")
+    assert generate.main() == 1
+    assert target.read_text() == "old"
+    assert capsys.readouterr().out.splitlines()[1] == "operations.py is old: run python -m engine.generate"

@@ -407,3 +407,19 @@ def test_a_program_says_how_large_it_is() -> None:
     program = trace([x * w + u * 2.0], [x], [w, u])
     assert len(list(program)) == len(program)
     assert repr(program) == f"<Program of {len(program)} instructions, 1 inputs, 2 parameters>"
+
+
+def test_a_listing_has_a_line_for_each_value() -> None:
+    """Ids, operations, operands and labels; constants by their numbers; then the outputs and the gradients."""
+    x, w = Value(0.5, "x"), Value(2.0, "w")
+    y = (x * w).exp()
+    y.label = "y"
+    program = trace([y + 3.0], [x], [w])
+    lines = program.listing().splitlines()
+    assert len(lines) == len(program.op) + 2
+    assert [line.split()[0] for line in lines[:-2]] == [f"%{i}" for i in range(len(program.op))]
+    assert any(line.endswith("# 'y'") and "= exp %" in line for line in lines)
+    assert any(line.endswith("= constant 3.0") for line in lines)
+    assert lines[0] == "%0 = input  # 'x'"
+    assert lines[-2] == f"outputs %{program.outputs[0]}"
+    assert lines[-1] == f"gradients %{program.gradients[0][0]}"
