@@ -1,0 +1,131 @@
+"""Whole epochs in compiled code, beside gradient descent written out by hand on a straight line."""
+
+from __future__ import annotations
+
+import math
+import random
+from array import array
+
+import pytest
+
+from engine import Value, lower
+from engine.lowering import native
+
+if not native.available()[0]:
+    pytest.skip("the compiled interpreter is not built", allow_module_level=True)
+
+from engine.lowering.native.trainer import DONE, NOT_FINITE, TIME_IS_UP, Trainer
+
+ROWS = [(0.1 * k - 0.4, 0.3 * math.sin(k)) for k in range(10)]
+FLAT = [x for row in ROWS for x in row]
+
+
+def line():
+    """The kernel of (w x + b - y)², of the inputs x and y and the parameters w and b."""
+    w, b, x, y = Value(0.0, "w"), Value(0.0, "b"), Value(0.0, "x"), Value(0.0, "y")
+    error = w * x + b - y
+    return lower(error * error, inputs=[x, y], wrt=[w, b], backend="native").native
+
+
+def by_hand(p, batches, lr, l2=(0.0, 0.0)):
+    """(parameters, the mean loss over all samples, the last gradient) after these batches of rows."""
+    (w, b), total, count = p, 0.0, 0
+    for batch in batches:
+        errors = [(w * x + b - y, x) for x, y in batch]
+        total += sum(e * e for e, _ in errors)
+        count += len(batch)
+        gradient = [sum(2 * e * x for e, x in errors) / len(batch) + l2[0] * w,
+                    sum(2 * e for e, _ in errors) / len(batch) + l2[1] * b]  # fmt: skip
+        w, b = w - lr * gradient[0], b - lr * gradient[1]
+    return [w, b], total / count, gradient
+
+
+@pytest.mark.parametrize("l2", [None, [0.5, 0.0]])
+@pytest.mark.parametrize("batch", [1, 3, 5, 10, 64])
+def test_epochs_are_those_of_gradient_descent(batch, l2):
+    """Losses, parameters, the last gradient and the counts, in batches that divide the samples and that do not."""
+    trainer = Trainer(line(), FLAT, 10, batch, l2)
+    trainer.load([0.7, -0.2], "sgd", lr=0.1)
+    trainer.begin()
+    losses = array("d", [0.0] * 3)
+    assert trainer.run(3, losses, 60.0) == DONE
+    assert (trainer.epoch, trainer.position) == (3, 0)
+    p, batches = [0.7, -0.2], [ROWS[k : k + batch] for k in range(0, 10, batch)]
+    for k in range(3):
+        p, loss, gradient = by_hand(p, batches, 0.1, l2 or (0.0, 0.0))
+        assert losses[k] == pytest.approx(loss, rel=1e-13)
+    assert list(trainer.parameters()) == pytest.approx(p, rel=1e-13)
+    assert list(trainer.gradient()) == pytest.approx(gradient, rel=1e-12)
+    assert trainer.steps == 3 * len(batches)
+
+
+def test_the_order_is_that_of_python():
+    """With a generator each epoch takes the rows sorted by one random() each, and the generator moves on."""
+    rng = random.Random(4)
+    trainer = Trainer(line(), FLAT, 10, 3, None, rng.getstate()[1])
+    trainer.load([0.7, -0.2], "sgd", lr=0.1)
+    trainer.begin()
+    losses = array("d", [0.0] * 2)
+    assert trainer.run(2, losses, 60.0) == DONE
+    p = [0.7, -0.2]
+    for found in losses:
+        keys = [rng.random() for _ in range(10)]
+        order = sorted(range(10), key=keys.__getitem__)
+        p, loss, _ = by_hand(p, [[ROWS[i] for i in order[k : k + 3]] for k in range(0, 10, 3)], 0.1)
+        assert found == pytest.approx(loss, rel=1e-13)
+    assert list(trainer.permutation) == order
+    assert list(trainer.parameters()) == pytest.approx(p, rel=1e-13)
+
+
+def test_a_step_taken_elsewhere_counts():
+    """skip: so many samples count as used, with their mean loss, and the epoch goes on behind them."""
+    trainer = Trainer(line(), FLAT, 10, 5)
+    trainer.load([0.7, -0.2], "sgd", lr=0.1)
+    trainer.begin()
+    trainer.skip(5, 8.0)
+    assert (trainer.epoch, trainer.position) == (0, 5)
+    losses = array("d", [0.0])
+    assert trainer.run(1, losses, 60.0) == DONE
+    p, loss, _ = by_hand([0.7, -0.2], [ROWS[5:]], 0.1)
+    assert list(trainer.parameters()) == pytest.approx(p, rel=1e-13)
+    assert losses[0] == pytest.approx((8.0 + loss) / 2, rel=1e-13)
+
+
+def test_a_step_that_is_not_finite_is_not_taken():
+    """The run stops at its position, the parameters are those before it, and it can go on."""
+    rows = [*FLAT[:10], 1e200, 0.0, *FLAT[12:]]
+    trainer = Trainer(line(), rows, 10, 5)
+    trainer.load([0.7, -0.2], "sgd", lr=0.1)
+    trainer.begin()
+    losses = array("d", [0.0])
+    assert trainer.run(1, losses, 60.0) == NOT_FINITE
+    assert trainer.position == 5
+    p, _, _ = by_hand([0.7, -0.2], [ROWS[:5]], 0.1)
+    assert list(trainer.parameters()) == pytest.approx(p, rel=1e-13)
+    assert trainer.steps == 1
+
+
+def test_time_is_up():
+    """Without any time a run ends after a step or so, and says so."""
+    trainer = Trainer(line(), FLAT, 10, 5)
+    trainer.load([0.7, -0.2], "sgd", lr=0.1)
+    trainer.begin()
+    losses = array("d", bytes(8 * 10**6))
+    assert trainer.run(10**6, losses, 0.0) == TIME_IS_UP
+    assert trainer.epoch < 10**6
+
+
+def test_what_does_not_fit_is_refused():
+    """Numbers that are not so many rows, room for fewer losses than epochs, a kernel that is no loss of parameters."""
+    for n, batch in ((9, 5), (11, 5), (0, 5), (10, 0)):
+        with pytest.raises(ValueError, match="are not"):
+            Trainer(line(), FLAT, n, batch)
+    trainer = Trainer(line(), FLAT, 10, 5)
+    trainer.load([0.7, -0.2], "sgd", lr=0.1)
+    with pytest.raises(ValueError, match="room for 1 losses, and 2 epochs"):
+        trainer.run(2, array("d", [0.0]), 1.0)
+    x, w = Value(1.0), Value(2.0)
+    for outputs, wrt in (([x * w, w], [w]), ([x * w], [x])):
+        kernel = lower(outputs, inputs=[x], wrt=wrt, backend="native").native
+        with pytest.raises(ValueError, match="one output and its gradient"):
+            Trainer(kernel, [1.0], 1, 1)
