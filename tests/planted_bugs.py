@@ -136,9 +136,8 @@ class _Python:
                 gap = self.source[self.at(first)[1] : self.at(second)[0]].decode()
                 text = self.text(second) + gap + self.text(first)
                 self.bugs.append(Bug(self.path, node.lineno, "arguments", start, stop, text))
-        elif isinstance(node, ast.Return) and node.value is not None:
-            if not (isinstance(node.value, ast.Constant) and not node.value.value):  # None, False: None is as good
-                self.add(node.value, "result", "None")
+        elif isinstance(node, ast.Return) and getattr(node.value, "value", True):  # in place of False None is as good
+            self.add(node.value, "result", "None")
         if isinstance(node, (ast.If, ast.While, ast.IfExp)):
             self.add(node.test, "condition", f"(not ({self.text(node.test)}))")
         elif isinstance(node, ast.comprehension):
