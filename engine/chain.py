@@ -51,15 +51,15 @@ class Algebra(Generic[T]):
     trusting    whether nothing is taken to overflow. A choice is then a factor of 1 or 0 where nothing behind it can be
                 infinite in another way. Where something did overflow behind a branch not taken, the derivative is nan:
                 whoever trusts looks for that, and then sweeps again with care
-    masked      the doubtful operands behind a choice, for whose sake masks were written
+    masked      None, or a list that receives the doubtful operands behind a choice, for whose sake masks were written
     """
 
     operations: dict[str, Callable[..., Any]]
     trusting = False
+    masked: list[Value] | None = None
 
     def __init__(self, operations: Mapping[str, Callable[..., Any]]) -> None:
         self.operations = dict(operations)
-        self.masked: list[Value] = []
         self._functions: dict[tuple[str, tuple[str, ...]], Callable[..., Any]] = {}
 
     def number(self, x: float) -> T:
@@ -266,7 +266,7 @@ def _passed_on(node: Value, adjoint: T, condition: T | None, wanted: set[Value],
         through, chosen = choice
         below = condition
         if op.name == "where" or parent in doubt:
-            if parent in doubt:
+            if algebra.masked is not None and parent in doubt:
                 algebra.masked.append(parent)
             below = algebra.evaluate(chosen, names, *operands)
             if condition is not None:

@@ -360,7 +360,7 @@ class _OnProgram(Algebra[int]):
 
     def __init__(self, writer: Writer, ids: dict[Value, int], trusting: bool) -> None:
         super().__init__(writer.algebra)
-        self.writer, self.ids, self.trusting = writer, ids, trusting
+        self.writer, self.ids, self.trusting, self.masked = writer, ids, trusting, []
 
     def number(self, x: float) -> int:
         return self.writer.number(x)

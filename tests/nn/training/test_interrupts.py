@@ -159,11 +159,10 @@ def test_interrupt_leaves_the_model_at_the_end_of_a_whole_step(backend, batch_si
     for delay in (0.05, 0.11, 0.17):
         model = MLP(2, [4, 1], seed=1)
         optimizer = Adam(model.parameters(), lr=1e-3)
-        timer = threading.Timer(delay, os.kill, (os.getpid(), signal.SIGINT))
-        timer.start()
+        thread = press(1, delay, 0.0)
         with pytest.raises(KeyboardInterrupt) as caught:
             fit(model, X, y, optimizer=optimizer, epochs=10**9, batch_size=batch_size, backend=backend)
-        timer.join()
+        thread.join()
         history = caught.value.history
         assert history.stopped == "interrupted"
         assert "whole step" in caught.value.__notes__[0]
