@@ -56,6 +56,14 @@ INLINE void flat_map(const int32_t *c, double *U) {
     int64_t count = c[2], sa = c[5], sb = c[7], sc = c[9];
     double *d = U + c[3];
     const double *pa = U + c[4], *pb = U + c[6], *pc = U + c[8];
+    if (count == 1) switch (c[1]) { /* the shortest of all, at once */
+        case OP_add: *d = *pa + *pb; return;
+        case OP_sub: *d = *pa - *pb; return;
+        case OP_mul: *d = *pa * *pb; return;
+        case OP_neg: *d = -*pa; return;
+        case OP_copy: *d = *pa; return;
+        default: break;
+        }
     Map *map = maps[c[1]];
     if (count >= W) {
         V ta = splat(*pa), tb = splat(*pb), tc = splat(*pc);

@@ -167,19 +167,19 @@ static int32_t train(Trainer *r, int64_t epochs, double seconds, double *losses,
     int64_t steps = 0;
     double end = seconds_now() + seconds;
     double estimate = 1e-9 * (double)(t->n_flat + t->n_lanes) * (double)r->batch + 1e-7;
-    int64_t between = estimate > 1e-4 ? 1 : (int64_t)(1e-4 / estimate); /* looking at the clock costs 30 ns */
+    int64_t between = estimate > 1e-4 ? 1 : (int64_t)(1e-4 / estimate), look = between; /* looking at the clock costs 30 ns */
     const Optimizer *o = &r->optimizer;
     int fused = t->is.n_rows && t->n_body && t->is.n_results == r->n_trained + 1;
     int direct = r->batch == 1 && !t->is.n_rows && t->n_body && (o->kind == 0 || (o->kind < 3 && !o->flag));
     while (r->epoch < epochs) {
         if (r->position == 0) {
             /* Here, and not below: an epoch that has its order must take a step, or it would be drawn again. */
-            if (steps && steps % between == 0 && seconds_now() > end) return TIME_IS_UP;
+            if (steps >= look && (look = steps + between, seconds_now() > end)) return TIME_IS_UP;
             r->epoch_loss = 0.0;
             if (r->order) permute(r->order, r->samples, r->generator, r->keys, (int32_t *)(r->keys + r->samples));
         }
         while (r->position < r->samples) {
-            if (r->position && steps && steps % between == 0 && seconds_now() > end) return TIME_IS_UP;
+            if (r->position && steps >= look && (look = steps + between, seconds_now() > end)) return TIME_IS_UP;
             int64_t n = r->samples - r->position < r->batch ? r->samples - r->position : r->batch;
             double now;
             r->stale = 0;
