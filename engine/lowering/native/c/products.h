@@ -165,9 +165,11 @@ static void outer_along_samples(int64_t K, int64_t J, const int32_t *A, const in
         }
 }
 
-/* A tile: m rows d by r vectors of inputs, summed over n samples into g, a run of inputs for each row. */
+/* A tile: m rows d by r vectors of inputs, summed over n samples into g, a run of inputs for each row. Or, with a rate, at
+ * once taken from the parameters p, a row every sj, of whose last vector there are `left`. From the last row to the first:
+ * behind a masked store the next row's load would have to wait. */
 INLINE void rank_tile(const int m, const int r, int64_t n, const double *T, const int32_t *rd, const double *L,
-                      int64_t ld, double *g) {
+                      int64_t ld, double *g, double *p, double rate, int64_t sj, int64_t left) {
     V s[MR][NR];
     const double *D[MR];
 #pragma GCC unroll 8
@@ -187,19 +189,31 @@ INLINE void rank_tile(const int m, const int r, int64_t n, const double *T, cons
             for (int t = 0; t < r; t++) s[q][t] = fma_(d, a[t], s[q][t]);
         }
     }
+    if (!p) {
 #pragma GCC unroll 8
-    for (int q = 0; q < m; q++)
+        for (int q = 0; q < m; q++)
 #pragma GCC unroll 8
-        for (int t = 0; t < r; t++) store(g + q * TURNED + t * W, s[q][t]);
+            for (int t = 0; t < r; t++) store(g + q * TURNED + t * W, s[q][t]);
+        return;
+    }
+#pragma GCC unroll 8
+    for (int q = m - 1; q >= 0; q--) {
+        double *x = p + q * sj;
+#pragma GCC unroll 8
+        for (int t = 0; t < r - 1; t++) store(x + t * W, load(x + t * W) - rate * s[q][t]);
+        x += (r - 1) * W;
+        if (left == W) store(x, load(x) - rate * s[q][r - 1]);
+        else store_some(x, load_some(x, left) - rate * s[q][r - 1], left);
+    }
 }
 #define RANK_CASE(m)                                                   \
     case m:                                                            \
-        if (r == 3 && NR >= 3) rank_tile(m, NR, n, T, rd, L, ld, g);   \
-        else if (r == 2) rank_tile(m, 2, n, T, rd, L, ld, g);          \
-        else rank_tile(m, 1, n, T, rd, L, ld, g);                      \
+        if (r == 3 && NR >= 3) rank_tile(m, NR, n, T, rd, L, ld, g, p, rate, sj, left);   \
+        else if (r == 2) rank_tile(m, 2, n, T, rd, L, ld, g, p, rate, sj, left);          \
+        else rank_tile(m, 1, n, T, rd, L, ld, g, p, rate, sj, left);                      \
         break;
 static void rank_any(int64_t m, int64_t r, int64_t n, const double *T, const int32_t *rd, const double *L, int64_t ld,
-                     double *g) {
+                     double *g, double *p, double rate, int64_t sj, int64_t left) {
     switch (m) {
         RANK_CASE(1) RANK_CASE(2) RANK_CASE(3) RANK_CASE(4)
 #if MR > 4
@@ -250,6 +264,7 @@ static void turn_panel(int64_t k0, int64_t k, int64_t r, const int32_t *A, const
 static void outer_along_inputs(int64_t K, int64_t J, const int32_t *A, const int32_t *D, const Sums *to,
                                const double *L, int64_t ld, int64_t n, const double *const *X, double *T) {
     double g[MR * TURNED] __attribute__((aligned(64)));
+    double *plain = to->rates && to->rates->kind == 0 ? to->rates->p + to->at : NULL;
     int64_t vectors = (K + W - 1) / W, room = SCRATCH_MORE / ((n + W) * W), far = K * J > 4096;
     if (room < NR) room = NR;
     for (int64_t v0 = 0, v1; v0 < vectors; v0 = v1) { /* inputs that stay in the cache while all of D pass */
@@ -266,8 +281,9 @@ static void outer_along_inputs(int64_t K, int64_t J, const int32_t *A, const int
                 r = portion(v1 - v, NR);
                 int64_t k = v * W, width = K - k < r * W ? K - k : r * W;
                 for (int64_t q = 0; far && q < m; q++) fetch_run(to, k, j + q, width);
-                rank_any(m, r, n, panel, D + j, L, ld, g);
-                for (int64_t q = 0; q < m; q++)
+                rank_any(m, r, n, panel, D + j, L, ld, g, plain ? plain + k + j * to->sj : NULL,
+                         plain ? to->rates->rate : 0.0, to->sj, width - (r - 1) * W);
+                for (int64_t q = m - 1; q >= 0 && !plain; q--)
                     if (to->rates) update_run(to->rates, to->at + k + (j + q) * to->sj, width, g + q * TURNED);
                     else add_run(to, k, j + q, width, g + q * TURNED);
             }
