@@ -342,3 +342,43 @@ def test_neurons_of_single_operations_fold_too(opened):
     page.select_option("#detail", label="Layers folded")
     assert page.locator("#picture .box.closed").count() == 2
     assert "neuron 2" in page.locator("#fields summary").all_text_contents()
+
+
+def test_folding_following_and_nudging_by_keyboard(opened):
+    """Without a mouse: a neuron folds and opens, a leaf's paths open, h grows and shrinks, Escape leads back; the focus
+    stays where the reader is, and what changes is announced."""
+    page = opened(network(2, 2, 1))
+
+    def focused(what: str):
+        return page.evaluate(f"document.activeElement.{what}")
+
+    fold = page.locator("#picture .fold[aria-label='Fold layer 1, neuron 1']")
+    fold.focus()
+    unit = fold.get_attribute("data-unit")
+    for label, expanded in (("Open layer 1, neuron 1", "false"), ("Fold layer 1, neuron 1", "true")):
+        page.keyboard.press("Enter")
+        assert focused("getAttribute('data-unit')") == unit
+        assert focused("getAttribute('aria-label')") == label
+        assert focused("getAttribute('aria-expanded')") == expanded
+    leaf = page.locator("#picture .value[aria-label^='x1:']")
+    leaf.focus()
+    page.keyboard.press("Enter")
+    assert title_of(page) == "Paths from x1 to J"
+    assert page.get_attribute("#caption", "aria-live") == "polite"
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if focused("id") == "nudge":
+            break
+    assert focused("id") == "nudge"
+    before = page.inner_text(".nudged")
+    page.keyboard.press("ArrowRight")
+    assert page.inner_text(".nudged") != before
+    assert page.get_attribute("#nudge", "aria-valuetext") == "h = 0.01"
+    for _ in range(5):
+        page.keyboard.press("ArrowRight")
+    assert page.get_attribute("#nudge", "aria-valuetext") == "h = 1e−7"
+    assert focused("id") == "nudge"
+    assert page.get_attribute(".nudged", "aria-live") == "polite"
+    page.keyboard.press("Escape")
+    assert title_of(page).startswith("Start")
+    assert focused("getAttribute('aria-label')").startswith("x1:")

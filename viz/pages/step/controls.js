@@ -6,6 +6,7 @@ function show(isFollowing = true) {
   const entry = visible[at];
   const now = paint();
   const asked = isAsked(entry);
+  const held = caption.contains(document.activeElement) ? document.activeElement.id : null;
   caption.replaceChildren(...(followed !== null ? followCaption() : asked ? quizCaption(entry) : [...verdictOn(entry), ...captionOf(entry)]));
   caption.dataset.step = entry.number;
   slider.max = visible.length - 1;
@@ -17,6 +18,7 @@ function show(isFollowing = true) {
     find(id).setAttribute("aria-disabled", String(isOff)); // not disabled, which would drop the focus
   }
   offer(entry);
+  if (held !== null) (find(held) || slider).focus({ preventScroll: true }); // what had it may be gone
   paintQuiz();
   if (isFollowing && followed === null) bringIntoView(now);
 }

@@ -37,8 +37,11 @@ function follow(k) {
 
 function unfollow() {
   if (followed === null) return false;
+  const wasInside = caption.contains(document.activeElement);
+  const k = followed;
   followed = null;
   show(false);
+  if (wasInside) svg.querySelector(`.value[data-node="${k}"]`)?.focus({ preventScroll: true });
   return true;
 }
 
@@ -102,23 +105,24 @@ function nudge(k, y) {
   };
   const tell = () => {
     nudgePower = Number(range.value);
-    const h = 10 ** -nudgePower;
+    const h = Number(`1e-${nudgePower}`);
     const [result, slope] = quotient(h);
-    range.setAttribute("aria-valuetext", `h = ${h}`);
+    range.setAttribute("aria-valuetext", `h = ${written(h)}`);
     told.replaceChildren(...equation(m("mfrac", m("mrow", mo("Δ"), symbol(y)), m("mi", "h")),
-      m("mfrac", m("mrow", m("mn", result.toPrecision(8).replace("-", "−")), mo("−"), m("mn", signedText(data[y].toPrecision(8)))), m("mn", String(h))),
+      m("mfrac", m("mrow", m("mn", result.toPrecision(8).replace("-", "−")), mo("−"), m("mn", signedText(data[y].toPrecision(8)))), m("mn", written(h))),
       m("mn", slope.toPrecision(8).replace("-", "−"))).flatMap((part) => [part, " "]), `and the gradient is ${adjoint[k].toPrecision(8).replace("-", "−")}.`);
-    for (const row of [...table.rows].slice(1)) row.classList.toggle("chosen", row.cells[0].textContent === String(h));
+    for (const row of [...table.rows].slice(1)) row.classList.toggle("chosen", row.cells[0].textContent === written(h));
   };
   const row = (tag, texts) => table.insertRow().append(...texts.map((text) => make(tag, {}, text)));
   row("th", ["h", `Δ${called(y)} / h`, "less the gradient"]);
   for (let power = 0; power <= 8; power++) {
-    const slope = quotient(10 ** -power)[1];
-    row("td", [String(10 ** -power), slope.toPrecision(8).replace("-", "−"), (slope - adjoint[k]).toExponential(1).replaceAll("-", "−").replace("+", "")]);
+    const slope = quotient(Number(`1e-${power}`))[1];
+    row("td", [written(Number(`1e-${power}`)), slope.toPrecision(8).replace("-", "−"), (slope - adjoint[k]).toExponential(1).replaceAll("-", "−").replace("+", "")]);
   }
   range.addEventListener("input", tell);
   tell();
   return make("div", { className: "nudge" }, make("p", {}, make("label", { htmlFor: "nudge" }, `Nudge ${called(k)} by h: `), range), told, make("div", { className: "scroll" }, table));
 }
 
+const written = (h) => exact(h).replace("-", "−");
 const signedText = (text) => (text.startsWith("-") ? `(−${text.slice(1)})` : text);
