@@ -12,7 +12,7 @@ from engine.rows import read_rows
 
 from .activations import apply
 from .data import read_targets
-from .layers import MLP
+from .layers import MLP, as_values
 from .standardize import standardized
 
 TYPE_CHECKING = False
@@ -64,7 +64,7 @@ def fprop(model: MLP, x: object) -> Cache:
     Raises TypeError and ValueError as ``model(x)`` does.
     """
     _check(model, "fprop")
-    rows = read_rows([x], model.nin, "x")
+    rows = read_rows([[v.data for v in as_values(x, model.nin, "fprop")]], model.nin, "x")
     if model.mean is not None and model.scale is not None:
         rows = standardized(rows, model.mean, model.scale)
     a: list[list[float]] = [rows[0]]

@@ -100,8 +100,9 @@ def test_a_certain_output_loses_nothing():
     [
         (lambda m: fprop(Layer(2, 1), [1, 2]), TypeError, "fprop takes an MLP, got Layer"),
         (lambda m: bprop(3, None, 1), TypeError, "bprop takes an MLP, got int"),
-        (lambda m: fprop(m, [1]), ValueError, r"x\[0\] \(row 0\) has 1 columns: every row must have 2"),
-        (lambda m: fprop(m, 1.0), TypeError, r"x\[0\] must be a row"),
+        (lambda m: fprop(m, [1]), ValueError, "fprop takes 2 inputs, got 1"),
+        (lambda m: fprop(m, 1.0), TypeError, "fprop takes a sequence of 2 numbers"),
+        (lambda m: fprop(m, [[1, 2]] * 3), TypeError, "fprop takes one row of 2 numbers, got 3 rows"),
         (lambda m: bprop(m, fprop(m, [1, 2]), 3), ValueError, r"y\[0\] \(row 0\) is 3.0: labels must lie in \[0, 1\]"),
     ],
 )
