@@ -136,7 +136,7 @@ class _Python:
                 gap = self.source[self.at(first)[1] : self.at(second)[0]].decode()
                 text = self.text(second) + gap + self.text(first)
                 self.bugs.append(Bug(self.path, node.lineno, "arguments", start, stop, text))
-        elif isinstance(node, ast.Return) and getattr(node.value, "value", True):  # in place of False None is as good
+        elif isinstance(node, ast.Return) and node.value and self.text(node.value) not in ("None", "False"):
             self.add(node.value, "result", "None")
         if isinstance(node, (ast.If, ast.While, ast.IfExp)):
             self.add(node.test, "condition", f"(not ({self.text(node.test)}))")
