@@ -13,11 +13,14 @@ from __future__ import annotations
 
 from functools import cache
 from itertools import chain
+from operator import mul
 from random import Random
 
 from engine import Value, collector_paused, dot, logsumexp
+from engine.collector import count_as_old
 from engine.operands import shortened
 from engine.rows import is_row, read_rows
+from engine.value import leaves
 from engine.weighted import dots
 
 from .activations import apply, checked_activation, initial_bound, one_of
@@ -27,11 +30,12 @@ from .prediction import accuracy, predictions, probabilities
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import Any
 
 # What the last layer gives, and the activation that its neurons then have.
 OUTPUTS = {"sigmoid": "sigmoid", "softmax": "linear", "linear": "linear", "tanh": "tanh"}
+_MANY = 10_000  # weights
 _RENAMED = {"w": "weights", "b": "bias", "nonlin": "activation"}  # as micrograd calls them
 
 
@@ -62,7 +66,7 @@ class Neuron(Module):
         prefix = name + "." if name else ""
         random, bound = checked_seed("seed", seed).random, initial_bound(activation, nin, fan_out)
         low, span = -bound, bound + bound
-        self.weights = tuple([Value(low + span * random(), prefix + name) for name in _weight_names(nin)])
+        self.weights = tuple(leaves(_weight_names(nin), prefix, random, low, span))
         self.bias = Value(0.0, f"{prefix}b")
         self._z_label, self._a_label = f"{prefix}z", f"{prefix}a"
 
@@ -165,7 +169,13 @@ class Layer(Module):
 
     def parameters(self) -> list[Value]:
         """The parameters of each neuron in turn."""
-        return list(chain.from_iterable([(*neuron.weights, neuron.bias) for neuron in self.neurons]))
+        return list(chain.from_iterable(self._groups()))
+
+    def _groups(self) -> Iterator[tuple[Value, ...]]:
+        """The parameters in groups, which need not be copied."""
+        for neuron in self.neurons:
+            yield neuron.weights
+            yield (neuron.bias,)
 
     def regularised(self) -> list[Value]:
         """The weights of all neurons."""
@@ -233,6 +243,8 @@ class MLP(Module):
                 Layer(fan_in, fan_out, f, rng, name=f"layer{k}")
                 for k, (fan_in, fan_out, f) in enumerate(zip((self.nin, *self.sizes), self.sizes, activations), 1)
             ]
+            if sum(map(mul, (self.nin, *self.sizes), self.sizes)) > _MANY:
+                count_as_old()
 
     def logits(self, x: Iterable[object]) -> Value | list[Value]:
         """The weighted inputs of the last layer: what the last sigmoid, tanh or softmax is applied to."""
@@ -270,7 +282,7 @@ class MLP(Module):
 
     def parameters(self) -> list[Value]:
         """The parameters of each layer in turn."""
-        return list(chain.from_iterable([layer.parameters() for layer in self.layers]))
+        return list(chain.from_iterable([group for layer in self.layers for group in layer._groups()]))
 
     def regularised(self) -> list[Value]:
         """The weights of all layers."""

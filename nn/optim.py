@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from itertools import chain, repeat
 
 from engine import Value
 
@@ -95,10 +96,10 @@ class Optimizer:
 
     def commit(self, data: list[float], state: State) -> None:
         """Write what ``update()`` returned."""
-        targets = [*self.params, self]
-        names = ["data"] * len(self.params) + ["state"]
-        # map, setattr and deque run in C: no signal handler, hence no KeyboardInterrupt, comes between two writes.
-        deque(map(setattr, targets, names, [*data, state]), maxlen=0)
+        targets = chain(self.params, (self,))
+        names = chain(repeat("data", len(self.params)), ("state",))
+        # These run in C: no signal handler, hence no KeyboardInterrupt, comes between two writes.
+        deque(map(setattr, targets, names, chain(data, (state,))), maxlen=0)
 
     def zero_grad(self) -> None:
         """Set ``grad`` of every parameter to 0.0."""
@@ -132,7 +133,8 @@ def _checked_parameters(params: Iterable[Value], name: str) -> list[Value]:
     listed = list(params)
     if not listed:
         raise ValueError(f"{name} got no parameters: pass model.parameters()")
-    if set(map(type, listed)) == {Value} and len(set(listed)) == len(listed) and all(p.op is None for p in listed):
+    # Such a list has a million items, none of which is to be looked at more often than needed.
+    if len(set(listed)) == len(listed) and all(p.__class__ is Value and p.op is None for p in listed):
         return listed
     seen: set[Value] = set()
     for k, parameter in enumerate(listed):

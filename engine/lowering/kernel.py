@@ -53,6 +53,15 @@ def lower(
         return Kernel(trace(listed, inputs, wrt), backend, single=isinstance(outputs, Value))
 
 
+def lower_for_training(loss: Value, inputs: Sequence[Value], parameters: list[Value], backend: Backend) -> Kernel:
+    """``lower`` for parameters that are known to be leaves, each once and none an input, and stay those of the list.
+
+    Nothing looks at each of them again, which counts where there are a million.
+    """
+    with collector_paused():
+        return Kernel(trace([loss], inputs, parameters, distinct=True), backend, single=True)
+
+
 def choose_backend(backend: str) -> tuple[str, str]:
     """The backend to use for "auto", "native" or "source", and why. Raises RuntimeError where native is not built."""
     if backend == "source":
@@ -135,7 +144,7 @@ class Kernel:
         labels = [program.core_names[i] or f"inputs[{k}]" for k, i in enumerate(program.inputs)]
         table = _read_rows(rows, labels)
         n = len(table)
-        parameters = self._parameters()
+        parameters = self.parameters()
         values: Any
         gradients: Any
         if reduce == "none":
@@ -166,7 +175,7 @@ class Kernel:
     def columns(self, table: Rows, parameters: array[float] | None = None) -> list[array[float]]:
         """For each output, then for each derivative of each output, its numbers at all rows: the quick way to many."""
         if parameters is None:
-            parameters = self._parameters()
+            parameters = self.parameters()
         n, results = len(table), self.program.n_results
         if self.native is not None:
             numbers = self.native.rows(table.numbers, n, parameters)
@@ -192,7 +201,7 @@ class Kernel:
 
         return Trainer(self.native, rows.numbers, len(rows), batch, l2, generator)
 
-    def _parameters(self) -> array[float]:
+    def parameters(self) -> array[float]:
         nodes = self.program.parameter_values
         if self.native is not None:
             from .native.objects import read_data

@@ -89,11 +89,11 @@ class Leaves(dict["Value", int]):
     otherwise than as the weights of a layer.
     """
 
-    def __init__(self, parameters: tuple[Value, ...], first: int) -> None:
+    def __init__(self, parameters: list[Value], first: int) -> None:
         self.parameters, self.first = parameters, first
         self.blocks: dict[int, tuple[int, int]] = {}  # id() of a group -> the place of its first, their number
         self.elsewhere: set[int] = set()
-        self._expected = 0
+        self._expected, self._lowest = 0, len(parameters)
         self._index: dict[Value, int] | None = None
 
     def claims(self, group: Sequence[Value]) -> bool:
@@ -107,15 +107,28 @@ class Leaves(dict["Value", int]):
         if place >= len(known) or known[place] is not group[0]:
             place += 1
             if place >= len(known) or known[place] is not group[0]:
-                found = self._places().get(group[0])
+                found = self._first_neuron(group[0], n)
                 if found is None:
                     return False
                 place = found
-        if known[place : place + n] != tuple(group):
+        if known[place : place + n] != [*group]:
             return False
         self.blocks[id(group)] = place, n
-        self._expected = place + n
+        self._expected, self._lowest = place + n, min(place, self._lowest)
         return True
+
+    def _first_neuron(self, weight: Value, n: int) -> int | None:
+        """The place of a weight that begins the n of a neuron; it may be anywhere.
+
+        A walk through a network meets its last layer first, and goes from each layer to the one before it: the first
+        neuron of a layer begins a number of neurons in front of what is known.
+        """
+        if self._index is None:
+            for size in (n + 1, n):  # with biases, or without
+                for place in range(self._lowest - size, -1, -size):
+                    if self.parameters[place] is weight:
+                        return place
+        return self._places().get(weight)
 
     def number_the_rest(self) -> None:
         """Enter the parameters that no group has claimed."""

@@ -37,7 +37,11 @@ _DOT = OPS["dot"]
 
 
 def trace(
-    outputs: Sequence[Value], inputs: Sequence[Value], wrt: Sequence[Value] | None, gradient: bool = True
+    outputs: Sequence[Value],
+    inputs: Sequence[Value],
+    wrt: Sequence[Value] | None,
+    gradient: bool = True,
+    distinct: bool = False,
 ) -> Program:
     """The program that computes ``outputs`` from ``inputs``, and with ``gradient`` their derivatives by ``wrt``.
 
@@ -47,6 +51,8 @@ def trace(
     all other leaves are parameters, and they are ``wrt`` where it is None. Where masks are there only for what may
     overflow, ``quick`` of the program is one without them. Raises TypeError for what is no Value and
     ValueError for a repeated input.
+
+    distinct   ``wrt`` is known to be a list of leaves, each once and none of them an input, which will not change
     """
     outputs, inputs = listed(outputs, "lower: outputs"), listed(inputs, "lower: inputs")
     if not outputs:
@@ -59,8 +65,9 @@ def trace(
     cut = given.keys() if any(node.op for node in inputs) else ()
     if wrt is None:
         order = _order(outputs, cut)
-        wrt = [node for node in order if node.op is None and not node.is_constant and node not in given]
-        parameters = tuple(wrt)
+        wrt = parameters = [node for node in order if node.op is None and not node.is_constant and node not in given]
+    elif distinct and isinstance(wrt, list):
+        parameters = wrt
     else:
         wrt = listed(wrt, "lower: wrt")
         parameters = _leaves(wrt, given)
@@ -90,12 +97,12 @@ def _order(outputs: list[Value], cut: Collection[Value], leaves: Leaves | None =
     return [node for node in order if node in needed]
 
 
-def _leaves(wrt: list[Value], inputs: dict[Value, int]) -> tuple[Value, ...]:
+def _leaves(wrt: list[Value], inputs: dict[Value, int]) -> list[Value]:
     """The leaves of ``wrt`` that are no inputs, each once."""
     distinct = set(wrt)
     if len(distinct) == len(wrt) and inputs.keys().isdisjoint(distinct) and not any(map(attrgetter("op"), wrt)):
-        return tuple(wrt)
-    return tuple({node: None for node in wrt if node.op is None and node not in inputs})
+        return wrt
+    return [*{node: None for node in wrt if node.op is None and node not in inputs}]
 
 
 class _Tracer:
@@ -107,7 +114,7 @@ class _Tracer:
     """
 
     def __init__(
-        self, inputs: dict[Value, int], cut: Collection[Value], wrt: list[Value], parameters: tuple[Value, ...],
+        self, inputs: dict[Value, int], cut: Collection[Value], wrt: list[Value], parameters: list[Value],
         trusting: bool = False,
     ) -> None:  # fmt: skip
         self.trusting, self.avoidable = trusting, False
@@ -116,7 +123,9 @@ class _Tracer:
         self.ids.update(inputs)
         # A place in wrt is one among the parameters, as far as they begin alike.
         n = len(parameters)
-        self.in_place = tuple(wrt[:n]) == parameters and all(node.op or node in inputs for node in wrt[n:])
+        self.in_place = parameters is wrt or (
+            wrt[:n] == parameters and all(node.op or node in inputs for node in wrt[n:])
+        )
         self.layers: list[_Neurons] = []
         self.scattered: dict[int, int] = {}  # place in wrt -> id of a derivative by a lone weight, in no outer product
 
@@ -125,7 +134,8 @@ class _Tracer:
         order = _order(outputs, self.cut, ids)
         ids.number_the_rest()
         neurons = self._find_layers(order)
-        self.writer = Writer([*self.inputs], [*ids.parameters, *self._other_parameters(order)])
+        others = self._other_parameters(order)
+        self.writer = Writer([*self.inputs], ids.parameters + others if others else ids.parameters)
         self._write(order, neurons)
         forward = len(self.writer.op)
         entries = []

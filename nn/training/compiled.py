@@ -32,7 +32,8 @@ _BREATH = 0.05  # seconds between two looks at what Python has to say
 
 def runs_compiled(optimizer: Optimizer) -> bool:
     """Whether this optimiser's update exists in C: nn's own, whose parameters have all taken as many steps."""
-    return type(optimizer) in _SETTINGS and len(set(optimizer.state["step"])) == 1
+    steps = optimizer.state["step"]
+    return type(optimizer) in _SETTINGS and steps.count(steps[0]) == len(steps)
 
 
 class CompiledEpochs:
@@ -93,7 +94,7 @@ class CompiledEpochs:
     def _load(self) -> None:
         optimizer = self.optimizer
         name, settings, lists = _SETTINGS[type(optimizer)](optimizer)
-        data = [parameter.data for parameter in self.kernel.program.parameter_values]
+        data = self.kernel.parameters()
         state = [optimizer.state[key] if key else None for key in lists]
         self.trainer.load(data, name, lr=optimizer.lr, weight_decay=optimizer.weight_decay,
                           step=int(optimizer.state["step"][0]), state=state, **settings)  # fmt: skip

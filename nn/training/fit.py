@@ -10,6 +10,8 @@ from __future__ import annotations
 import sys
 from time import perf_counter
 
+from engine.collector import collector_paused, count_as_old
+
 from .epochs import Training
 from .history import History, NonFiniteError
 from .interrupts import Interrupts
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from .job import Loss
 
 BACKENDS = ("auto", "native", "source", "eager")
+_MANY = 10_000  # parameters
 _MOST_EPOCHS = 1 << 16  # epochs that are asked for at a time
 
 
@@ -107,12 +110,13 @@ def fit(
     history.stopped = ""
     try:
         with Interrupts() as interrupts:
-            job = Job(
-                model, X, y, optimizer=optimizer, loss=loss, epochs=epochs, batch_size=batch_size, shuffle=shuffle,
-                seed=seed, l2=l2, class_weight=class_weight, sample_weight=sample_weight,
-                validation_data=validation_data, validation_split=validation_split, standardize=standardize,
-                schedule=schedule, early_stopping=early_stopping, accuracy=accuracy, callback=callback,
-            )  # fmt: skip
+            with collector_paused():
+                job = Job(
+                    model, X, y, optimizer=optimizer, loss=loss, epochs=epochs, batch_size=batch_size, shuffle=shuffle,
+                    seed=seed, l2=l2, class_weight=class_weight, sample_weight=sample_weight,
+                    validation_data=validation_data, validation_split=validation_split, standardize=standardize,
+                    schedule=schedule, early_stopping=early_stopping, accuracy=accuracy, callback=callback,
+                )  # fmt: skip
             bar = _ProgressBar(progress, job.epochs)
             try:
                 _train(job, backend, history, interrupts, bar)
@@ -135,7 +139,10 @@ def fit(
 
 def _train(job: Job, backend: str, history: History, interrupts: Interrupts, bar: _ProgressBar) -> None:
     """The loop. It ends when the history says why."""
-    training = Training(job, backend, history, interrupts)
+    with collector_paused():
+        training = Training(job, backend, history, interrupts)
+        if len(job.params) > _MANY:
+            count_as_old()  # what lists them would be gone through again and again
     watcher = Watcher(job, history, interrupts, training.evaluate)
     most = 1 if watcher.needed or bar.shown else _MOST_EPOCHS
     while not history.stopped:

@@ -91,12 +91,18 @@ class LoweredGradient:
     """The gradient, from the graph of one sample, lowered to a function of all rows."""
 
     def __init__(self, job: Job, backend: Any) -> None:
-        from engine import lower  # after all else of the engine: what never lowers need not load it
+        # After all else of the engine: what never lowers need not load it.
+        from engine.lowering.kernel import lower, lower_for_training
 
         self.job = job
         leaves = job.leaves(job.samples[0])
-        loss = job.loss_of(*leaves)
-        self.kernel = lower(loss, inputs=[*chain.from_iterable(leaves)], wrt=job.params, backend=backend)
+        with collector_paused():
+            loss = job.loss_of(*leaves)
+        inputs = [*chain.from_iterable(leaves)]
+        if job.params == job.parameters:  # which the optimizer has looked at
+            self.kernel = lower_for_training(loss, inputs, job.parameters, backend)
+        else:
+            self.kernel = lower(loss, inputs=inputs, wrt=job.params, backend=backend)
         self.backend: Any = self.kernel.backend
         self._scores: Any = None
 

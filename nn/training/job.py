@@ -81,8 +81,8 @@ class Job:
         targets = self._targets(y, len(rows), "y")
         weights = row_weights(sample_weight, class_weight, targets)
         self.nin, self.outputs, self.weighted = rows.width, targets.width, weights is not None
-        self.optimizer = Adam(model.parameters(), lr=0.01) if optimizer is None else optimizer
         self.parameters = model.parameters()
+        self.optimizer = Adam(self.parameters, lr=0.01) if optimizer is None else optimizer
         self._check_optimizer()
         self.params, self._state = self.optimizer.params, self.optimizer.state.keys()
         self.epochs = positive_int("fit: epochs", epochs)
@@ -239,6 +239,8 @@ class Job:
             raise TypeError(
                 f"fit: optimizer must be one such as SGD(model.parameters(), lr=0.1), got {self.optimizer!r:.60}"
             )
+        if self.optimizer.params == self.parameters:
+            return
         strangers = set(self.optimizer.params).difference(self.parameters)
         if strangers:
             raise ValueError(

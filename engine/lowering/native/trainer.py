@@ -59,7 +59,8 @@ class Trainer:
     ) -> None:  # fmt: skip
         program = kernel.program
         self._trained = k = len(program.wrt_ids)
-        trains = list(program.wrt_ids) == list(program.parameter_range[:k])
+        wrt, first = program.wrt_ids, program.parameter_range[:k]
+        trains = wrt == first if isinstance(wrt, range) else list(wrt) == list(first)
         if len(program.outputs) != 1 or not trains or len(program.entries) != 1:
             raise ValueError(
                 "native: training needs one output and its gradient with respect to leaves that are parameters"
@@ -75,7 +76,7 @@ class Trainer:
         if n < 1 or batch < 1 or len(self._rows) != n * width or n >= 2**31:
             raise ValueError(f"native: {len(self._rows)} numbers are not {n} rows of {width} inputs")
         self._l2 = None if l2 is None else self._permuted(l2)
-        self._before = array("d", bytes(32 * k))
+        self._before = (ctypes.c_double * (4 * k))()  # memory that costs nothing until it is used
         self._state: list[array[float] | None] = [None, None, None]
         self.permutation = array("i", range(n))
         self._keys = array("d", bytes(16 * n + 16))
@@ -83,7 +84,7 @@ class Trainer:
         self._job = job = _Training()
         job.tape, job.X = self._tape.pointer, address(self._rows)
         job.row, job.samples, job.batch, job.n_trained = width, n, batch, k
-        job.keys, job.before = address(self._keys), address(self._before)
+        job.keys, job.before = address(self._keys), ctypes.addressof(self._before)
         if self._l2 is not None:
             job.l2 = address(self._l2)
         if self._generator is not None:
