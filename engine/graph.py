@@ -10,7 +10,7 @@ from .operands import NOTHING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from .value import Value
 
@@ -82,6 +82,19 @@ def marked(*outputs: Value, skip: Callable[[tuple[Value, ...]], bool] | None = N
             else:
                 break
     return order
+
+
+def distinct_leaves(nodes: Iterable[object]) -> bool:
+    """Whether these are Values, all of them leaves, and each there once; a million of them are looked at but once."""
+    from .value import Value
+
+    mark = object()
+    with alone:
+        for node in nodes:
+            if node.__class__ is not Value or node.op is not None or node._mark is mark:
+                return False
+            node._mark = mark
+    return True
 
 
 def first_nonfinite(*outputs: Value) -> Value | None:

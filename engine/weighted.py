@@ -6,6 +6,8 @@ the inputs, with respect to the inputs the weights, and 1 with respect to the bi
 
 from __future__ import annotations
 
+from math import nan
+
 from .ieee import scalar
 from .operands import UNSET, constant, listed
 from .operations import FUNCTIONS
@@ -68,6 +70,17 @@ def dots(weights: Iterable[Iterable[Any]], inputs: Iterable[Any], biases: Iterab
             b = constant(bias, "dot")
             node.data += b.data
             node._b, node._db = b, 1.0
+        nodes.append(node)
+    return nodes
+
+
+def traced_dots(weights: Iterable[tuple[Value, ...]], inputs: Sequence[Value], biases: Iterable[Value]) -> list[Value]:
+    """``dots`` without the numbers, for a graph that is lowered and dropped: data is nan, derivatives are missing."""
+    group, nodes, new = tuple(inputs), [], Value.__new__
+    for row, bias in zip(weights, biases, strict=True):
+        node = new(Value)
+        node.data, node.grad, node.label, node.op, node._mark = nan, UNSET, "", _DOT, None
+        node._a, node._b, node._da, node._db = (row, group), bias, ((), ()), 1.0
         nodes.append(node)
     return nodes
 

@@ -21,7 +21,7 @@ from engine.collector import count_as_old
 from engine.operands import shortened
 from engine.rows import is_row, read_rows
 from engine.value import leaves
-from engine.weighted import dots
+from engine.weighted import dots, traced_dots
 
 from .activations import apply, checked_activation, initial_bound, one_of
 from .data import checked_seed, positive_int
@@ -150,9 +150,10 @@ class Layer(Module):
         for neuron, data in zip(self.neurons, b):
             neuron.bias.data = data
 
-    def weighted_inputs(self, x: Sequence[Value]) -> list[Value]:
-        """The weighted inputs z of all neurons."""
-        zs = dots([neuron.weights for neuron in self.neurons], x, [neuron.bias for neuron in self.neurons])
+    def weighted_inputs(self, x: Sequence[Value], numbers: bool = True) -> list[Value]:
+        """The weighted inputs z of all neurons; without their numbers where the graph is only to be lowered."""
+        weights, biases = [neuron.weights for neuron in self.neurons], [neuron.bias for neuron in self.neurons]
+        zs = dots(weights, x, biases) if numbers else traced_dots(weights, x, biases)
         for neuron, z in zip(self.neurons, zs):
             z.label = neuron._z_label
         return zs
@@ -160,8 +161,8 @@ class Layer(Module):
     def __call__(self, x: Iterable[object]) -> list[Value]:
         return self._activations(as_values(x, self.nin, repr(self)))
 
-    def _activations(self, x: Sequence[Value]) -> list[Value]:
-        return [neuron._activated(z) for neuron, z in zip(self.neurons, self.weighted_inputs(x))]
+    def _activations(self, x: Sequence[Value], numbers: bool = True) -> list[Value]:
+        return [neuron._activated(z) for neuron, z in zip(self.neurons, self.weighted_inputs(x, numbers))]
 
     def named_parameters(self) -> list[tuple[str, Value]]:
         """The parameters of each neuron in turn: "neuron1.w1", ..., "neuron1.b", "neuron2.w1", ..."""
@@ -261,11 +262,11 @@ class MLP(Module):
             v.label = f"{before.label} standardized" if before.label else ""
         return standardized
 
-    def _logits(self, a: list[Value]) -> list[Value]:
+    def _logits(self, a: list[Value], numbers: bool = True) -> list[Value]:
         *hidden, last = self.layers
         for layer in hidden:
-            a = layer._activations(a)
-        return last.weighted_inputs(a)
+            a = layer._activations(a, numbers)
+        return last.weighted_inputs(a, numbers)
 
     def _outputs(self, z: list[Value]) -> list[Value]:
         if self.output == "softmax":
@@ -282,7 +283,10 @@ class MLP(Module):
 
     def parameters(self) -> list[Value]:
         """The parameters of each layer in turn."""
-        return list(chain.from_iterable([group for layer in self.layers for group in layer._groups()]))
+        return list(chain.from_iterable(self._groups()))
+
+    def _groups(self) -> list[tuple[Value, ...]]:
+        return [group for layer in self.layers for group in layer._groups()]
 
     def regularised(self) -> list[Value]:
         """The weights of all layers."""

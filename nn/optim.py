@@ -25,6 +25,7 @@ from collections import deque
 from itertools import chain, repeat
 
 from engine import Value
+from engine.graph import distinct_leaves
 
 from .rule import read_rule
 
@@ -133,8 +134,7 @@ def _checked_parameters(params: Iterable[Value], name: str) -> list[Value]:
     listed = list(params)
     if not listed:
         raise ValueError(f"{name} got no parameters: pass model.parameters()")
-    # Such a list has a million items, none of which is to be looked at more often than needed.
-    if len(set(listed)) == len(listed) and all(p.__class__ is Value and p.op is None for p in listed):
+    if distinct_leaves(listed):
         return listed
     seen: set[Value] = set()
     for k, parameter in enumerate(listed):

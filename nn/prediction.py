@@ -81,7 +81,7 @@ def _columns(model: MLP, X: object, what: str) -> list[array[float]]:
         from engine import lower
 
         x = [Value(0.0, f"x{j}") for j in range(1, model.nin + 1)]
-        z = model._logits(x)
+        z = model._logits(x, numbers=False)
         results = model._outputs(z) if what == "_outputs" else _decisions(model, z)
         model._kernels[what] = known = made_for, lower(results, inputs=x, wrt=[])
     columns: list[array[float]] = known[1].columns(rows)

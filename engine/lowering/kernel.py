@@ -53,13 +53,17 @@ def lower(
         return Kernel(trace(listed, inputs, wrt), backend, single=isinstance(outputs, Value))
 
 
-def lower_for_training(loss: Value, inputs: Sequence[Value], parameters: list[Value], backend: Backend) -> Kernel:
+def lower_for_training(
+    loss: Value, inputs: Sequence[Value], parameters: list[Value], groups: Sequence[tuple[Value, ...]], backend: Backend
+) -> Kernel:
     """``lower`` for parameters that are known to be leaves, each once and none an input, and stay those of the list.
+
+    groups   the same parameters as tuples, one after the other, such as the weights of a neuron
 
     Nothing looks at each of them again, which counts where there are a million.
     """
     with collector_paused():
-        return Kernel(trace([loss], inputs, parameters, distinct=True), backend, single=True)
+        return Kernel(trace([loss], inputs, parameters, groups=groups), backend, single=True)
 
 
 def choose_backend(backend: str) -> tuple[str, str]:

@@ -93,8 +93,18 @@ class Leaves(dict["Value", int]):
         self.parameters, self.first = parameters, first
         self.blocks: dict[int, tuple[int, int]] = {}  # id() of a group -> the place of its first, their number
         self.elsewhere: set[int] = set()
+        self._held: list[Sequence[Value]] = []  # the groups, whose id() no other may get
         self._expected, self._lowest = 0, len(parameters)
         self._index: dict[Value, int] | None = None
+
+    def know(self, groups: Sequence[tuple[Value, ...]]) -> None:
+        """Claim these groups, of which the parameters consist, without a look at their members."""
+        place = 0
+        for group in groups:
+            if len(group) > 1:
+                self.blocks[id(group)] = place, len(group)
+                self._held.append(group)
+            place += len(group)
 
     def claims(self, group: Sequence[Value]) -> bool:
         """Whether these operands are parameters in a row, which need not be looked at one by one."""
@@ -114,6 +124,7 @@ class Leaves(dict["Value", int]):
         if known[place : place + n] != [*group]:
             return False
         self.blocks[id(group)] = place, n
+        self._held.append(group)
         self._expected, self._lowest = place + n, min(place, self._lowest)
         return True
 

@@ -41,7 +41,7 @@ def trace(
     inputs: Sequence[Value],
     wrt: Sequence[Value] | None,
     gradient: bool = True,
-    distinct: bool = False,
+    groups: Sequence[tuple[Value, ...]] | None = None,
 ) -> Program:
     """The program that computes ``outputs`` from ``inputs``, and with ``gradient`` their derivatives by ``wrt``.
 
@@ -52,7 +52,8 @@ def trace(
     overflow, ``quick`` of the program is one without them. Raises TypeError for what is no Value and
     ValueError for a repeated input.
 
-    distinct   ``wrt`` is known to be a list of leaves, each once and none of them an input, which will not change
+    groups   where given, ``wrt`` is known to be a list of leaves, each once and none of them an input, which will not
+             change: these tuples, one after the other
     """
     outputs, inputs = listed(outputs, "lower: outputs"), listed(inputs, "lower: inputs")
     if not outputs:
@@ -66,15 +67,15 @@ def trace(
     if wrt is None:
         order = _order(outputs, cut)
         wrt = parameters = [node for node in order if node.op is None and not node.is_constant and node not in given]
-    elif distinct and isinstance(wrt, list):
+    elif groups is not None and isinstance(wrt, list):
         parameters = wrt
     else:
         wrt = listed(wrt, "lower: wrt")
         parameters = _leaves(wrt, given)
-    tracer = _Tracer(given, cut, wrt, parameters)
+    tracer = _Tracer(given, cut, wrt, parameters, groups or ())
     program = tracer.program(outputs, gradient)
     if tracer.avoidable:
-        program.quick = _Tracer(given, cut, wrt, parameters, trusting=True).program(outputs, gradient)
+        program.quick = _Tracer(given, cut, wrt, parameters, groups or (), trusting=True).program(outputs, gradient)
     return program
 
 
@@ -115,12 +116,13 @@ class _Tracer:
 
     def __init__(
         self, inputs: dict[Value, int], cut: Collection[Value], wrt: list[Value], parameters: list[Value],
-        trusting: bool = False,
+        groups: Sequence[tuple[Value, ...]], trusting: bool = False,
     ) -> None:  # fmt: skip
         self.trusting, self.avoidable = trusting, False
         self.inputs, self.cut, self.wrt = inputs, cut, wrt
         self.ids = Leaves(parameters, len(inputs))
         self.ids.update(inputs)
+        self.ids.know(groups)
         # A place in wrt is one among the parameters, as far as they begin alike.
         n = len(parameters)
         self.in_place = parameters is wrt or (

@@ -121,7 +121,7 @@ class Writer:
     def program(
         self, outputs: Args, entries: list[dict[int, int]], wrt: Sequence[int | None], trained: int, forward: int
     ) -> Program:
-        """What has been written, without the instructions that nothing needs, and numbered anew.
+        """What has been written, without the instructions that nothing needs, and numbered anew; the writer is done.
 
         entries   for each output, the derivatives that are in no outer product
         trained   the number of parameters that are kept although nothing needs them
@@ -141,10 +141,16 @@ class Writer:
             return ids if not ids or max(ids) < stay else tuple([i if i < stay else numbers[i - stay] for i in ids])
 
         program = Program()
-        program.core_op = self.op[:stay] + list(compress(self.op[stay:], after))
-        program.core_args = self.args[:stay] + list(map(moved, compress(self.args[stay:], after)))
-        program.core_varying = self.varying[:stay] + list(compress(self.varying[stay:], after))
-        program.core_names = self.names[:stay] + list(compress(self.names[stay:], after))
+        program.adjoints = {
+            new(i): (k, new(of)) for i, (k, of) in self.adjoints.items()
+            if i >= forward and (self.args[i] or self.op[i] == "layer") and live[i] and live[of]
+        }  # fmt: skip
+        self.op[stay:] = compress(self.op[stay:], after)  # in place: the leaves in front may be a million
+        self.args[stay:] = map(moved, compress(self.args[stay:], after))
+        self.varying[stay:] = compress(self.varying[stay:], after)
+        self.names[stay:] = compress(self.names[stay:], after)
+        program.core_op, program.core_args = self.op, self.args
+        program.core_varying, program.core_names = self.varying, self.names
         program.constant = {new(i): x for i, x in self.constant.items() if live[i]}
         program.backward = live[:forward].count(1)
         program.inputs = list(self.inputs)
@@ -154,10 +160,6 @@ class Writer:
         at, values = self.parameters, self.values
         program.parameter_range = range(at.start, new(at.stop))
         program.parameter_values = values if stay >= at.stop else list(compress(values, live[at.start : at.stop]))
-        program.adjoints = {
-            new(i): (k, new(of)) for i, (k, of) in self.adjoints.items()
-            if i >= forward and (self.args[i] or self.op[i] == "layer") and live[i] and live[of]
-        }  # fmt: skip
         for layer in self.layers:
             if live[layer.first]:
                 program.layers.append(

@@ -75,7 +75,7 @@ class EagerGradient:
 
     def _sum(self, batch: Sequence[int]) -> tuple[float, list[float]]:
         loss_of, leaves = self.job.loss_of, self.leaves
-        total: Value = sum_of([loss_of(*leaves[i]) for i in batch])
+        total: Value = sum_of([loss_of(x, target, weight) for x, target, weight in map(leaves.__getitem__, batch)])
         return total.data, grad(total, self.job.params)
 
     def evaluate(self, samples: Rows) -> tuple[float, float | None]:
@@ -95,12 +95,11 @@ class LoweredGradient:
         from engine.lowering.kernel import lower, lower_for_training
 
         self.job = job
-        leaves = job.leaves(job.samples[0])
-        with collector_paused():
-            loss = job.loss_of(*leaves)
-        inputs = [*chain.from_iterable(leaves)]
-        if job.params == job.parameters:  # which the optimizer has looked at
-            self.kernel = lower_for_training(loss, inputs, job.parameters, backend)
+        x, target, weight = job.leaves(job.samples[0])
+        loss = job.loss_of(x, target, weight, numbers=not job.built_in)
+        inputs = [*x, *target, *weight]
+        if job.groups is not None and job.params == job.parameters:  # which the optimizer has looked at
+            self.kernel = lower_for_training(loss, inputs, job.parameters, job.groups, backend)
         else:
             self.kernel = lower(loss, inputs=inputs, wrt=job.params, backend=backend)
         self.backend: Any = self.kernel.backend
@@ -139,7 +138,7 @@ def _scores(job: Job, x: list[Value], target: list[Value], _weight: list[Value])
     model = job.model
     if type(model) is not MLP or model.output == "linear":
         return [job.loss_of_prediction(job.prediction(x), target)]
-    z = model._logits(x)
+    z = model._logits(x, numbers=False)
     loss = job.loss_of_prediction(one_or_all(z if job.on_logits else model._outputs(z)), target)
     return [loss, _correct(model.output, z, target)]
 

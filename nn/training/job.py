@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
+from itertools import chain
 from random import Random
 
 from engine import Value
@@ -47,6 +48,7 @@ class Job:
 
     samples     the inputs of each row, as the first layer gets them, its targets, and its weight where rows have one
     params      the parameters that the optimiser holds
+    parameters  those of the model; groups, of an MLP, are the same in tuples such as the weights of a neuron
     regularised the indices in params of those that the penalty acts on
     """
 
@@ -81,7 +83,8 @@ class Job:
         targets = self._targets(y, len(rows), "y")
         weights = row_weights(sample_weight, class_weight, targets)
         self.nin, self.outputs, self.weighted = rows.width, targets.width, weights is not None
-        self.parameters = model.parameters()
+        self.groups = model._groups() if type(model) is MLP else None
+        self.parameters = model.parameters() if self.groups is None else list(chain.from_iterable(self.groups))
         self.optimizer = Adam(self.parameters, lr=0.01) if optimizer is None else optimizer
         self._check_optimizer()
         self.params, self._state = self.optimizer.params, self.optimizer.state.keys()
@@ -133,18 +136,19 @@ class Job:
 
     def loss_of_row(self, i: int) -> Value:
         """The loss of row i, as a graph."""
-        return self.loss_of(*self.leaves(self.samples[i]))
+        x, target, weight = self.leaves(self.samples[i])
+        return self.loss_of(x, target, weight)
 
-    def loss_of(self, x: list[Value], target: list[Value], weight: list[Value]) -> Value:
-        """The loss of one sample, as a graph, times its weight."""
-        loss = self.loss_of_prediction(self.prediction(x), target)
+    def loss_of(self, x: list[Value], target: list[Value], weight: list[Value], numbers: bool = True) -> Value:
+        """The loss of one sample, as a graph, times its weight; where it is only to be lowered, without numbers."""
+        loss = self.loss_of_prediction(self.prediction(x, numbers), target)
         return loss * weight[0] if weight else loss
 
-    def prediction(self, x: list[Value]) -> Any:
+    def prediction(self, x: list[Value], numbers: bool = True) -> Any:
         """What the loss is to judge: the output of the model, or its logits, for inputs as in ``samples``."""
         model: Any = self.model
         if type(model) is MLP:  # the rows have gone through its first step already
-            z = model._logits(x)
+            z = model._logits(x, numbers)
             return one_or_all(z if self.on_logits else model._outputs(z))
         return model.logits(x) if self.on_logits else model(x)
 

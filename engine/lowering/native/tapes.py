@@ -287,7 +287,10 @@ def _layer_order(plan: Plan) -> Order:
     taken, given, placed = bytearray(n), array("i"), array("i", bytes(4 * n))
     for layer in program.layers:
         rows, K, J = [row - at.start for row in layer.rows], layer.width, len(layer.rows)
+        ordered = sorted(rows)
         if layer.turned or any(row + K > trained or any(taken[row : row + K]) for row in rows):
+            continue
+        if any(after < row + K for row, after in zip(ordered, ordered[1:])):  # a weight comes twice
             continue
         block, first = array("i", bytes(4 * J * K)), len(given)
         for j, row in enumerate(rows):
