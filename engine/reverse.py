@@ -205,7 +205,7 @@ def listed(nodes: object, what: str, hint: str = "pass Values") -> list[Value]:
         listed: list[Value] = list(nodes)  # type: ignore[call-overload]
     except TypeError:
         raise TypeError(f"{what} takes a list of Values, got {type(nodes).__name__}") from None
-    for k, node in enumerate(listed):
+    for k, node in enumerate(() if set(map(type, listed)) == {Value} else listed):  # a million of them is usual
         if not isinstance(node, Value):
             raise TypeError(f"{what}: item {k} is {shortened(node)} of type {type(node).__name__}: {hint}")
     return listed

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import warnings
-from itertools import chain
 
 from engine import Value, collector_paused, grad, mean
 from engine import sum as sum_of
@@ -82,7 +81,8 @@ class EagerGradient:
         """(mean loss, accuracy or None) over samples."""
         job = self.job
         with collector_paused():
-            scores = [[v.data for v in _scores(job, *job.leaves(row))] for row in samples]
+            leaves = map(job.leaves, samples)
+            scores = [[v.data for v in _scores(job, x, target)] for x, target, _ in leaves]
         means = [math.fsum(column) / len(samples) for column in zip(*scores)]
         return means[0], means[1] if job.classifies else None
 
@@ -116,9 +116,9 @@ class LoweredGradient:
         from engine import lower
 
         if self._scores is None:
-            leaves = self.job.leaves(samples[0])
-            scores = _scores(self.job, *leaves)
-            self._scores = lower(scores, inputs=[*chain.from_iterable(leaves)], wrt=[], backend=self.backend)
+            x, target, weight = self.job.leaves(samples[0])
+            scores = _scores(self.job, x, target, numbers=not self.job.built_in)
+            self._scores = lower(scores, inputs=[*x, *target, *weight], wrt=[], backend=self.backend)
         values, _ = self._scores(samples)
         return values[0], values[1] if self.job.classifies else None
 
@@ -133,12 +133,12 @@ class LoweredGradient:
         return None
 
 
-def _scores(job: Job, x: list[Value], target: list[Value], _weight: list[Value]) -> list[Value]:
+def _scores(job: Job, x: list[Value], target: list[Value], numbers: bool = True) -> list[Value]:
     """[loss] of one sample, or [loss, share of outputs that are right], as graphs."""
     model = job.model
     if type(model) is not MLP or model.output == "linear":
         return [job.loss_of_prediction(job.prediction(x), target)]
-    z = model._logits(x, numbers=False)
+    z = model._logits(x, numbers)
     loss = job.loss_of_prediction(one_or_all(z if job.on_logits else model._outputs(z)), target)
     return [loss, _correct(model.output, z, target)]
 
