@@ -147,3 +147,13 @@ def test_several_outputs_with_loops(tmp_path):
     outputs = [dot(w, x, x[0]).tanh(), dot(w, x[::-1]).sin(), dot(w, x).exp() * w[3]]
     kernel = check(outputs, x, w, [[v.data for v in x], [2.0] * 7], tmp_path)
     assert kernel.c_source.count("    for (int i = 0; i < 7; i++)\n        gradients[") == 2
+
+
+@pytest.mark.parametrize(
+    "order", [range(9), (0, 1, 2, 3, 4, 5, 7, 6, 8), (0, 1, 2, 3, 4, 8, 7, 6, 5), (8, 0, 2, 4, 6, 1, 3, 5, 7)]
+)
+def test_a_run_of_products_ends_where_its_factors_are_no_longer_evenly_spaced(order, tmp_path):
+    """A loop writes the derivatives whose factors lie evenly in one array; the others follow, each in its place."""
+    x, w = [Value(0.1 * k - 0.3, f"x{k}") for k in range(9)], [Value(0.2 * k + 0.4, f"w{k}") for k in range(9)]
+    y = (dot(w, [x[k] for k in order]) * 0.7).tanh()
+    check([y, w[0] * x[3]], x, w, [[0.1 * k - 0.2 for k in range(9)], [0.5, -1.0] * 4 + [2.0]], tmp_path)

@@ -121,3 +121,11 @@ def test_the_c_files_compile_for_other_systems(tmp_path, target, machine, name, 
         pytest.skip("the ziglang package is not installed")
     build.build(str(tmp_path / name), build.zig(), ["-target", target], machine)
     assert (tmp_path / name).read_bytes().startswith(magic)
+
+
+def test_a_hook_that_built_nothing_has_nothing_to_remove():
+    """finalize without initialize, and with a folder that is gone, is no error."""
+    hook = Hook()
+    hook.finalize("standard", {}, "")
+    hook._folder = "/no/such/folder"
+    hook.finalize("standard", {}, "")

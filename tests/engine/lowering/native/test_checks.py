@@ -164,7 +164,7 @@ def test_as_many_threads_as_pay(cores, work, threads, monkeypatch):
     costs as much as a second thread saves has one.
     """
     monkeypatch.delenv("ENGINE_THREADS", raising=False)
-    monkeypatch.setattr("os.sched_getaffinity", lambda pid: set(range(cores)), raising=False)
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: set(range(99 if pid else cores)), raising=False)
     monkeypatch.setattr(native.library, "_seconds_of_work", lambda: 0.05e-9)  # a step of 1e6: 150 microseconds
     monkeypatch.setattr(native.library, "_seconds_of_threads", lambda n: n * 8e-6)
     assert native.library.choose_threads(work) == threads
