@@ -2,7 +2,7 @@
 #include <stdint.h>
 
 /* ---- The operations: name, number of arguments, vector expression of a, b, c. One row an operation of the engine's
- * table; the rows of the last line are made by plan.py alone, where it finds the pattern. ---- */
+ * table; copy is made by tapes.py alone. ---- */
 #define TAPE_OPS(X)                                                                                                  \
     X(add, 2, a + b) X(sub, 2, a - b) X(mul, 2, a *b) X(div, 2, a / b) X(neg, 1, -a) X(pow, 2, lanes_pow(a, b))      \
     X(abs, 1, abs_(a)) X(exp, 1, exp_(a)) X(expm1, 1, expm1_(a)) X(exp2, 1, lanes_exp2(a)) X(log, 1, log_(a))        \
@@ -25,7 +25,7 @@
     X(floor, 1, lanes_floor(a)) X(ceil, 1, lanes_ceil(a)) X(round, 1, lanes_rint(a))                                 \
     X(sign, 1, truth(a > 0.0) - truth(a < 0.0)) X(mod, 2, lanes_mod(a, b))                                           \
     X(maximum_slope, 2, select_(a > b, one_(), select_(a < b, zero_(), splat(0.5))))                                \
-    X(copy, 1, a) X(sigmoid_adjoint, 2, a *(b * (1.0 - b))) X(tanh_adjoint, 2, a *(1.0 - b * b))
+    X(copy, 1, a)
 
 #define ENUM(NAME, ARITY, EXPR) OP_##NAME,
 enum { TAPE_OPS(ENUM) OP_CODES };
