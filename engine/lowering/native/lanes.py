@@ -139,13 +139,14 @@ class Lanes:
         program = self.plan.program
         for outer in self.plan.outers:
             first = len(program.outputs) + outer.output * len(program.wrt_ids)
-            rows = outer.rows
+            pairs = sorted(zip(outer.rows, outer.adjoints))  # steps are never below 0
+            rows, adjoints = tuple([row for row, _ in pairs]), [d for _, d in pairs]
             down = rows[1] - rows[0] if len(rows) > 1 else 0
             if rows == tuple([rows[0] + j * down for j in range(len(rows))]):
-                yield outer.inputs, outer.adjoints, (first + rows[0], 1, down)
+                yield outer.inputs, adjoints, (first + rows[0], 1, down)
             else:
                 places = [[first + row + k for row in rows] for k in range(len(outer.inputs))]
-                yield outer.inputs, outer.adjoints, places
+                yield outer.inputs, adjoints, places
         for a, d, results in self.plan.scattered:
             yield a, d, regular(results) or results
 

@@ -175,6 +175,15 @@ def test_a_step_on_one_sample_takes_layers_whole(seed: int) -> None:
     assert close(trainer.gradient(), slopes)
 
 
+@needs_native
+def test_neurons_may_stand_in_any_order() -> None:
+    """Where wrt lists the last neuron first, the steps from one to the next go down, which no instruction allows."""
+    x, rows = [Value(0.3), Value(-0.7)], [tuple(Value(k + 0.5 * j) for j in range(2)) for k in range(3)]
+    y = logsumexp([z.tanh() for z in dots(rows, x, [None] * 3)])
+    wrt = [w for row in reversed(rows) for w in row]
+    assert close(lower(y, x, wrt, backend="native")([[0.3, -0.7]])[1], grad(y, wrt))
+
+
 def network(sizes: list[int]) -> tuple[Value, list[Value], list[Value], nn.MLP]:
     model = nn.MLP(sizes[0], sizes[1:], seed=1)
     x = [Value(0.1 * j) for j in range(sizes[0])]
