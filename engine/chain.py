@@ -14,7 +14,7 @@ adjoint goes through ``where(chosen, adjoint, 0)``, and local derivatives behind
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from typing import Generic, TypeVar  # importing the engine does not import this module
 
 from .expressions import Call, Name, Node, Number, function, rule
@@ -40,26 +40,21 @@ TAME = frozenset({
 })  # fmt: skip
 
 
-# Operations that are infinite, or have such derivatives, only where their operands are very large.
-OVERFLOWING = frozenset({"mul", "exp", "expm1", "exp2", "sinh", "cosh"})
-
-
 class Algebra(Generic[T]):
     """What the sweep needs to know of the elements that it computes with.
 
     operations  the functions of the table on elements; numbers may stand among their operands
-    trusting    whether nothing is taken to overflow. A choice is then a factor of 1 or 0 where nothing behind it can be
-                infinite in another way. Where something did overflow behind a branch not taken, the derivative is nan:
-                whoever trusts looks for that, and then sweeps again with care
-    masked      None, or a list that receives the doubtful operands behind a choice, for whose sake masks were written
+    marking     whether elements themselves tell that nothing was reached, so that no conditions are needed: a choice
+                then gives a local derivative of its own kind (``choice``)
+    masked      whether there was a choice for whose sake masks were written
     """
 
     operations: dict[str, Callable[..., Any]]
-    trusting = False
-    masked: list[Value] | None = None
+    marking = False
 
     def __init__(self, operations: Mapping[str, Callable[..., Any]]) -> None:
         self.operations = dict(operations)
+        self.masked = False
         self._functions: dict[tuple[str, tuple[str, ...]], Callable[..., Any]] = {}
 
     def number(self, x: float) -> T:
@@ -78,9 +73,9 @@ class Algebra(Generic[T]):
         """Whether x, a local derivative of ``op``, is surely a finite number."""
         raise NotImplementedError
 
-    def choice(self, op: Op, k: int, elements: Sequence[T]) -> T | None:
-        """The local derivative of an operation that chooses, where the algebra has one of its own; else None."""
-        return None
+    def choice(self, op: Op, k: int, elements: Sequence[T], slope: Callable[[], T]) -> T:
+        """The local derivative of an operation that chooses, where the algebra marks; as a number it is ``slope()``."""
+        raise NotImplementedError
 
     def shares(self, elements: Sequence[T], y: T) -> Sequence[T] | None:
         """All local derivatives of a logsumexp at once, or None: by its rule, each looks at all the others."""
@@ -137,7 +132,7 @@ def sweep(
     for node in inner:
         if node not in wanted and not wanted.isdisjoint(node.parents):
             wanted.add(node)
-    doubt = doubtful(inner, algebra.trusting)
+    doubt = doubtful(inner)
     adjoints: dict[Value, T] = {}
     terms: dict[Value, list[tuple[T, T | None]]] = {}
     conditions: dict[
@@ -186,21 +181,18 @@ def sweep(
     return adjoints
 
 
-def doubtful(inner: Sequence[Value], trusting: bool = False) -> set[Value]:
+def doubtful(inner: Sequence[Value]) -> set[Value]:
     """The nodes that may be infinite or nan, or have such derivatives, although the leaves are finite.
 
     What a weighted input gives is trusted all the same: so the layers of a network stay free of masks, and fast.
-
-    trusting   whether nothing is taken to overflow
     """
     doubt: set[Value] = set()
-    tame = TAME | OVERFLOWING if trusting else TAME
     for node in inner:
         assert node.op is not None
         if node.op.name == "dot":
             doubtful = bool(doubt) and not doubt.isdisjoint(node.parents)
         else:
-            doubtful = node.op.name not in tame or any(
+            doubtful = node.op.name not in TAME or any(
                 parent in doubt and not (parent.op and parent.op.name == "dot") for parent in node.parents
             )
         if doubtful:
@@ -256,18 +248,20 @@ def _passed_on(node: Value, adjoint: T, condition: T | None, wanted: set[Value],
             rest = [*elements[:k], *elements[k + 1 :]]
             names, operands = ("a", "y", "n", "rest"), [elements[k], y, float(len(elements)), rest]
         choice = choosing(op, k)
-        if choice is None or (algebra.trusting and parent not in doubt):
-            known = shares[k] if shares else algebra.choice(op, k, elements)
-            derivative = algebra.evaluate(text, names, *operands) if known is None else known
+        if choice is None:
+            derivative = shares[k] if shares else algebra.evaluate(text, names, *operands)
             if condition is not None and not algebra.is_finite(derivative, op):
                 derivative = where(condition, derivative, 0.0)
             found.append((parent, adjoint, derivative, condition))
             continue
+        if algebra.marking:
+            slope = partial(algebra.evaluate, text, names, *operands)
+            found.append((parent, adjoint, algebra.choice(op, k, elements, slope), None))
+            continue
         through, chosen = choice
         below = condition
         if op.name == "where" or parent in doubt:
-            if algebra.masked is not None and parent in doubt:
-                algebra.masked.append(parent)
+            algebra.masked = algebra.masked or parent in doubt
             below = algebra.evaluate(chosen, names, *operands)
             if condition is not None:
                 below = where(condition, below, 0.0)

@@ -60,8 +60,8 @@ class Program:
     entries           for each output, place in ``wrt`` -> id of the derivative, where it is in no outer product
     parameter_range   the ids of the parameters
     wrt_ids           the same as ``wrt``
-    quick             the same without masks for what overflows behind a branch not taken, or None where there are none.
-                      Where that happens a result is nan; for the compiled interpreter, which then takes this one
+    quick             the same with marks in place of masks (trace.py), for the compiled interpreter, which runs them in
+                      half the time; or None
     """
 
     __slots__ = ("core_op", "core_args", "core_varying", "core_names", "layers", "outers", "entries", "constant",

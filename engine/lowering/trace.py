@@ -12,15 +12,16 @@ Nothing looks at such a weight by itself. A dot of any other kind is an instruct
 
 from __future__ import annotations
 
-from math import isfinite
+from contextlib import suppress
 from operator import attrgetter
 
-from engine.chain import Algebra, Joint, doubtful, sweep
+from engine.chain import Algebra, Joint, sweep
 from engine.graph import toposort
-from engine.ops import OPS, Op
+from engine.ops import OPS
 from engine.reverse import listed
 from engine.value import Value
 
+from .adjoints import Marking, NoMark, OnProgram
 from .layers import Leaves, Outer, unmarked
 from .writer import Writer
 
@@ -48,8 +49,8 @@ def trace(
     An input is usually a leaf. One that was computed is cut from its past: its values come from the rows, and what it
     was computed from is reached only along other ways. A node of ``wrt`` may be any node, as in ``grad``; an output
     that does not depend on it has the derivative 0.0. Plain numbers in expressions become constants of the program;
-    all other leaves are parameters, and they are ``wrt`` where it is None. Where masks are there only for what may
-    overflow, ``quick`` of the program is one without them. Raises TypeError for what is no Value and
+    all other leaves are parameters, and they are ``wrt`` where it is None. Where there are masks
+    and no layers, ``quick`` of the program is one that marks instead. Raises TypeError for what is no Value and
     ValueError for a repeated input.
 
     groups   where given, ``wrt`` is known to be a list of leaves, each once and none of them an input, which will not
@@ -74,8 +75,9 @@ def trace(
         parameters = _leaves(wrt, given)
     tracer = _Tracer(given, cut, wrt, parameters, groups or ())
     program = tracer.program(outputs, gradient)
-    if tracer.avoidable:
-        program.quick = _Tracer(given, cut, wrt, parameters, groups or (), trusting=True).program(outputs, gradient)
+    if tracer.masked and not program.layers:
+        with suppress(NoMark):
+            program.quick = _Tracer(given, cut, wrt, parameters, groups or (), marking=True).program(outputs, gradient)
     return program
 
 
@@ -109,16 +111,16 @@ def _leaves(wrt: list[Value], inputs: dict[Value, int]) -> list[Value]:
 class _Tracer:
     """A trace under way.
 
-    ids        the id of each node that has been written
-    trusting   whether nothing is taken to overflow (chain.py)
-    avoidable  whether there are masks that a trusting trace has not
+    ids      the id of each node that has been written
+    marking  whether adjoints are marked where they are not reached (chain.py), which only native code can do
+    masked   whether masks have been written
     """
 
     def __init__(
         self, inputs: dict[Value, int], cut: Collection[Value], wrt: list[Value], parameters: list[Value],
-        groups: Sequence[tuple[Value, ...]], trusting: bool = False,
+        groups: Sequence[tuple[Value, ...]], marking: bool = False,
     ) -> None:  # fmt: skip
-        self.trusting, self.avoidable = trusting, False
+        self.marking, self.masked = marking, False
         self.inputs, self.cut, self.wrt = inputs, cut, wrt
         self.ids = Leaves(parameters, len(inputs))
         self.ids.update(inputs)
@@ -224,15 +226,15 @@ class _Tracer:
                     done[place : place + n] = b"\1" * n
         rest = {place: wrt[place] for place in unmarked(done)}
         joint: dict[Value, Joint[int]] = {node: layer for layer in layers for node in layer.places}
-        algebra = _OnProgram(writer, ids, self.trusting)
+        algebra = Marking(writer, ids) if self.marking else OnProgram(writer, ids)
         before = len(writer.outers)
         adjoints = sweep(order, order[-1], [*lone, *rest.values()], algebra, cut=self.cut, seen=seen, joint=joint)
-        if algebra.masked and not self.avoidable:
-            inner = [node for node in order if node.op is not None and node not in self.cut]
-            self.avoidable = not doubtful(inner, trusting=True).issuperset(algebra.masked)
+        self.masked = self.masked or algebra.masked
         for outer in writer.outers[before:]:
             for place in outer.rows:
                 done[place] = 2
+        if self.marking:  # what is not reached is 0.0 to the outside
+            adjoints = {node: writer.emit("add", (i, writer.number(0.0))) for node, i in adjoints.items()}
         entries = {p: adjoints[node] if node in adjoints else writer.number(0.0) for p, node in rest.items()}
         for layer in layers:
             for node in layer.lone:
@@ -365,48 +367,3 @@ def _mark_lone(layers: list[_Neurons], ids: Leaves) -> None:
 
 def _first_two(item: tuple[int, int, object, object]) -> tuple[int, int]:
     return item[:2]
-
-
-class _OnProgram(Algebra[int]):
-    """Elements are ids of values, and operations write instructions."""
-
-    def __init__(self, writer: Writer, ids: dict[Value, int], trusting: bool) -> None:
-        super().__init__(writer.algebra)
-        self.writer, self.ids, self.trusting, self.masked = writer, ids, trusting, []
-
-    def number(self, x: float) -> int:
-        return self.writer.number(x)
-
-    def element(self, node: Value) -> int:
-        return self.ids[node]
-
-    def is_finite(self, x: int, op: Op) -> bool:
-        """A parameter that is not finite is met by training that has failed; the layers need no care for it."""
-        number = self.writer.constant.get(x)
-        if number is not None:
-            return isfinite(number)
-        return op.name == "dot" and self.writer.op[x] == "parameter"
-
-    def choice(self, op: Op, k: int, elements: Sequence[int]) -> int | None:
-        """Of a maximum, one instruction that only the compiled interpreter knows, where the chain rule trusts."""
-        if not self.trusting or op.name not in ("maximum", "minimum") or self.writer.constant.keys() & set(elements):
-            return None
-        a, b = elements if op.name == "maximum" else elements[::-1]
-        slope = self.writer.emit("maximum_slope", (a, b))
-        return slope if k == 0 else self.writer.emit("sub", (self.number(1.0), slope))
-
-    def shares(self, elements: Sequence[int], y: int) -> list[int]:
-        """exp(a - y) over their sum: the rounding of y, which is in all of them, is not in the quotients."""
-        emit = self.writer.emit
-        exponentials = [emit("exp", (emit("sub", (a, y)),)) for a in elements]
-        total = emit("sum", tuple(exponentials))
-        total = emit("where", (emit("eq", (total, total)), total, self.number(1.0)))  # nan where y is infinite
-        return [emit("div", (x, total)) for x in exponentials]
-
-    def weighted_sum(self, terms: Sequence[tuple[int, int | None]]) -> int:
-        """One product, or one dot."""
-        if len(terms) == 1:
-            adjoint, derivative = terms[0]
-            return adjoint if derivative is None else self.writer.emit("mul", (adjoint, derivative))
-        derivatives = [self.number(1.0) if derivative is None else derivative for _, derivative in terms]
-        return self.writer.emit("dot", (*derivatives, *[adjoint for adjoint, _ in terms]))

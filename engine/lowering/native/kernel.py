@@ -5,11 +5,10 @@ from __future__ import annotations
 import ctypes
 from _thread import allocate_lock  # threading itself takes a millisecond to import
 from array import array
-from math import isfinite
 
 from engine.lowering.program import Program
 
-from .lanes import Lanes
+from .lanes import Lanes, runs_marked
 from .library import choose_instruction_set, choose_threads, loaded_library
 from .objects import address_of
 from .plan import Plan
@@ -26,9 +25,6 @@ _ROOM = 500_000  # doubles that a block may take for the sake of an update witho
 class NativeKernel:
     """A program on the compiled interpreter, for batches of rows.
 
-    A program that has a quick variant is run as that, until a result is not finite: whether that is so is then for the
-    program itself to say, and it is run from then on.
-
     instruction_set, threads, block    override what is chosen by the machine, the work and the cache; for tests
     """
 
@@ -36,13 +32,11 @@ class NativeKernel:
         self, program: Program, instruction_set: str | None = None, threads: int | None = None, block: int = 0,
         quick: bool = True,
     ) -> None:  # fmt: skip
-        chosen = program.quick if quick and program.quick else program
-        self.program, self.threads, self.block = chosen, threads, block
+        chosen = program.quick if quick and program.quick and runs_marked(program.quick) else program
+        self.program, self._plain, self.threads, self.block = chosen, program, threads, block
         self.library = loaded_library()
         self.set = choose_instruction_set(instruction_set)
         self.plan = Plan(self.program)
-        self._with_care = program if chosen is not program else None
-        self._careful: NativeKernel | None = None  # what runs once a result was not finite
         self._lanes: dict[bool, Lanes] = {}  # for sums, and for each row
         self._tapes: dict[tuple[bool, int], Tape] = {}
         self._lock = allocate_lock()  # the tape holds the values of the call under way
@@ -67,8 +61,8 @@ class NativeKernel:
 
     def flat_tape(self) -> tuple[Tape, Order]:
         """A new tape for one sample at a time, and the order of the parameters in it."""
-        flat, results = flat_tape(self.plan, self.library)
-        program = self.program
+        program = self._plain  # for one sample alone masks are as good as marks
+        flat, results = flat_tape(self.plan if program is self.program else Plan(program), self.library)
         layout = Layout(
             flat.size, len(program.parameter_range), len(program.constant), len(program.inputs), 0,
             program.n_results, 0, results, self.set, 1, 0,
@@ -99,9 +93,6 @@ class NativeKernel:
     def _run(
         self, rows: Sequence[float], n: int, parameters: Sequence[float], results: array[float], sums: bool
     ) -> None:
-        if self._careful is not None:
-            self._careful._run(rows, n, parameters, results, sums)
-            return
         program, width = self.program, len(self.program.inputs)
         data = doubles(parameters)
         if len(rows) < width * n or len(data) != len(program.parameter_range) or n < 1:
@@ -120,10 +111,6 @@ class NativeKernel:
             run = self.library.c.tape_run if sums else self.library.c.tape_rows
             run(tape.pointer, numbers, width, n, address(results))
         del keeper  # of the numbers, until here
-        if self._with_care is not None and not isfinite(sum(results)):
-            careful = NativeKernel(self._with_care, self.library.sets[self.set], self.threads, self.block, quick=False)
-            careful._run(rows, n, parameters, results, sums)
-            self._careful = careful
 
 
 def doubles(numbers: Sequence[float]) -> array[float]:

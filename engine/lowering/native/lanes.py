@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from array import array
+from collections import Counter
 from itertools import chain
+
+from engine.lowering.program import Program, split_dot
 
 from .library import Library
 from .plan import Plan
@@ -11,13 +14,29 @@ from .tapes import Flat, Order, regular
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Container, Iterator, Sequence
     from typing import Any
 
     from .tapes import Args
 
+    # Whether marked; what is added and taken away; products, with slopes of choices, with 1 less these: pairs in a row.
+    Terms = tuple[int, Sequence[int], Sequence[int], Sequence[int], Sequence[int], Sequence[int]]
+
 # The instructions, in the order of the enumeration in kernels.h.
-LANES_MAP, LANES_NARY, LANES_DOT, LANES_GEMM, LANES_OUTER, LANES_SUM, LANES_OUT, LANES_PAIR, LANES_SOFTMAX = range(9)
+(
+    LANES_MAP,
+    LANES_NARY,
+    LANES_DOT,
+    LANES_GEMM,
+    LANES_OUTER,
+    LANES_SUM,
+    LANES_OUT,
+    LANES_PAIR,
+    LANES_SOFTMAX,
+    LANES_CHEAP,
+    LANES_TERMS,
+) = range(11)
+CHEAP = frozenset({"add", "sub", "mul", "neg", "maximum", "minimum", "maximum_slope"})  # as in lanes.h
 PAIRS = {"sigmoid": 0, "tanh": 1}  # what is computed together with its slope
 
 
@@ -31,6 +50,9 @@ class Step:
 
 
 _LARGE = 1024  # products of an outer product that is worth coming last
+_RUNS = frozenset({LANES_MAP, LANES_PAIR, LANES_CHEAP, LANES_TERMS})  # of which several can be one instruction
+_MOST_ALIKE = 64  # operands of marked sums that are the same for all samples
+_PINNED, _OFTEN = 16, 16  # constants that have a row of their own, and how often one is used that has
 _WINDOW = 512  # steps among which those of one operation are brought together
 
 
@@ -49,9 +71,38 @@ def _gathered(steps: list[Step]) -> list[Step]:
             d = 1 + max([depth.get(i, 0) for i in step.uses], default=0)
             for i in step.defines:
                 depth[i] = d
-            keys.append((d, step.kind, step.data if step.kind in (LANES_MAP, LANES_PAIR) else -1))
+            keys.append((d, step.kind, step.data if step.kind in _RUNS else -1))
         ordered += [window[k] for k in sorted(range(len(window)), key=keys.__getitem__)]
     return ordered
+
+
+def _marked(op: str, args: Args) -> Terms:
+    """The operands of "marked p m q c t"."""
+    parts, start = [], 0
+    for k, count in enumerate(map(int, op.split()[1:])):
+        stop = start + count * (1 if k < 2 else 2)
+        parts.append(args[start:stop])
+        start = stop
+    return (1, parts[0], parts[1], parts[2], parts[3], parts[4])
+
+
+def _alike(program: Program) -> dict[int, None]:
+    """What is the same for all samples among the operands of marked sums."""
+    varying = program.core_varying
+    marked = [args for op, args in zip(program.core_op, program.core_args) if op.startswith("marked")]
+    return {a: None for args in marked for a in args if not varying[a]}
+
+
+def runs_marked(program: Program) -> bool:
+    """Whether the marked sums of a program can be run: they vary, and few of their operands do not."""
+    varying = program.core_varying
+    return len(_alike(program)) <= _MOST_ALIKE and all(
+        varying[i] for i, op in enumerate(program.core_op) if op.startswith("marked")
+    )
+
+
+def _all_in(ids: Container[int], lists: Sequence[Sequence[int]]) -> bool:
+    return all(i in ids for listed in lists for i in listed)
 
 
 class Lanes:
@@ -69,6 +120,9 @@ class Lanes:
         self.code = array("i")
         self.row: dict[int, int] = {i: k for k, i in enumerate(program.inputs)}
         self.rows = len(self.row)
+        self.pinned: dict[int, int] = {}
+        self.terms: dict[int, Terms] = {}
+        self._find_terms()
         self._write(self._schedule())
 
     def _schedule(self) -> list[Step]:
@@ -78,12 +132,20 @@ class Lanes:
         steps: list[Step] = []
         made: dict[int, int] = dict.fromkeys(plan.program.inputs, -1)
         slopes = {(op[i], args[i]): i for i in plan.needed if op[i] in ("sigmoid_slope", "tanh_slope")}
+        self._slopes = {args[i]: i for i in plan.needed if op[i] == "maximum_slope"}
         softmax: dict[Args, list[int]] = {}
         for i in plan.needed:
             if op[i] == "softmax":
                 softmax.setdefault(tuple(sorted(args[i])), []).append(i)
         for i in plan.needed:
             if not varying[i] or i in made:
+                continue
+            terms = self.terms.get(i)
+            if terms is not None:
+                made[i] = len(steps)
+                marked, *parts = terms
+                shape = (marked, *map(len, parts[:2]), *[len(part) // 2 for part in parts[2:]])
+                steps.append(Step(LANES_TERMS, (i,), [a for a in chain(*parts) if varying[a]], shape))
                 continue
             slope = slopes.get((f"{op[i]}_slope", args[i])) if op[i] in PAIRS else None
             if slope is not None and slope not in made:
@@ -96,7 +158,7 @@ class Lanes:
                 steps.append(Step(LANES_SOFTMAX, alike, [a for a in args[i] if varying[a]], args[i]))
                 continue
             dots = plan.dots.get(i)
-            if dots is not None:
+            if dots is not None and self.terms.keys().isdisjoint(dots.members):
                 made.update(dict.fromkeys(dots.members, len(steps)))
                 steps.append(Step(LANES_GEMM, dots.members, dots.inputs, dots))
                 continue
@@ -107,7 +169,12 @@ class Lanes:
             elif op[i] in self.library.nary:
                 steps.append(Step(LANES_NARY, (i,), uses, self.library.nary[op[i]]))
             else:
-                steps.append(Step(LANES_MAP, (i,), uses, self.library.operations[op[i]]))
+                steps.append(self._elementwise(i))
+                # The slope of a maximum at once: the two operands then need not be kept for the way back.
+                slope = self._slopes.get(args[i] if op[i] == "maximum" else args[i][::-1] if op[i] == "minimum" else ())
+                if slope is not None and slope not in made:
+                    made[slope] = len(steps)
+                    steps.append(self._elementwise(slope))
         steps = _gathered(steps)
         made.update((i, k) for k, step in enumerate(steps) for i in step.defines)
         after: dict[int, list[Step]] = {}
@@ -134,6 +201,13 @@ class Lanes:
         self.ends_in_outer = bool(last)
         return ordered + last
 
+    def _elementwise(self, i: int) -> Step:
+        plan = self.plan
+        name, varying = plan.op[i], plan.varying
+        uses = [a for a in plan.args[i] if varying[a]]
+        rows = name in CHEAP and all(varying[a] or a in self.pinned for a in plan.args[i])
+        return Step(LANES_CHEAP if rows else LANES_MAP, (i,), uses, self.library.operations[name])
+
     def _outer_products(self) -> Iterator[tuple[Sequence[int], Sequence[int], tuple[int, int, int] | list[list[int]]]]:
         """(a, d, the number of the first result and its steps by a and by d; or the number of each result)."""
         program = self.plan.program
@@ -156,18 +230,25 @@ class Lanes:
             last.update(dict.fromkeys(step.uses, k))
         last.update(dict.fromkeys(self.plan.program.inputs, len(steps)))  # their rows are filled once for all blocks
         row, free = self.row, list[int]()
-        run: tuple[int, int] | None = None  # (operation, place of the count) of a run of elementwise instructions
+        if self.pinned:
+            self.code.extend((LANES_MAP, self.library.operations["copy"], len(self.pinned)))
+            for i, pin in self.pinned.items():
+                self.code.extend((pin, ~self.flat.at[i]))
+        run: tuple[int, Any, int] | None = None  # (kind, data, place of the count) of a run of instructions
         for k, step in enumerate(steps):
             dying = {i for i in step.uses if last[i] == k}
-            if step.kind == LANES_MAP:
-                operands = self._operands(step.defines[0])
+            if step.kind in (LANES_MAP, LANES_CHEAP, LANES_TERMS):  # may write where they have read
+                (i,) = step.defines
+                operands = self._operands(i) if step.kind != LANES_TERMS else self._term_rows(i)
                 free += [row[i] for i in dying]
                 self._allocate(step.defines, free)
-                if run is None or run[0] != step.data:
-                    self.code.extend((LANES_MAP, step.data, 0))
-                    run = step.data, len(self.code) - 1
-                self.code[run[1]] += 1
-                self.code.extend((row[step.defines[0]], *operands))
+                if run is None or run[:2] != (step.kind, step.data):
+                    head = (1, *step.data) if step.kind == LANES_TERMS else (step.data, 1)
+                    run = step.kind, step.data, len(self.code) + (1 if step.kind == LANES_TERMS else 2)
+                    self.code.extend((step.kind, *head))
+                else:
+                    self.code[run[2]] += 1
+                self.code.extend((row[i], *operands))
             else:
                 run = None
                 self._allocate(step.defines, free)
@@ -184,8 +265,55 @@ class Lanes:
                 self.rows += 1
 
     def _operands(self, i: int) -> list[int]:
-        varying, row, at = self.plan.varying, self.row, self.flat.at
-        return [row[a] if varying[a] else ~at[a] for a in self.plan.args[i]]
+        varying, row, at, pinned = self.plan.varying, self.row, self.flat.at, self.pinned
+        return [row[a] if varying[a] else pinned[a] if a in pinned else ~at[a] for a in self.plan.args[i]]
+
+    def _term_rows(self, i: int) -> list[int]:
+        row, pinned = self.row, self.pinned
+        return [row[a] if a in row else pinned[a] for a in chain(*self.terms[i][1:])]
+
+    def _find_terms(self) -> None:
+        """Sums of marked adjoints, and dots and sums of what varies on both sides: sums of rows and their products."""
+        plan = self.plan
+        op, args, varying, constant = plan.op, plan.args, plan.varying, plan.program.constant
+        often = Counter([a for i in plan.needed if varying[i] for a in args[i] if a in constant])
+        pinned = [a for a, n in often.most_common(_PINNED) if n >= _OFTEN]
+        for a in dict.fromkeys(chain(_alike(plan.program), pinned)):
+            self.pinned[a] = self.rows
+            self.rows += 1
+        together = {i for i, dots in plan.dots.items() if dots.layer or not _all_in(constant, dots.weights)}
+        for i in plan.needed:
+            if not varying[i] or i in together:
+                continue
+            terms: Terms | None = None
+            if op[i].startswith("marked"):
+                terms = _marked(op[i], args[i])
+            elif op[i] == "dot":
+                weights, inputs, bias = split_dot(args[i])
+                terms = self._terms(list(zip(weights, inputs)), [] if bias is None else [bias])
+            elif op[i] == "sum" and len(args[i]) > 1:
+                terms = self._terms([], args[i])
+            if terms is not None:
+                self.terms[i] = terms
+
+    def _terms(self, pairs: Sequence[Sequence[int]], alone: Sequence[int]) -> Terms | None:
+        """The rows of a dot; None where something has no row."""
+        varying, constant = self.plan.varying, self.plan.program.constant
+        if not all(varying[a] or a in self.pinned for a in alone):
+            return None
+        plus, minus, products = list(alone), list[int](), list[int]()
+        for a, b in pairs:
+            if not varying[b]:
+                return None
+            if constant.get(a) == 1.0:
+                plus.append(b)
+            elif constant.get(a) == -1.0:
+                minus.append(b)
+            elif varying[a] or a in self.pinned:
+                products += a, b
+            else:
+                return None
+        return (0, plus, minus, products, [], [])
 
     def _emit(self, step: Step) -> None:
         code, row, at, args = self.code, self.row, self.flat.at, self.plan.args

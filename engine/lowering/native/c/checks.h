@@ -103,6 +103,26 @@ static int valid_lanes(const Layout *t, const int32_t *c, int64_t n, int64_t *ta
             for (const int32_t *x = c + 3; x < c + size; x += 3)
                 NEED(inside(x[0], 1, first, R) && inside(x[1], 1, first, R) && inside(x[2], 1, 0, R));
             break;
+        case LANES_CHEAP: {
+            NEED(n >= 3 && c[1] >= 0 && c[1] < OP_CODES && c[2] >= 1);
+            int64_t width = op_arity[c[1]] + 1;
+            size = 3 + width * c[2];
+            NEED(n >= size && width <= 3 && all_inside(c + 3, size - 3, 0, R));
+            for (const int32_t *x = c + 3; x < c + size; x += width) NEED(x[0] >= first);
+            break;
+        }
+        case LANES_TERMS: {
+            NEED(n >= 8 && c[1] >= 1);
+            int64_t width = 1;
+            for (int i = 3; i < 8; i++) {
+                NEED(c[i] >= 0 && c[i] <= 1 << 20);
+                width += (i < 5 ? 1 : 2) * (int64_t)c[i];
+            }
+            size = 8 + width * c[1];
+            NEED(n >= size && all_inside(c + 8, size - 8, 0, R));
+            for (const int32_t *x = c + 8; x < c + size; x += width) NEED(x[0] >= first);
+            break;
+        }
         case LANES_SOFTMAX:
             NEED(n >= 2 && c[1] >= 1);
             size = 2 + 2 * (int64_t)c[1];

@@ -46,6 +46,91 @@ static const int32_t *lanes_map(const int32_t *c, const double *U, double *L, in
     return c;
 }
 
+/* The operations that cost less than a call: a run of them, all of whose operands are rows, is one loop. */
+#define CHEAP_OPS(X) X(add, 2, a + b) X(sub, 2, a - b) X(mul, 2, a *b) X(neg, 1, -a) X(maximum, 2, max_(a, b)) \
+    X(minimum, 2, min_(a, b)) X(maximum_slope, 2, select_(a > b, one_(), select_(a < b, zero_(), splat(0.5))))
+#define CHEAP_RUN(NAME, ARITY, EXPR)                                                                        \
+    case OP_##NAME:                                                                                         \
+        for (; count; count--, c += ARITY + 1) {                                                            \
+            double *d = L + c[0] * ld;                                                                      \
+            const double *pa = L + c[1] * ld, *pb = L + c[ARITY] * ld;                                      \
+            for (int64_t o = 0; o < nv * W; o += W) {                                                       \
+                V a = load(pa + o), b = ARITY > 1 ? load(pb + o) : a;                                       \
+                (void)b;                                                                                    \
+                store(d + o, EXPR);                                                                         \
+            }                                                                                               \
+        }                                                                                                   \
+        return c;
+static const int32_t *lanes_cheap(const int32_t *c, double *L, int64_t ld, int64_t nv) {
+    int32_t op = c[1], count = c[2];
+    c += 3;
+    switch (op) { CHEAP_OPS(CHEAP_RUN) }
+    return c + (int64_t)count * (op_arity[op] + 1); /* not reached: lanes.py writes no others */
+}
+
+/* Sums of rows and of products of rows: p added, m taken away, q products added; marked: also products with c slopes of
+ * choices, and t with 1 less the slope. An adjoint that was not reached is marked by being -0.0, which nothing else then
+ * may be: "+ 0.0" makes it 0.0. */
+INLINE M reached(V g) { return (M)g != INT64_MIN; }
+#define FOR_T _Pragma("GCC unroll 8") for (int t = 0; t < T; t++)
+INLINE void terms_at(const int marked, const int32_t *x, const int32_t *n, double *L, int64_t ld, const int T) {
+    double *d = L + x[0] * ld;
+    V s[8];
+    x++;
+    FOR_T s[t] = splat(-0.0); /* -0.0 + x is x, for x = -0.0 as well */
+    for (int32_t i = n[0]; i; i--, x++) {
+        const double *a = L + x[0] * ld;
+        FOR_T s[t] = s[t] + load(a + t * W);
+    }
+    for (int32_t i = n[1]; i; i--, x++) {
+        const double *a = L + x[0] * ld;
+        FOR_T {
+            V g = load(a + t * W);
+            s[t] = marked ? select_(reached(g), (s[t] - g) + 0.0, s[t]) : s[t] - g;
+        }
+    }
+    for (int32_t i = n[2]; i; i--, x += 2) {
+        const double *a = L + x[0] * ld, *b = L + x[1] * ld;
+        FOR_T {
+            V g = load(a + t * W), sum = fma_(g, load(b + t * W), s[t]);
+            s[t] = marked ? select_(reached(g), sum + 0.0, s[t]) : sum;
+        }
+    }
+    if (marked) {
+        for (int32_t i = n[3]; i; i--, x += 2) {
+            const double *a = L + x[0] * ld, *b = L + x[1] * ld;
+            FOR_T {
+                V g = load(a + t * W), slope = load(b + t * W);
+                s[t] = select_(reached(g) & (slope != 0.0), fma_(g, slope, s[t]) + 0.0, s[t]);
+            }
+        }
+        for (int32_t i = n[4]; i; i--, x += 2) {
+            const double *a = L + x[0] * ld, *b = L + x[1] * ld;
+            FOR_T {
+                V g = load(a + t * W), slope = 1.0 - load(b + t * W);
+                s[t] = select_(reached(g) & (slope != 0.0), fma_(g, slope, s[t]) + 0.0, s[t]);
+            }
+        }
+    }
+    FOR_T store(d + t * W, s[t]);
+}
+#define TERMS_CASE(T)                                              \
+    case T:                                                        \
+        if (marked) terms_at(1, c, n, L + v * W, ld, T);           \
+        else terms_at(0, c, n, L + v * W, ld, T);                  \
+        break;
+static const int32_t *lanes_terms(const int32_t *c, double *L, int64_t ld, int64_t nv) {
+    int32_t count = c[1], marked = c[2];
+    const int32_t *n = c + 3;
+    int64_t width = 1 + (int64_t)n[0] + n[1] + 2 * ((int64_t)n[2] + n[3] + n[4]);
+    for (c += 8; count; count--, c += width)
+        for (int64_t v = 0; v < nv; v += 8) switch (nv - v < 8 ? nv - v : 8) {
+                TERMS_CASE(1) TERMS_CASE(2) TERMS_CASE(3) TERMS_CASE(4)
+                TERMS_CASE(5) TERMS_CASE(6) TERMS_CASE(7) TERMS_CASE(8)
+            }
+    return c;
+}
+
 INLINE V value_at(int32_t x, const double *U, const double *L, int64_t ld, int64_t v) {
     return x >= 0 ? load(L + x * ld + v * W) : splat(U[~x]);
 }
@@ -167,6 +252,8 @@ static void run_lanes(const int32_t *c, int64_t n, const double *U, double *L, i
     for (int l = 0; l < W; l++) mask[l] = full + l < samples ? -1 : 0;
     while (c < end) switch (c[0]) {
         case LANES_MAP: c = lanes_map(c, U, L, ld, nv); break;
+        case LANES_CHEAP: c = lanes_cheap(c, L, ld, nv); break;
+        case LANES_TERMS: c = lanes_terms(c, L, ld, nv); break;
         case LANES_NARY: {
             int64_t v = 0;
             for (; v + 4 <= nv; v += 4) lanes_nary_at(c, U, L, ld, v, 4);

@@ -167,7 +167,8 @@ EXPORT Tape *tape_new(const Layout *layout, const int32_t *flat, int64_t n_flat,
     int64_t block = layout->block, T = layout->threads;
     if (!block) {
         block = layout->n_rows ? 56000 / layout->n_rows : 1; /* 450 kB of rows, which stay in the second-level cache */
-        block = block < 48 ? 48 : block > 256 ? 256 : block;
+        int64_t least = layout->n_rows > 16000 ? 40 : 48; /* where nothing helps, the third-level cache is to hold them */
+        block = block < least ? least : block > 256 ? 256 : block;
     }
     t->ld = (block + 7) / 8 * 8;
     if (t->ld / 8 % 2 == 0) t->ld += 8; /* an odd number of cache lines: rows do not compete for the same ones */

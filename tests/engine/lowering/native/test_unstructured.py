@@ -1,0 +1,139 @@
+"""Graphs without layers on the compiled interpreter: adjoints as sums of rows, and marks in place of masks."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import pytest
+
+import engine
+from engine import Value, dot, grad, where
+from engine.lowering import native
+from engine.lowering.trace import trace
+from engine.operations import FUNCTIONS
+
+if not native.available()[0]:
+    pytest.skip(native.available()[1], allow_module_level=True)
+
+SETS = native.instruction_sets()
+
+
+TANGLES = [
+    lambda a, b: a + b, lambda a, b: a - b, lambda a, b: 0.5 * a * b, engine.maximum, engine.minimum,
+    lambda a, b: a.tanh(), lambda a, b: (0.1 * a).exp() - b.relu(), lambda a, b: where(a.gt(b), a * b, b.sin()),
+]  # fmt: skip
+
+
+def tangled(nodes, seed, operations=8):
+    """(output, inputs) of a graph in which each node takes any older one and a recent one."""
+    rng = random.Random(seed)
+    inputs = [Value(rng.uniform(-1, 1)) for _ in range(5)]
+    made = list(inputs)
+    while len(made) < nodes:
+        a, b = made[int(rng.random() * len(made))], made[-1 - int(rng.random() * 5)]
+        made.append(TANGLES[int(rng.random() * operations)](a, b))
+    return made[-1], inputs
+
+
+@pytest.mark.parametrize("set_", SETS)
+@pytest.mark.parametrize(("nodes", "operations"), [(30, 8), (200, 4), (200, 8), (1500, 5)])
+def test_graphs_without_layers(set_, nodes, operations):
+    """Value and gradient of tangled graphs are the eager ones, for each row, and whatever the block."""
+    rng = random.Random(nodes)
+    for seed in range(4):
+        output, inputs = tangled(nodes, seed, operations)
+        rows = [[rng.uniform(-1, 1) for _ in inputs] for _ in range(37)]
+        rows[3] = [0.5] * 5  # ties
+        program = trace([output], inputs, inputs)
+        for block in (0, 8, 24, 64):
+            kernel = native.NativeKernel(program, set_, 1, block)
+            numbers = kernel.rows([x for row in rows for x in row], len(rows), [])
+            found = [list(numbers[k :: len(rows)]) for k in range(len(rows))]
+            mean_value, (mean_gradient,) = kernel.run([x for row in rows for x in row], len(rows), [])
+            expected = [eager(output, inputs, row) for row in rows]
+            for one, other in zip(found, expected, strict=True):
+                assert one == pytest.approx(other, rel=1e-9, abs=1e-12)
+            means = [math.fsum(column) / len(rows) for column in zip(*expected, strict=True)]
+            assert [*mean_value, *mean_gradient] == pytest.approx(means, rel=1e-9, abs=1e-11)
+
+
+def eager(output, inputs, row):
+    """[value, derivatives...] of the graph made anew for this row."""
+    made = {node: Value(x) for node, x in zip(inputs, row, strict=True)}
+    for node in engine.toposort(output):
+        if node not in made:
+            parents = [made[parent] for parent in node.parents]
+            made[node] = FUNCTIONS[node.op.name](*parents) if node.op else Value(node.data)
+    return [made[output].data, *grad(made[output], [made[node] for node in inputs])]
+
+
+MARKS = {
+    "log": lambda x, y: where(x.gt(0.0), x.log() * y, x * y),
+    "cube": lambda x, y: engine.maximum(x * x * x, y) + where(x.lt(100.0), x.exp() * y, x),
+    "root": lambda x, y: (x.sqrt() - y).relu() * y + engine.minimum(1.0 / x, y).clip(-2.0, 2.0),
+    "honest": lambda x, y: engine.maximum(x.sqrt() * x.sqrt(), y - 5.0) - (-y).maximum(x.log() * 2.0),
+    "unreached": lambda x, y: where(x.gt(0.0), 3.0, x.sqrt()) - engine.where(y.lt(0.0), (0.0 * y).log(), x),
+    "nested": lambda x, y: -where(x.gt(1.0), where(x.gt(2.0), (x - 2.0).sqrt() / y, -(x.log())), (1.0 - x) / (y * x)),
+}
+
+
+@pytest.mark.parametrize("set_", SETS)
+@pytest.mark.parametrize("name", MARKS)
+def test_marks_are_as_good_as_masks(set_, name):
+    """Adjoints marked where they are not reached give the gradients of the masks, nan and infinities included."""
+    x, y = Value(1.5), Value(0.5)
+    program = trace([MARKS[name](x, y)], [x, y], [x, y])
+    assert program.quick is not None
+    assert any(op.startswith("marked") for op in program.quick.core_op)
+    points = [0.0, -0.0, 1.0, 2.0, -1.0, 0.25, 3.0, 99.0, 1000.0, 1e200, -1e200, 1e-320, math.inf, -math.inf, math.nan]
+    rows = [v for a in points for b in points for v in (a, b)]
+    n = len(rows) // 2
+    marked = native.NativeKernel(program, set_, 1, 0)
+    masked = native.NativeKernel(program, set_, 1, 0, quick=False)
+    assert marked.program is program.quick
+    assert masked.program is program
+    found, expected = marked.rows(rows, n, []), masked.rows(rows, n, [])
+    for k in range(n):
+        one, other = found[k::n], expected[k::n]
+        assert list(one) == pytest.approx(list(other), rel=1e-13, nan_ok=True), rows[2 * k : 2 * k + 2]
+
+
+def test_an_honest_zero_times_infinity_stays_nan():
+    """Where a path is taken, 0 times an infinite derivative is nan; where nothing was reached the derivative is 0.0."""
+    x, y = Value(0.0), Value(0.0)
+    for output, expected in (
+        (engine.maximum(x.sqrt() * x.sqrt(), y - 5.0), [math.nan, 0.0]),
+        (engine.maximum(x.sqrt() * x.sqrt(), y + 5.0), [0.0, 1.0]),
+        (engine.maximum(-(x.log()), y) * 0.0, [math.nan, 0.0]),
+    ):
+        program = trace([output], [x, y], [x, y])
+        assert program.quick is not None
+        kernel = native.NativeKernel(program)
+        found = kernel.rows([0.0, 0.0], 1, [])[1:]
+        assert list(found) == pytest.approx(expected, nan_ok=True)
+        assert [math.copysign(1.0, g) for g in found if g == 0.0] == [1.0] * expected.count(0.0)
+
+
+def test_what_has_layers_or_slopes_of_its_own_keeps_its_masks():
+    """There is no quick program of a network, nor where a slope of 0 does not say that another branch was taken."""
+    x, w = Value(1.0), [Value(0.1 * k) for k in range(6)]
+    hidden = [dot(w[k : k + 2], [x, x * x]).log().relu() for k in (0, 2)]
+    assert trace([dot(w[4:], hidden)], [x], w).quick is None
+    assert trace([engine.leaky_relu(x.log(), x.sqrt())], [x], [x]).quick is None
+    assert trace([x.log() * x], [x], [x]).quick is None  # no choice, no mask
+
+
+def test_marked_sums_need_few_operands_that_do_not_vary():
+    """With more parameters among the factors than have rows, the program with masks runs."""
+    x = Value(1.0)
+    w = [Value(0.01 * k + 0.5) for k in range(100)]
+    y = x
+    for k, weight in enumerate(w):
+        y = engine.maximum(y * weight, x.log() + k)
+    kernel = native.NativeKernel(trace([y], [x], w))
+    assert kernel.program.quick is not None
+    found = kernel.run([1.5], 1, [weight.data for weight in w])
+    x.data = 1.5
+    expected = eager(y, [x, *w], [1.5, *[weight.data for weight in w]])
+    assert [*found[0], *found[1][0]] == pytest.approx([expected[0], *expected[2:]], rel=1e-12)
