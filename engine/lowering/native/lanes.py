@@ -32,10 +32,9 @@ if TYPE_CHECKING:
     LANES_SUM,
     LANES_OUT,
     LANES_PAIR,
-    LANES_SOFTMAX,
     LANES_CHEAP,
     LANES_TERMS,
-) = range(11)
+) = range(10)
 CHEAP = frozenset({"add", "sub", "mul", "neg", "maximum", "minimum", "maximum_slope"})  # as in lanes.h
 PAIRS = {"sigmoid": 0, "tanh": 1}  # what is computed together with its slope
 
@@ -133,10 +132,6 @@ class Lanes:
         made: dict[int, int] = dict.fromkeys(plan.program.inputs, -1)
         slopes = {(op[i], args[i]): i for i in plan.needed if op[i] in ("sigmoid_slope", "tanh_slope")}
         self._slopes = {args[i]: i for i in plan.needed if op[i] == "maximum_slope"}
-        softmax: dict[Args, list[int]] = {}
-        for i in plan.needed:
-            if op[i] == "softmax":
-                softmax.setdefault(tuple(sorted(args[i])), []).append(i)
         for i in plan.needed:
             if not varying[i] or i in made:
                 continue
@@ -151,11 +146,6 @@ class Lanes:
             if slope is not None and slope not in made:
                 made[i] = made[slope] = len(steps)
                 steps.append(Step(LANES_PAIR, (i, slope), args[i], PAIRS[op[i]]))
-                continue
-            if op[i] == "softmax":
-                alike = softmax[tuple(sorted(args[i]))]
-                made.update(dict.fromkeys(alike, len(steps)))
-                steps.append(Step(LANES_SOFTMAX, alike, [a for a in args[i] if varying[a]], args[i]))
                 continue
             dots = plan.dots.get(i)
             if dots is not None and self.terms.keys().isdisjoint(dots.members):
@@ -337,12 +327,6 @@ class Lanes:
                 code.extend((row[i], r))
         elif step.kind == LANES_PAIR:
             code.extend((LANES_PAIR, step.data, 1, *map(row.__getitem__, (*step.defines, *step.uses))))
-        elif step.kind == LANES_SOFTMAX:
-            varying = self.plan.varying
-            target = {args[i][0]: row[i] for i in step.defines}
-            code.extend((LANES_SOFTMAX, len(step.data)))
-            code.extend(row[a] if varying[a] else ~at[a] for a in step.data)
-            code.extend(target.pop(a, -1) for a in step.data)
         elif step.kind == LANES_NARY:
             (i,) = step.defines
             code.extend((LANES_NARY, step.data, len(args[i]), row[i], *self._operands(i)))

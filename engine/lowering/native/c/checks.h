@@ -123,12 +123,6 @@ static int valid_lanes(const Layout *t, const int32_t *c, int64_t n, int64_t *ta
             for (const int32_t *x = c + 8; x < c + size; x += width) NEED(x[0] >= first);
             break;
         }
-        case LANES_SOFTMAX:
-            NEED(n >= 2 && c[1] >= 1);
-            size = 2 + 2 * (int64_t)c[1];
-            NEED(n >= size && all_inside(c + 2, c[1], -N, R));
-            for (const int32_t *x = c + 2 + c[1]; x < c + size; x++) NEED(*x == -1 || inside(*x, 1, first, R));
-            break;
         case LANES_SUM:
         case LANES_OUT:
             NEED(n >= 2 && c[1] >= 0);

@@ -206,34 +206,6 @@ INLINE void lanes_dot_at(const int32_t *c, const double *U, double *L, int64_t l
     for (int t = 0; t < T; t++) store(L + c[2] * ld + (v + t) * W, s[t]);
 }
 
-/* All softmax of the same operands, or some: exp(x[k]) / sum of exp(x) for each k that has a row to go to. */
-static const int32_t *lanes_softmax(const int32_t *c, const double *U, double *L, int64_t ld, int64_t nv) {
-    int32_t n = c[1];
-    const int32_t *x = c + 2, *target = x + n;
-    for (int64_t v = 0; v < nv; v++) {
-        V top = value_at(x[0], U, L, ld, v), sum = zero_();
-        M is_nan = top != top;
-        for (int32_t k = 1; k < n; k++) {
-            V y = value_at(x[k], U, L, ld, v);
-            is_nan |= y != y;
-            top = select_(y > top, y, top);
-        }
-        for (int32_t k = 0; k < n; k++) {
-            V e = exp_(value_at(x[k], U, L, ld, v) - top);
-            sum += e;
-            if (target[k] >= 0) store(L + target[k] * ld + v * W, e);
-        }
-        sum = select_(top - top == 0.0, sum, one_());
-        sum = select_(is_nan, splat(NAN), sum);
-        for (int32_t k = 0; k < n; k++)
-            if (target[k] >= 0) {
-                double *p = L + target[k] * ld + v * W;
-                store(p, load(p) / sum);
-            }
-    }
-    return target + n;
-}
-
 INLINE double sum_of_row(const double *p, int64_t full, M mask) {
     V none = splat(-0.0), s0 = none, s1 = none, s2 = none, s3 = none; /* -0.0 + x is x, for x = -0.0 as well */
     int64_t o = 0;
@@ -272,7 +244,6 @@ static void run_lanes(const int32_t *c, int64_t n, const double *U, double *L, i
         case LANES_GEMM: c = lanes_gemm(c, U, L, ld, samples); break;
         case LANES_OUTER: c = lanes_outer(c, L, ld, samples, full, mask, acc, scratch); break;
         case LANES_PAIR: c = lanes_pair(c, L, ld, nv); break;
-        case LANES_SOFTMAX: c = lanes_softmax(c, U, L, ld, nv); break;
         case LANES_OUT: /* result by result, sample by sample */
             for (int32_t i = 0; out && i < c[1]; i++)
                 memcpy(out + c[3 + 2 * i] * stride, L + c[2 + 2 * i] * ld, sizeof(double) * (size_t)samples);

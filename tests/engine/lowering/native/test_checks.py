@@ -89,8 +89,6 @@ LANES_CASES = {
     "outer with places": ([lanes.LANES_OUTER, 1, 2, -1, 0, 0, 0, 1, 2, 3, 4],
                           {3: ([-1], [0]), 6: ROW, 7: ROW, 8: ROW, 9: RESULT, 10: RESULT}),
     "pair": ([lanes.LANES_PAIR, 0, 1, 2, 3, 0], {1: span(0, 1), 2: ([1], [0, 2]), 3: MADE, 4: MADE, 5: ROW}),
-    "softmax": ([lanes.LANES_SOFTMAX, 2, 0, -1, 2, 3],
-                {1: ([2], [0, 1, 3]), 2: ANY, 3: ANY, 4: ([-1, 2, R - 1], [-2, 0, 1, R]), 5: ([-1, 2], [1, R])}),
     "sum": ([lanes.LANES_SUM, 2, 0, 0, 1, 1], {1: ([2], [-1, 1, 3]), 2: ROW, 3: RESULT, 4: ROW, 5: RESULT}),
     "out": ([lanes.LANES_OUT, 1, 0, 0], {1: ([1], [-1, 0, 2]), 2: ROW, 3: RESULT}),
     "empty out": ([lanes.LANES_OUT, 0], {}),

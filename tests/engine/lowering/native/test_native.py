@@ -284,8 +284,8 @@ def test_buffers_need_no_conversion():
 
 
 @pytest.mark.parametrize("instruction_set", SETS)
-def test_a_softmax_group_is_that_of_each_alone(instruction_set):
-    """All softmax of the same logits are one instruction; at infinities, nan and ties they are eager's, row by row."""
+def test_the_shares_of_a_logsumexp_are_those_of_eager(instruction_set):
+    """The derivatives of logsumexp, a softmax, are eager's row by row, at infinities, nan and ties too."""
     rows = [[0.5, -1.0, 2.0], [1.0, 1.0, 1.0], [math.inf, 0.0, 1.0], [-math.inf, 0.0, 1.0], [math.nan, 0.0, 1.0],
             [710.0, -710.0, 0.0], [-math.inf, -math.inf, -math.inf], [1e-300, 0.0, -1e-300]]  # fmt: skip
     x = [Value(0.1 * k) for k in range(3)]
