@@ -191,7 +191,7 @@ _C = {
 def _c(path: str, source: bytes) -> list[Bug]:
     bugs = []
     text = source.decode()
-    # Positions stay: what is no code becomes blanks. (These files are ASCII but for their comments.)
+    # Positions stay: what is not code becomes blanks. (These files are ASCII but for their comments.)
     blank = lambda found: re.sub(r"[^\n]", " ", found.group())  # noqa: E731
     encoded = source.decode("latin-1")
     code = re.sub(r"/\*.*?\*/|//[^\n]*|\"[^\"\n]*\"|^#(?!define)[^\n]*", blank, encoded, flags=re.S | re.M)

@@ -38,7 +38,7 @@ def test_all_kinds_are_planted_in_python_and_in_c():
 
 
 def test_words_are_left_alone():
-    """The text of an error, a docstring and an annotation are no code."""
+    """The text of an error, a docstring and an annotation are not code."""
     source = (ROOT / "engine/reverse.py").read_text(encoding="utf-8")
     raises = {node.lineno: node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Raise)}
     for bug in candidates(ROOT, ["engine/reverse.py"]):

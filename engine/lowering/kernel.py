@@ -43,7 +43,7 @@ def lower(
     >>> kernel([[1.0], [2.0]])
     (7.5, [2.5])
 
-    Raises TypeError for what is no Value, ValueError for a repeated input or an unknown backend, and RuntimeError
+    Raises TypeError for what is not a Value, ValueError for a repeated input or an unknown backend, and RuntimeError
     where the native backend is asked for and is not built.
     """
     if backend not in ("auto", "native", "source"):

@@ -28,7 +28,7 @@ class Program:
     """The instructions that compute outputs and gradients from one row of inputs and the parameters.
 
     Every value has an id. The inputs come first, then the parameters, then what is computed; last, in the scalar view
-    alone, the products of which the derivatives by the weights of a layer consist. Operands have smaller ids.
+    alone, the products of which the derivatives of a layer's weights consist. Operands have smaller ids.
 
     The scalar view, lists with an entry for each value, whose index is its id:
 
@@ -41,15 +41,15 @@ class Program:
 
     parameters        ids of the leaves that are the same for all rows: first those of ``wrt`` in its order, then others
     parameter_values  the Values behind ``parameters``, whose data is read at each call
-    wrt               the id of each node of ``wrt``; None for a node on which no output depends and that is no leaf
-    gradients         for each output, the id of its derivative by each node of ``wrt``
+    wrt               the id of each node of ``wrt``; None for a node on which no output depends and that is not a leaf
+    gradients         for each output, the id of its derivative for each node of ``wrt``
 
     In both views:
 
     constant          the number of each constant
     inputs            ids of the inputs, whose values each row brings; one that is not used has an id as well
     outputs           the id of each output
-    adjoints          id -> (k, i) where that value is the derivative of output k by value i, between outputs and wrt
+    adjoints          id -> (k, i) where that value is the adjoint of value i for output k, between outputs and wrt
     backward          the id from which on values are computed for the gradient alone
 
     What is stored in place of the lists:
@@ -155,7 +155,7 @@ class Program:
 
     @property
     def gradients(self) -> list[list[int]]:
-        """For each output, the id of its derivative by each node of ``wrt``."""
+        """For each output, the id of its derivative for each node of ``wrt``."""
         if self._gradients is None:
             self._gradients = rows = [[0] * len(self.wrt_ids) for _ in self.entries]
             for row, entries in zip(rows, self.entries):
@@ -190,7 +190,7 @@ class Program:
         return "\n".join(lines)
 
     def results(self) -> list[tuple[int, int]]:
-        """(number, id) of each result that is no product of a layer; outputs have the first numbers, then gradients."""
+        """(number, id) of each result that is not a product of a layer; numbers go over outputs, then gradients."""
         found = list(enumerate(self.outputs))
         for k, entries in enumerate(self.entries):
             first = len(self.outputs) + k * len(self.wrt_ids)
@@ -199,7 +199,7 @@ class Program:
 
     @property
     def n_results(self) -> int:
-        """The number of results: outputs, and a derivative by each node of ``wrt`` for each of them."""
+        """The number of results: outputs, and for each of them a derivative for each node of ``wrt``."""
         return len(self.outputs) + len(self.entries) * len(self.wrt_ids)
 
     def scalar(self, layer: Layer) -> Iterator[tuple[int, Args]]:

@@ -25,6 +25,7 @@ from engine.ops import OPS
 from .names import Names, Slots
 from .program import Program, split_dot
 from .simplify import COMPARISONS
+from .statements import chained, indented, wrapped, wrapped_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     Step = Callable[[Sequence[Sequence[float]], Sequence[float], str], tuple[list[float], list[list[float]]]]
     EachRow = Callable[[Sequence[Sequence[float]], Sequence[float]], list[list[float]]]
 
-_WIDTH = 100
 _INLINE = 50  # characters of an expression that may stand inside another one
 _SMALL = 40000  # operands of a program whose dots are written out term by term
 _TERMS, _TERMS_OF_LARGE = 64, 8  # dots with more terms are calls; the compiler's time goes with the terms in the text
@@ -110,7 +110,7 @@ class _Generator:
     def _find_runs(self) -> tuple[list[list[Run]], set[int]]:
         """For each output the long runs of gradients that are products with one factor, and all their ids.
 
-        These are the derivatives by the weights of a neuron. Each run is one statement.
+        These are the derivatives of the weights of a neuron. Each run is one statement.
         """
         p = self.p
         runs: list[list[Run]] = []
@@ -276,7 +276,7 @@ class _Generator:
             if text is None:
                 text = "[" + ", ".join([self.expression(i) for i in ids]) + "]"
             statements = self.loop if any(self.p.varying[i] for i in ids) else self.prologue
-            statements.append(_wrapped(f"{name} = ", text))
+            statements.append(wrapped(f"{name} = ", text))
         return name
 
     def slice(self, ids: Args) -> str | None:
@@ -314,13 +314,13 @@ class _Generator:
                 self.inlined[i] = text, own
                 continue
             if not p.varying[i]:
-                self.prologue.append(_wrapped(f"{self.named(i)} = ", text))
+                self.prologue.append(wrapped(f"{self.named(i)} = ", text))
                 continue
             title = "# forward" if i < p.backward else "# backward"
             if title != section:
                 self.loop.append(title)
                 section = title
-            self.loop.append(_wrapped(f"{self.named(i)} = ", text))
+            self.loop.append(wrapped(f"{self.named(i)} = ", text))
 
     def _in_same_place(self, i: int, user: int) -> bool:
         """Whether two values are computed once for all rows, or both in the same pass over a row."""
@@ -335,7 +335,7 @@ class _Generator:
         if i not in self.sums:
             self.sums[i] = name = self.names.free(f"sum_{self.named(i)}")
             self.zeros.setdefault(zero, []).append(name)
-            self.additions.append(_wrapped(f"{name} += ", self.expression(i)))
+            self.additions.append(wrapped(f"{name} += ", self.expression(i)))
         return f"{self.sums[i]}/n"
 
     def totals(self, row: list[int], runs: list[Run]) -> list[str]:
@@ -355,16 +355,16 @@ class _Generator:
         """The whole text."""
         self.write_statements()
         body = self.body_for_each_row() if self.each else self.body_of_sums()
-        return "\n".join([*self.header(), *(_indented(statement) for statement in body)]) + "\n"
+        return "\n".join([*self.header(), *(indented(statement) for statement in body)]) + "\n"
 
     def body_for_each_row(self) -> list[str]:
         """The statements of the function that gives the results of each row."""
         p = self.p
         items = [self.expression(i) for i in chain(p.outputs, *p.gradients)]
         body = [*self.unpacking(), *self.parts("before", self.prologue), "results = []"]
-        row = [*self.parts("row", self.loop), _wrapped("results.append(", f"[{', '.join(items)}]") + ")"]
-        inputs = _wrapped_names("for ", [self.named(i) for i in p.inputs], " in rows:")
-        return [*body, inputs, *(_indented(statement) for statement in row), "return results"]
+        row = [*self.parts("row", self.loop), wrapped("results.append(", f"[{', '.join(items)}]") + ")"]
+        inputs = wrapped_names("for ", [self.named(i) for i in p.inputs], " in rows:")
+        return [*body, inputs, *(indented(statement) for statement in row), "return results"]
 
     def body_of_sums(self) -> list[str]:
         """The statements of the function that adds up the results over the rows."""
@@ -375,15 +375,15 @@ class _Generator:
         several = len(gradients) > 1
         result = [self.names.numbered("gradient") if several else self.names.free("gradient") for _ in gradients]
         body = self.unpacking() + self.parts("before", self.prologue)
-        body += [line for zero, names in self.zeros.items() for line in _chained(names, zero)]
+        body += [line for zero, names in self.zeros.items() for line in chained(names, zero)]
         if self.additions:
-            inputs = _wrapped_names("for ", [self.named(i) for i in p.inputs], " in rows:")
+            inputs = wrapped_names("for ", [self.named(i) for i in p.inputs], " in rows:")
             row = self.parts("row", [*self.loop, "# add up", *self.additions])
-            body += [inputs, *(_indented(statement) for statement in row)]
+            body += [inputs, *(indented(statement) for statement in row)]
         body += [
             'n, times = (1, len(rows)) if reduce == "sum" else (len(rows), 1)',
-            _wrapped("values = ", f"[{', '.join(outputs)}]"),
-            *(_wrapped(f"{name} = ", f"[{', '.join(items)}]") for name, items in zip(result, gradients, strict=True)),
+            wrapped("values = ", f"[{', '.join(outputs)}]"),
+            *(wrapped(f"{name} = ", f"[{', '.join(items)}]") for name, items in zip(result, gradients, strict=True)),
             f"return values, [{', '.join(result)}]",
         ]
         return body
@@ -392,7 +392,7 @@ class _Generator:
         """Statements that give names to the parameters that are used by name."""
         p, used = self.p, self.used_parameters
         if len(used) == len(p.parameters):
-            return [_wrapped_names("", [self.named(i) for i in p.parameters], " = parameters")] if used else []
+            return [wrapped_names("", [self.named(i) for i in p.parameters], " = parameters")] if used else []
         return [f"{self.named(i)} = parameters[{self.position[i]}]" for i in sorted(used)]
 
     def parts(self, name: str, statements: list[str]) -> list[str]:
@@ -402,7 +402,7 @@ class _Generator:
         calls = []
         for k in range(0, len(statements), _PAGE):
             call = f"{name}{k // _PAGE + 1}(v, parameters)"
-            body = [_indented(statement) for statement in statements[k : k + _PAGE]]
+            body = [indented(statement) for statement in statements[k : k + _PAGE]]
             self.functions_before.append("\n".join([f"def {call}:", *body, "    return", "", ""]))
             calls.append(call)
         return calls
@@ -432,38 +432,3 @@ class _Generator:
         if isinstance(self.names, Slots):
             lines.append(f"    v = [0.0] * {self.names.count}")
         return lines
-
-
-def _indented(statement: str) -> str:
-    return "    " + statement.replace("\n", "\n    ")
-
-
-def _wrapped(start: str, text: str) -> str:
-    """start + text, broken at spaces into lines of limited width."""
-    if len(start) + len(text) <= _WIDTH:
-        return start + text
-    opening, closing = ("[", "]") if text[0] == "[" and text[-1] == "]" else ("(", ")")
-    lines, line = [start + opening], "   "
-    for word in (text[1:-1] if opening == "[" else text).split(" "):
-        if len(line) + len(word) >= _WIDTH:
-            lines.append(line)
-            line = "   "
-        line += " " + word
-    return "\n".join([*lines, line, closing])
-
-
-def _chained(names: list[str], value: str) -> list[str]:
-    """Assignments of a value to all names, as many in a line as fit. A list is made anew for each name."""
-    lines: list[str] = []
-    for name in names:
-        if lines and len(lines[-1]) + len(name) + len(value) + 6 <= _WIDTH and value[0] != "[":
-            lines[-1] += f" = {name}"
-        else:
-            lines.append(name)
-    return [f"{line} = {value}" for line in lines]
-
-
-def _wrapped_names(before: str, names: list[str], after: str) -> str:
-    """An assignment to names; a comma makes a tuple of one."""
-    text = ", ".join(names) if len(names) > 1 else f"{names[0]}," if names else "_"
-    return _wrapped(before, text) + after

@@ -6,7 +6,7 @@ The gradient is made of instructions from the start: the derivative rules of the
 operations write instructions, where reverse.py evaluates them on floats and on Values.
 
 A layer stays a layer. The dots that share their inputs, and whose weights stand one after the other in ``wrt``, are
-written as one instruction; so is what they pass on to their inputs, and the gradient by their weights (layers.py).
+written as one instruction; so is what they pass on to their inputs, and the gradient of their weights (layers.py).
 Nothing looks at such a weight by itself. A dot of any other kind is an instruction like others.
 """
 
@@ -44,13 +44,13 @@ def trace(
     gradient: bool = True,
     groups: Sequence[tuple[Value, ...]] | None = None,
 ) -> Program:
-    """The program that computes ``outputs`` from ``inputs``, and with ``gradient`` their derivatives by ``wrt``.
+    """The program that computes ``outputs`` from ``inputs``, and with ``gradient`` their derivatives for ``wrt``.
 
     An input is usually a leaf. One that was computed is cut from its past: its values come from the rows, and what it
     was computed from is reached only along other ways. A node of ``wrt`` may be any node, as in ``grad``; an output
     that does not depend on it has the derivative 0.0. Plain numbers in expressions become constants of the program;
     all other leaves are parameters, and they are ``wrt`` where it is None. Where there are masks
-    and no layers, ``quick`` of the program is one that marks instead. Raises TypeError for what is no Value and
+    and no layers, ``quick`` of the program is one that marks instead. Raises TypeError for what is not a Value and
     ValueError for a repeated input.
 
     groups   where given, ``wrt`` is known to be a list of leaves, each once and none of them an input, which will not
@@ -101,7 +101,7 @@ def _order(outputs: list[Value], cut: Collection[Value], leaves: Leaves | None =
 
 
 def _leaves(wrt: list[Value], inputs: dict[Value, int]) -> list[Value]:
-    """The leaves of ``wrt`` that are no inputs, each once."""
+    """The leaves of ``wrt`` that are not inputs, each once."""
     distinct = set(wrt)
     if len(distinct) == len(wrt) and inputs.keys().isdisjoint(distinct) and not any(map(attrgetter("op"), wrt)):
         return wrt
@@ -131,7 +131,7 @@ class _Tracer:
             wrt[:n] == parameters and all(node.op or node in inputs for node in wrt[n:])
         )
         self.layers: list[_Neurons] = []
-        self.scattered: dict[int, int] = {}  # place in wrt -> id of a derivative by a lone weight, in no outer product
+        self.scattered: dict[int, int] = {}  # place in wrt -> id of a derivative that is in no outer product
 
     def program(self, outputs: list[Value], gradient: bool) -> Program:
         ids, wrt = self.ids, self.wrt

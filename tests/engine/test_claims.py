@@ -120,7 +120,7 @@ def test_the_chain_rule_step_by_step():
 
 
 def test_every_operation_of_two_arguments_in_either_and_in_both():
-    """The derivative by the first argument, by the second, and by one that stands in both places: a sum of the two."""
+    """Derivatives of the first argument, of the second, and of one that stands in both places: the sum of the two."""
     for function in (lambda a, b: a + b, lambda a, b: a - b, lambda a, b: a * b, lambda a, b: a / b, lambda a, b: a**b):
         for p, q in ((1.7, 0.6), (0.4, 2.5)):
             a, b, both = Value(p), Value(q), Value(p)

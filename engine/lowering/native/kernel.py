@@ -72,7 +72,7 @@ class NativeKernel:
     def run(
         self, rows: Sequence[float], n: int, parameters: Sequence[float], reduce: str = "mean"
     ) -> tuple[list[float], list[list[float]]]:
-        """(outputs, gradients by output) over n rows, given as doubles one after another."""
+        """(outputs, the gradients of each) over n rows, given as doubles one after another."""
         program = self.program
         results = array("d", bytes(8 * program.n_results))
         self._run(rows, n, parameters, results, True)
@@ -85,7 +85,7 @@ class NativeKernel:
         return values[: len(program.outputs)], gradients
 
     def rows(self, rows: Sequence[float], n: int, parameters: Sequence[float]) -> array[float]:
-        """Outputs, then gradients by output, of each row: number r of row i lies at r * n + i."""
+        """Outputs, then the gradients of each, row by row: number r of row i lies at r * n + i."""
         results = array("d", bytes(8 * self.program.n_results * n))
         self._run(rows, n, parameters, results, False)
         return results

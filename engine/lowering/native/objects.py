@@ -126,7 +126,7 @@ def read_data(nodes: list[Value]) -> array[float] | None:
 
 
 def all_finite(numbers: Sequence[float]) -> bool | None:
-    """Whether all of these doubles are finite; None where they are no buffer that can be looked at."""
+    """Whether all of these doubles are finite; None where they are not a buffer that can be looked at."""
     reader, place = _reader(), address_of(numbers)
     return None if reader is None or place is None else bool(reader.c.all_finite(place[0], len(numbers)))
 

@@ -42,7 +42,7 @@ class Plan:
     results    (number, id) of the results that are not in an outer product; outputs come first, then gradients
     needed     ids that are computed: neither a leaf nor a product of an outer product
     dots       id -> the weighted inputs that it is computed with
-    outers     the gradients by the weights of layers
+    outers     the gradients of the weights of layers
     scattered  blocks of other gradients that are products of all by all: (ids a_k, ids d_j, result numbers [k][j])
     """
 

@@ -244,7 +244,7 @@ def regular(rows: list[list[int]]) -> tuple[int, int, int] | None:
 def flat_tape(plan: Plan, library: Library) -> tuple[Flat, int]:
     """The whole program for one sample: the tape, and the place of the first result.
 
-    Results are outputs, then the gradients by the parameters in the order that they have in the tape.
+    Results are outputs, then the gradients of the parameters, in the order that these have in the tape.
     """
     program = plan.program
     order = _layer_order(plan)

@@ -28,7 +28,7 @@ def compiled(source, folder):
 
 
 def run(function, kernel, row):
-    """outputs and gradients by the C function, as the kernel lists them."""
+    """outputs and gradients of the C function, as the kernel lists them."""
     program = kernel.program
     outputs = (ctypes.c_double * len(program.outputs))()
     width = len(program.wrt)

@@ -402,7 +402,7 @@ def test_a_program_is_simplified_to_a_fixed_point(data: st.DataObject) -> None:
 
 
 def test_a_program_says_how_large_it_is() -> None:
-    """Its repr counts what is computed, the inputs and the parameters; leaves and constants are no instructions."""
+    """Its repr counts what is computed, the inputs and the parameters; leaves and constants are not instructions."""
     x, w, u = Value(0.5), Value(2.0), Value(3.0)
     program = trace([x * w + u * 2.0], [x], [w, u])
     assert len(list(program)) == len(program)

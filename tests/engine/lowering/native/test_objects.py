@@ -71,7 +71,7 @@ def test_what_is_no_plain_number_is_left_to_python(odd, place):
 
 @pytest.mark.parametrize("row", [[1.0], [1.0, 2.0, 3.0], array("d", [1, 2]), "ab", {1: 1, 2: 2}, 1.5])
 def test_rows_of_another_kind_or_width(row):
-    """Rows that are no list or tuple of the width asked for are left to Python."""
+    """Rows that are not lists or tuples of the width asked for are left to Python."""
     assert objects.read_table([[1.0, 2.0], row], 2) is None
 
 
@@ -81,7 +81,7 @@ def test_minus_one_is_a_number():
 
 
 def test_data_of_values():
-    """The data of Values, also ints put there by hand; anything that is no plain number is left to Python."""
+    """The data of Values, also ints put there by hand; anything that is not a plain number is left to Python."""
     nodes = [Value(k / 3) for k in range(100)]
     assert list(objects.read_data(nodes)) == [node.data for node in nodes]
     nodes[3].data = 7  # type: ignore[assignment]

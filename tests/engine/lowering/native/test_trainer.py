@@ -116,7 +116,7 @@ def test_time_is_up():
 
 
 def test_what_does_not_fit_is_refused():
-    """Numbers that are not so many rows, room for fewer losses than epochs, a kernel that is no loss of parameters."""
+    """Numbers that are not so many rows, too little room for losses, a kernel that is not a loss of parameters."""
     for n, batch in ((9, 5), (11, 5), (0, 5), (10, 0)):
         with pytest.raises(ValueError, match="are not"):
             Trainer(line(), FLAT, n, batch)
