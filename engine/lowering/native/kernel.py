@@ -6,6 +6,7 @@ import ctypes
 from _thread import allocate_lock  # threading itself takes a millisecond to import
 from array import array
 
+from engine.collector import collector_paused
 from engine.lowering.program import Program
 
 from .lanes import Lanes, runs_marked
@@ -48,8 +49,9 @@ class NativeKernel:
         """
         lanes = self._lanes.get(sums)
         if lanes is None:
-            plan = self.plan if sums else Plan(self.program, sums=False)
-            self._lanes[sums] = lanes = Lanes(plan, self.library)
+            with collector_paused():  # writing tapes makes no garbage
+                plan = self.plan if sums else Plan(self.program, sums=False)
+                self._lanes[sums] = lanes = Lanes(plan, self.library)
         program = self.program
         layout = Layout(
             lanes.flat.size, len(program.parameter_range), len(program.constant), len(program.inputs),
@@ -62,7 +64,8 @@ class NativeKernel:
     def flat_tape(self) -> tuple[Tape, Order]:
         """A new tape for one sample at a time, and the order of the parameters in it."""
         program = self._plain  # for one sample alone masks are as good as marks
-        flat, results = flat_tape(self.plan if program is self.program else Plan(program), self.library)
+        with collector_paused():
+            flat, results = flat_tape(self.plan if program is self.program else Plan(program), self.library)
         layout = Layout(
             flat.size, len(program.parameter_range), len(program.constant), len(program.inputs), 0,
             program.n_results, 0, results, self.set, 1, 0,
