@@ -15,13 +15,19 @@ SIZES, SAMPLES, ROUNDS = (1_000, 10_000, 50_000), 1_000, 5
 
 
 def random_graph(nodes: int, random: Random) -> tuple[Value, list[Value]]:
-    """A graph of about so many nodes over 8 inputs, and these; a node takes any older one and one of the last eight."""
+    """A graph of about so many nodes over 8 inputs, and these.
+
+    An operation takes any older number and one of the last eight. What it makes stays between -1 and 1, so that no time
+    goes into infinities.
+    """
     inputs = [Value(random.uniform(-1, 1)) for _ in range(8)]
     made = list(inputs)
-    while len(made) < nodes:
+    while len(made) < nodes * 2 // 3:  # two of four operations are two nodes
         a, b = made[int(random.random() * len(made))], made[-1 - int(random.random() * 8)]
         choice = int(random.random() * 4)
-        made.append(a + b if choice == 0 else a - b if choice == 1 else 0.5 * a * b if choice == 2 else a.maximum(b))
+        made.append(
+            (a + b) * 0.5 if choice == 0 else (a - b) * 0.5 if choice == 1 else a * b if choice == 2 else a.maximum(b)
+        )
     return made[-1], inputs
 
 
