@@ -63,10 +63,10 @@ class CompiledEpochs:
             trainer.begin()
             self._ahead = False
             try:
-                while (state := trainer.run(most, losses, _BREATH)) != DONE and not self.interrupts.pending:
+                while (state := trainer.run(most, losses, _BREATH)) != DONE and not self.interrupts.asked:
                     if state == NOT_FINITE:
                         self._step_in_python()
-                self._ahead = more and not self.interrupts.pending
+                self._ahead = more and not self.interrupts.asked
             finally:
                 if not self._ahead:
                     self._store()

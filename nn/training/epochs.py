@@ -61,11 +61,13 @@ class Training:
 
         more   another portion follows, or ``settle``, and nobody looks at model or optimiser before: they may wait
         """
+        self.interrupts.check()
         if self._compiled is not None:
             self._compiled.run(most, more)
         else:
             for _ in range(most):
                 self._epoch()
+                self.interrupts.check()
 
     def settle(self) -> None:
         """Let model and optimiser be where the training is, after portions of which more were to follow."""

@@ -14,10 +14,13 @@ class Interrupts:
     While a step is written (model, optimiser and history together), the signal is only noted, in ``pending``; it takes
     effect when the step is whole. Once it has taken effect, a second one in quick succession cannot cut off what the
     first has to clean up. Outside the main thread, where Python delivers no signals, nothing is changed.
+
+    Python drops an exception that is raised inside a finalizer, and so a Ctrl-C that comes there: ``check``, which the
+    loop calls where it could not be if the exception were on its way, raises it again.
     """
 
     def __init__(self) -> None:
-        self.is_held = self.pending = False
+        self.is_held = self.pending = self._raised = False
         self._previous: Any = None
 
     def __enter__(self) -> Interrupts:
@@ -37,16 +40,31 @@ class Interrupts:
             import signal
 
             signal.signal(signal.SIGINT, self._previous)
-            if self.pending and exception[0] is None:
+            if self.asked and exception[0] is None:
                 self._previous(signal.SIGINT, None)
 
     def _arrived(self, number: int, frame: FrameType | None) -> None:
         if self.is_held:
             self.pending = True
             return
-        self.is_held = True  # until what the exception interrupts has been cleaned up
+        self.is_held = self._raised = True  # until what the exception interrupts has been cleaned up
         self._previous(number, frame)
-        self.is_held = False
+        self.is_held = self._raised = False
+
+    @property
+    def asked(self) -> bool:
+        """Whether a Ctrl-C has come that did not end the training yet."""
+        return self.pending or self._raised
+
+    def check(self) -> None:
+        """Raise a Ctrl-C whose exception got lost."""
+        if self._raised:
+            self.forget()
+            self._arrived(2, None)
+
+    def forget(self) -> None:
+        """What was raised has been caught on purpose."""
+        self.is_held = self._raised = False
 
     def held(self) -> _Held:
         """A context whose statements are not interrupted; what came meanwhile takes effect at its end."""

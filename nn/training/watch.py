@@ -45,6 +45,7 @@ class Watcher:
                 self._validated(*valid)
         if job.callback:
             answer = job.callback(history.epochs - 1, history)
+            self.interrupts.forget()  # a callback may catch KeyboardInterrupt
             job.check_parameters(history.epochs - 1)
             if is_true(answer):
                 history.stopped = "callback"

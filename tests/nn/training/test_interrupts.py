@@ -203,3 +203,25 @@ def test_interrupt_in_the_callback(backend):
     with pytest.raises(KeyboardInterrupt) as caught:
         fit(MLP(2, [1]), *XOR, epochs=10, callback=callback, backend=backend)
     assert caught.value.history.epochs == 3
+
+
+@pytest.mark.parametrize("backend", ["eager", "source", "auto"])
+def test_one_inside_a_finalizer(backend, monkeypatch):
+    """Python drops what is raised inside a finalizer: a Ctrl-C that comes there ends the training all the same."""
+    dropped = []
+    monkeypatch.setattr("sys.unraisablehook", lambda what: dropped.append(what.exc_type))
+
+    class Dropped:
+        def __del__(self):
+            signal.raise_signal(signal.SIGINT)
+
+    def schedule(epoch):
+        if epoch == 3:
+            Dropped()
+        return 0.1
+
+    model = MLP(2, [2, 1], seed=1)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        fit(model, *XOR, epochs=50, backend=backend, progress=False, schedule=schedule)
+    assert dropped == [KeyboardInterrupt]
+    assert len(caught.value.history.loss) == 3
