@@ -13,15 +13,32 @@ if TYPE_CHECKING:
 
 
 def mean_and_scale(rows: Rows, columns: int) -> tuple[list[float], list[float]]:
-    """The mean and the standard deviation (over n, not n - 1) of the first columns; 1.0 where nothing varies."""
+    """The mean and the standard deviation (over n, not n - 1) of the first columns; 1.0 where nothing varies.
+
+    Raises ValueError for a column whose sum or spread is beyond the range of floats.
+    """
     means, scales = [], []
     for j in range(columns):
         column = rows.numbers[j :: rows.width]
-        mean = math.fsum(column) / len(rows)
-        scale = math.sqrt(math.fsum([(x - mean) ** 2 for x in column]) / len(rows))
+        try:
+            mean = math.fsum(column) / len(rows)
+            scale = _deviation(column, mean)
+        except OverflowError:
+            raise ValueError(
+                f"standardize: the numbers of column {j} are too large to add up: divide them first"
+            ) from None
         means.append(mean)
         scales.append(scale or 1.0)
     return means, scales
+
+
+def _deviation(column: Sequence[float], mean: float) -> float:
+    """The standard deviation; where squares leave the range of floats, they are taken of smaller numbers."""
+    try:
+        return math.sqrt(math.fsum([(x - mean) ** 2 for x in column]) / len(column))
+    except OverflowError:
+        largest = max([abs(x - mean) for x in column])
+        return largest * math.sqrt(math.fsum([((x - mean) / largest) ** 2 for x in column]) / len(column))
 
 
 def standardized(rows: Rows, mean: Sequence[float], scale: Sequence[float]) -> Rows:

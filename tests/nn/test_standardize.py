@@ -34,6 +34,16 @@ def test_mean_and_scale_are_those_of_scikit_learn():
     assert mean_and_scale(read_rows(X), 2) == (means[:2], scales[:2])
 
 
+def test_numbers_of_any_size():
+    """Columns whose squares overflow are measured like others; one that cannot be added up is refused by number."""
+    small = mean_and_scale(read_rows([[1.0], [-1.0], [3.0]]), 1)
+    assert mean_and_scale(read_rows([[1e200], [-1e200], [3e200]]), 1) == (
+        [pytest.approx(1e200 * small[0][0], rel=1e-15)], [pytest.approx(1e200 * small[1][0], rel=1e-15)]
+    )  # fmt: skip
+    with pytest.raises(ValueError, match="column 1 are too large"):
+        mean_and_scale(read_rows([[0.0, 1.7e308], [1.0, 1.7e308]]), 2)
+
+
 @pytest.mark.parametrize("backend", ["eager", "source", "auto"])
 def test_training_is_that_on_rows_standardised_by_hand(backend):
     """The same losses and parameters, bit for bit; and the model takes the raw rows from then on."""
