@@ -8,6 +8,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -214,11 +215,15 @@ def test_a_terminal_that_knows_no_such_letters(data):
 def test_ctrl_c_keeps_the_model_so_far(data):
     """Interrupted, it says after how many epochs, writes the model so far, and ends with 130."""
     words = [*TRAIN, "--epochs", "100000000", "--out", "m.json", "--picture", "none"]
-    process = python(*words, stdout=-1, stderr=-1)
-    process.stdout.readline()
-    time.sleep(1.0)
-    process.send_signal(2)
-    _, said = process.communicate(timeout=60)
+    # A shell's background jobs, and what they start, ignore Ctrl-C: this process shall not.
+    process = python(*words, stdout=-1, stderr=-1, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+    try:
+        process.stdout.readline()
+        time.sleep(1.0)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == 130
     assert b"Traceback" not in said
     if b"the model so far is in m.json" in said:
