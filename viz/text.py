@@ -78,8 +78,8 @@ def shorten(text: str, longest: int = LONGEST) -> str:
 
 
 def markup(text: str) -> str:
-    """text for an HTML-like label of Graphviz."""
-    return html.escape(text).replace("\\", "&#92;" + JOINER)
+    """text for an HTML-like label of Graphviz, in which a lone ] is a syntax error."""
+    return html.escape(text).replace("\\", "&#92;" + JOINER).replace("]", "&#93;")
 
 
 def tooltip(text: str) -> str:

@@ -216,7 +216,11 @@ def test_ctrl_c_keeps_the_model_so_far(data):
     """Interrupted, it says after how many epochs, writes the model so far, and ends with 130."""
     words = [*TRAIN, "--epochs", "100000000", "--out", "m.json", "--picture", "none"]
     # A shell's background jobs, and what they start, ignore Ctrl-C: this process shall not.
-    process = python(*words, stdout=-1, stderr=-1, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        process = python(*words, stdout=-1, stderr=-1)
+    finally:
+        signal.signal(signal.SIGINT, before)
     try:
         process.stdout.readline()
         time.sleep(1.0)

@@ -45,8 +45,10 @@ def test_gradients_are_those_of_the_model(activation):
 def test_from_a_module_written_by_hand():
     """A Sequential in single precision, nested, with Dropout and without a bias, becomes a network of its numbers."""
     torch.manual_seed(0)
-    inner = torch.nn.Sequential(torch.nn.Linear(3, 4, bias=False), torch.nn.ReLU(), torch.nn.Dropout(0.5))
-    module = torch.nn.Sequential(inner, torch.nn.Linear(4, 2), torch.nn.Softmax(dim=1)).eval()
+    inner = torch.nn.Sequential(
+        torch.nn.Linear(3, 4, bias=False, dtype=torch.float32), torch.nn.ReLU(), torch.nn.Dropout(0.5)
+    )
+    module = torch.nn.Sequential(inner, torch.nn.Linear(4, 2, dtype=torch.float32), torch.nn.Softmax(dim=1)).eval()
     model = from_torch(module)
     assert repr(model) == "MLP(3, 4, 2, activation='relu', output='softmax')"
     expected = module(torch.tensor(rows(), dtype=torch.float32)).tolist()

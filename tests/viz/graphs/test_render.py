@@ -14,6 +14,7 @@ from xml.etree import ElementTree as ET
 import graphviz
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import example as tried
 from hypothesis import strategies as st
 
 from engine import Value, dot
@@ -145,6 +146,7 @@ def test_control_characters_and_long_labels(engine_used):
 
 
 @given(st.text(max_size=40))
+@tried("]")
 @settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_label_gives_well_formed_svg(any_graphviz, label):
     """No text that a user can type breaks the picture."""
