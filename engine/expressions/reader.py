@@ -261,9 +261,10 @@ class _Reader:
             at = text.find("=", start)
             if at >= 0:
                 return self.fail(f"unexpected '='{_HINTS['=']}", at, at + 1)
-        if "'else'" in message:
+        unfinished = text[:end].endswith("else")  # which Python 3.14 has words of its own for
+        if "'else'" in message and not unfinished:
             return self.fail("expected else: a condition is written a if condition else b", start, stop)
-        if start >= end:
+        if start >= end or unfinished:
             return self.fail("expected a number, a name or '(', found the end", end, end)
         token = self.token(start)
         if text[start] in ")]":
