@@ -8,25 +8,47 @@ function large() {
   return l <= last && k < training.layers[l - 1].nout ? [l - 1, k] : [last, 0];
 }
 
+// Layer by layer, and in each neuron by neuron over the whole plane: a neuron's numbers lie side by side.
 function evaluate() {
   const layers = training.layers;
   if (maps.length !== layers.length || maps.some((m, l) => m.length !== layers[l].nout)) {
     maps = layers.map((layer) => Array.from({ length: layer.nout }, () => new Float64Array(GRID * GRID)));
   }
   const [shownLayer, shownNeuron] = large();
-  const x = [0, 0];
+  let below = plane();
+  layers.forEach((layer, l) => {
+    maps[l].forEach((map, k) => {
+      weighted(map, layer, k, below);
+      if (l === shownLayer && k === shownNeuron) line.set(map);
+      activate(map, layer.activation.value);
+    });
+    below = maps[l];
+  });
+}
+
+const inputs = [new Float64Array(GRID * GRID), new Float64Array(GRID * GRID)];
+
+// x1 and x2 at each point of the grid.
+function plane() {
   for (let row = 0, i = 0; row < GRID; row++) {
-    x[1] = extent[3] - ((row + 0.5) * (extent[3] - extent[2])) / GRID;
     for (let column = 0; column < GRID; column++, i++) {
-      x[0] = extent[0] + ((column + 0.5) * (extent[1] - extent[0])) / GRID;
-      training.logit(x);
-      for (let l = 0; l < layers.length; l++) {
-        const a = layers[l].a;
-        for (let k = 0; k < a.length; k++) maps[l][k][i] = a[k];
-      }
-      line[i] = layers[shownLayer].z[shownNeuron];
+      inputs[0][i] = extent[0] + ((column + 0.5) * (extent[1] - extent[0])) / GRID;
+      inputs[1][i] = extent[3] - ((row + 0.5) * (extent[3] - extent[2])) / GRID;
     }
   }
+  return inputs;
+}
+
+function weighted(z, { nin, weights, biases }, k, below) {
+  z.fill(biases[k]);
+  for (let j = 0; j < nin; j++) {
+    const [w, a] = [weights[k * nin + j], below[j]];
+    for (let i = 0; i < z.length; i++) z[i] += w * a[i];
+  }
+}
+
+function activate(z, value) {
+  for (let i = 0; i < z.length; i++) z[i] = value(z[i]);
 }
 
 let colors = null;
@@ -90,6 +112,18 @@ function drawMap() {
   context.imageSmoothingEnabled = true;
   context.drawImage(buffer, 0, 0, side, side);
   boundary(context, side, line);
+  context.drawImage(marks(side), 0, 0, side, side);
+}
+
+let marked = null; // the points as a picture, and of what it is one: hundreds of outlines a frame are slow
+
+function marks(side) {
+  const of = [state.points, state.sample, side, $("map").width, colors, ...extent];
+  if (marked && of.every((x, i) => x === marked.of[i])) return marked.canvas;
+  const canvas = document.createElement("canvas");
+  canvas.width = canvas.height = $("map").width;
+  const context = canvas.getContext("2d");
+  context.scale(canvas.width / side, canvas.width / side);
   const radius = Math.max(3, Math.min(5, side / 90));
   context.lineWidth = 1;
   context.strokeStyle = "#1e272e";
@@ -111,6 +145,8 @@ function drawMap() {
       context.strokeStyle = "#1e272e";
     }
   });
+  marked = { canvas, of };
+  return canvas;
 }
 
 // The line on which the values are 0: marching squares with straight pieces.
