@@ -15,9 +15,8 @@ import re
 from typing import TYPE_CHECKING
 
 from engine import Value, toposort
-from engine.expressions import function as compile_rule
 
-from .tex import Tex, algebra, name, number, operation, product, rule, total
+from .tex import Tex, derivative, name, number, operation, product, total
 from .text import clean
 
 if TYPE_CHECKING:
@@ -79,7 +78,6 @@ class Formulas:
         self.names: dict[Value, Tex] = {}
         self.known: dict[Value, Tex] = {}
         self.taken = {node.label for node in order}
-        self.algebra = algebra()
         for node in order:
             if node.op is None:
                 self.known[node] = number(node.data) if node.is_constant or not clean(node.label) else name(node.label)
@@ -130,13 +128,9 @@ class Formulas:
             n = len(parents) // 2
             return number(1.0) if j == 2 * n else self.known[parents[j + n if j < n else j - n]]
         if op.arity is None:
-            found = compile_rule(op.textbook[0], ("a", "y", "n"), self.algebra)(
-                self.known[parents[j]], y, number(float(len(parents)))
-            )
-        else:
-            operands = [self.known[parent] for parent in parents]
-            found = compile_rule(rule(op.name, j), (*op.arguments, "y"), self.algebra)(*operands, y)
-        return found if isinstance(found, Tex) else number(found)
+            return derivative(op.name, 0, {"a": self.known[parents[j]], "y": y, "n": number(float(len(parents)))})
+        operands = [self.known[parent] for parent in parents]
+        return derivative(op.name, j, {**dict(zip(op.arguments, operands)), "y": y})
 
 
 def _sizes(formulas: Formulas) -> dict[Value, int]:

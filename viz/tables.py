@@ -10,8 +10,7 @@ import math
 from base64 import b64encode
 from typing import TYPE_CHECKING
 
-from .tex import Tex, algebra, name, operation
-from .tex import rule as textbook
+from .tex import Tex, derivative, name, operation
 from .text import exact, number, typeset
 
 if TYPE_CHECKING:
@@ -70,18 +69,15 @@ def of_report(report: GradcheckReport) -> str:
 
 def of_operation(op: Op) -> str:
     """The operation as a formula, and its derivative with respect to each argument."""
-    from engine.expressions import function
-
-    from .pages.mathematics import mathml
+    from .pages.mathml import mathml
 
     rows = []
     if op.arity:
         arguments = [name(a) for a in (op.arguments if "y" in op.names else op.names)]  # y is the result
         formula = mathml(f"y = {operation(op.name)(*arguments).text}")
         for k, a in enumerate(arguments):
-            found = function(textbook(op.name, k), (*op.arguments, "y"), algebra())(*arguments, Tex("y"))
-            text = found.text if isinstance(found, Tex) else f"{found:g}"
-            rows.append([mathml(rf"\frac{{\partial y}}{{\partial {a.text}}}"), mathml(text)])
+            found = derivative(op.name, k, {**dict(zip(op.arguments, arguments)), "y": Tex("y")})
+            rows.append([mathml(rf"\frac{{\partial y}}{{\partial {a.text}}}"), mathml(found.text)])
     else:
         formula = f"<code>{html.escape(op.forward)}</code>"
         rows = [["", f"<code>{html.escape(rule)}</code>"] for rule in op.rules]

@@ -1,6 +1,6 @@
 """The operations of the table in LaTeX: an algebra whose numbers are texts.
 
-A rule of the table is evaluated in it as in any other algebra (engine's ``compile_rule``): "1 - y * y" becomes
+A rule of the table is evaluated in it as in any other algebra: "1 - y * y" becomes
 ``sub(1, mul(y, y))`` and so ``1 - \\tanh^{2}\\left(a\\right)``. An operation that is not listed here, as one of the
 user's own, is written by its name and its operands.
 """
@@ -12,6 +12,8 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING, NamedTuple
 
+from engine.expressions import evaluate
+from engine.expressions import rule as read
 from engine.ops import OPS
 
 from .text import clean
@@ -304,16 +306,21 @@ def rule(op: str, k: int) -> str:
     return _RULES.get((op, k)) or OPS[op].textbook[k]
 
 
+def derivative(op: str, k: int, known: Mapping[str, Tex]) -> Tex:
+    """That rule, with the texts for its arguments, for the result ``y`` and for the number ``n`` of many operands.
+
+    >>> derivative("tanh", 0, {"a": name("z"), "y": name("h")}).text
+    '1 - h^{2}'
+    """
+    return evaluate(read(rule(op, k)), _ALGEBRA, known, number)
+
+
 class _Algebra(dict[str, "Callable[..., Tex]"]):
-    """The operations, also those that are added to the table later."""
+    """The operations by name, also those that are added to the table later."""
 
     def __missing__(self, op: str) -> Callable[..., Tex]:
-        if op not in OPS:
-            raise KeyError(op)
         self[op] = operation(op)
         return self[op]
 
 
-def algebra() -> Mapping[str, Callable[..., Tex]]:
-    """The operations by name, for ``compile_rule``."""
-    return _Algebra({op: operation(op) for op in OPS})
+_ALGEBRA = _Algebra()

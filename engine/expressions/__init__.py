@@ -8,30 +8,19 @@ An expression becomes a tree of four kinds of nodes. All that computes is a ``Ca
 
 - evaluated in an algebra, which is a mapping from the names of operations to functions: of floats, of Values, of
   instructions of a program (``evaluate``; ``function`` for an expression that is evaluated again and again), or
-- printed in a language (``Python``, ``JavaScript``, ``C``). LaTeX is an algebra of texts, viz/tex.py, and MathML a
-  walk over the tree, viz/pages/mathml.py.
+- printed in a language (``Python``, ``JavaScript``, ``C``). LaTeX is an algebra of texts, viz/tex.py, from
+  which pages have their MathML.
 """
 
 from __future__ import annotations
 
 from .evaluation import evaluate, function
-from .printers import (
-    ATOM,
-    COMPARISON,
-    CONDITION,
-    PRODUCT,
-    SIGN,
-    SUM,
-    C,
-    JavaScript,
-    Printer,
-    Python,
-)
+from .printers import ATOM, PRODUCT, C, JavaScript, Printer, Python
 from .reader import DEPTH, ExpressionError, parse, rule
-from .tree import COMPARISONS, Call, List, Name, Node, Number, Spread, children, names, operations, walk
+from .tree import Call, List, Name, Node, Number, Spread, children, names, operations, walk
 
 __all__ = [
-    "ATOM", "COMPARISON", "COMPARISONS", "CONDITION", "DEPTH", "PRODUCT", "SIGN", "SUM", "C", "Call",
+    "ATOM", "DEPTH", "PRODUCT", "C", "Call",
     "ExpressionError", "JavaScript", "List", "Name", "Node", "Number", "Printer", "Python", "Spread",
     "children", "evaluate", "function", "names", "operations", "parse", "rule", "walk",
 ]  # fmt: skip

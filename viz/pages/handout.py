@@ -21,7 +21,7 @@ from viz.tex import operation as written
 from viz.text import clean, number
 
 from .document import Page, asset, fill, save
-from .mathematics import mathml
+from .mathml import mathml
 
 if TYPE_CHECKING:
     import os
@@ -164,8 +164,7 @@ class _Sheet:
 
     def rules(self) -> str:
         """The rules of the operations in the graph, each once, in a, b, c and y."""
-        from engine.expressions import function
-        from viz.tex import algebra, rule
+        from viz.tex import derivative
 
         items = []
         letters = [Tex(letter) for letter in "abc"]
@@ -181,11 +180,10 @@ class _Sheet:
                 items.append(f"{html.escape(op.name)}: {html.escape(op.doc)}")
                 continue
             operands = letters[: op.arity]
-            found = [function(rule(op.name, k), (*op.arguments, "y"), algebra())(*operands, Tex("y"))
-                     for k in range(op.arity)]  # fmt: skip
-            texts = [x.text if isinstance(x, Tex) else f"{x:g}" for x in found]
+            known = {**dict(zip(op.arguments, operands)), "y": Tex("y")}
             partials = [
-                mathml(rf"\frac{{\partial y}}{{\partial {a.text}}} = {text}") for a, text in zip(operands, texts)
+                mathml(rf"\frac{{\partial y}}{{\partial {a.text}}} = {derivative(op.name, k, known).text}")
+                for k, a in enumerate(operands)
             ]
             items.append(mathml(f"y = {written(op.name)(*operands).text}") + ": " + ", ".join(partials))
         listed = "".join(f"<li>{item}</li>" for item in items)

@@ -1,158 +1,163 @@
-"""The expressions of the table as MathML: with real fractions, roots and powers, as a textbook writes them.
+"""LaTeX as this package writes it (viz/tex.py), turned into MathML, which browsers show and print without a library.
 
-The arguments stay names, ``<mi>a</mi>``; a page replaces them by what its operands are called, or by their numbers.
+Every formula of every page comes this way, so that a rule looks the same in a page, on a sheet and in a notebook.
 """
 
 from __future__ import annotations
 
 import html
-from typing import TYPE_CHECKING
+import re
 
-from engine import OPS
-from engine.expressions import (
-    ATOM,
-    COMPARISON,
-    COMPARISONS,
-    CONDITION,
-    PRODUCT,
-    SIGN,
-    SUM,
-    Call,
-    Name,
-    Number,
-    rule,
+_TOKEN = re.compile(
+    r"\\text\{(?P<text>[^{}]*)\}|\\(?:operatorname|mathit|mathrm)\{(?P<word>[^{}]*)\}|\\begin\{(?P<begin>\w+)\}|\\end\{(?P<end>\w+)\}"
+    r"|\\left\\?(?P<open>lfloor|lceil|.)|\\right\\?(?P<close>rfloor|rceil|.)|(?P<line>\\\\)|\\(?P<space>[,;])"
+    r"|\\(?P<command>[A-Za-z]+)|\\(?P<escaped>.)|(?P<number>\d+(?:\.\d+)?)|(?P<sign>\S)",
+    re.DOTALL,
 )
-from viz.tex import rule as textbook
-
-if TYPE_CHECKING:
-    from engine.expressions import Node
-    from engine.ops import Op
-
-_MINUS = "<mo>−</mo>"
-_CONSTANTS = {
-    0.6931471805599453: "<mrow><mi>ln</mi><mn>2</mn></mrow>",
-    2.302585092994046: "<mrow><mi>ln</mi><mn>10</mn></mrow>",
-    0.7071067811865476: "<msqrt><mn>½</mn></msqrt>",
-    1.4142135623730951: "<msqrt><mn>2</mn></msqrt>",
-    1.1283791670955126: "<mfrac><mn>2</mn><msqrt><mi>π</mi></msqrt></mfrac>",
-    0.3989422804014327: "<mfrac><mn>1</mn><msqrt><mrow><mn>2</mn><mi>π</mi></mrow></msqrt></mfrac>",
-    9.999999960041972e-13: "<msup><mn>10</mn><mrow><mo>−</mo><mn>12</mn></mrow></msup>",
-}
-_INFIX = {
-    "add": ("+", SUM), "sub": ("−", SUM), "mod": ("mod", PRODUCT), "gt": (">", COMPARISON), "ge": ("≥", COMPARISON),
-    "lt": ("<", COMPARISON), "le": ("≤", COMPARISON), "eq": ("=", COMPARISON), "ne": ("≠", COMPARISON),
+_SIGNS = {
+    "cdot": "·", "times": "×", "ge": "≥", "le": "≤", "ne": "≠", "cdots": "⋯", "bmod": "mod", "sim": "∼", "wedge": "^",
+    "backslash": "\\", "prime": "′", "lfloor": "⌊", "rfloor": "⌋", "lceil": "⌈", "rceil": "⌉", "-": "−",
 }  # fmt: skip
-_NAMED = frozenset({"sum", "mean", "logsumexp", "dot"})  # with operands in a list
+_LETTERS = {"infty": "∞", "partial": "∂", "epsilon": "ε", "phi": "φ", "pi": "π"}
+_FUNCTIONS = frozenset({
+    "sin", "cos", "tan", "sinh", "cosh", "tanh", "arcsin", "arccos", "arctan", "ln", "log", "max", "min",
+})  # fmt: skip
 
 
-def mathml(expression: str) -> str:
-    """An expression of the table as MathML, without the ``<math>`` around it.
+def mathml(latex: str, block: bool = False) -> str:
+    """A formula as a ``<math>`` element.
 
-    >>> mathml("1 - y * y")
-    '<mrow><mn>1</mn><mo>−</mo><msup><mi>y</mi><mn>2</mn></msup></mrow>'
+    >>> mathml(r"1 - a^{2}")
+    '<math><mn>1</mn><mo>−</mo><msup><mi>a</mi><mn>2</mn></msup></math>'
     """
-    return _text(rule(expression), CONDITION)
+    reader = _Reader(latex)
+    content = reader.row()
+    display = ' display="block"' if block else ""
+    return f"<math{display}>{content}</math>"
 
 
-def operation(op: Op) -> str:
-    """An operation applied to its arguments: a · b, σ(a), a fraction. Empty for an operation of any number of them."""
-    if op.arity is None:
-        return ""
-    return _text(Call(op.name, tuple(map(Name, op.arguments))), CONDITION)
+def template(latex: str) -> str:
+    """The content of a ``<math>`` element in which numbers may take the places of letters: products have their signs.
+
+    >>> template(r"2 \\, a \\, \\left(1 - a\\right)")
+    '<mn>2</mn><mo>·</mo><mi>a</mi><mrow><mo>(</mo><mn>1</mn><mo>−</mo><mi>a</mi><mo>)</mo></mrow>'
+    """
+    return _Reader(latex, dots=True).row()
 
 
-def rules(op: Op) -> list[str]:
-    """The derivative of an operation with respect to each argument, as a textbook writes it."""
-    return [mathml(textbook(op.name, k)) for k in range(len(op.rules))]
+class _Reader:
+    """Recursive descent over the tokens; every method returns the MathML of what it has read.
+
+    dots    whether factors that LaTeX only sets apart get a sign between them; one in parentheses needs none
+    """
+
+    def __init__(self, latex: str, dots: bool = False) -> None:
+        self.dots = dots
+        self.tokens = [(str(found.lastgroup), found[found.lastgroup or 0]) for found in _TOKEN.finditer(latex)]
+        self.at = 0
+
+    def peek(self) -> tuple[str, str]:
+        return self.tokens[self.at] if self.at < len(self.tokens) else ("", "")
+
+    def take(self) -> tuple[str, str]:
+        self.at += 1
+        return self.tokens[self.at - 1] if self.at <= len(self.tokens) else ("", "")
+
+    def row(self) -> str:
+        """Everything up to the end, or to what closes a group, a line or a cell."""
+        parts: list[str] = []
+        while self.peek()[0] not in ("", "close", "end", "line") and self.peek() not in (("sign", "}"), ("sign", "&")):
+            kind, text = self.peek()
+            if kind == "sign" and text in "^_" and parts:
+                parts.append(self.scripts(parts.pop()))
+            else:
+                parts.append(self.atom())
+        return "".join(parts)
+
+    def group(self) -> str:
+        """A group in braces, as one element."""
+        self.take()
+        inner = self.row()
+        self.take()
+        return _one(inner)
+
+    def scripts(self, base: str) -> str:
+        above = below = ""
+        while self.peek() in (("sign", "^"), ("sign", "_")):
+            if self.take()[1] == "^":
+                above = self.group()
+            else:
+                below = self.group()
+        if above and below:
+            return f"<msubsup>{base}{below}{above}</msubsup>"
+        return f"<msup>{base}{above}</msup>" if above else f"<msub>{base}{below}</msub>"
+
+    def atom(self) -> str:
+        kind, text = self.take()
+        match kind:
+            case "number":
+                return f"<mn>{text}</mn>"
+            case "word":
+                text = html.escape(text.replace(r"\,", " ").strip())
+                return f'<mi mathvariant="normal">{text}</mi>' if text else _SPACE
+            case "text":
+                return f"<mtext>{html.escape(text).replace(' ', '&#160;')}</mtext>"
+            case "space":
+                if not self.dots:
+                    return _SPACE
+                return "" if self.peek()[0] == "open" else _operator("cdot")
+            case "open":
+                inner = self.row()
+                closing = self.take()[1]
+                return f"<mrow>{_operator(text)}{inner}{_operator(closing)}</mrow>"
+            case "begin":
+                return self.table(text)
+            case "command":
+                return self.command(text)
+            case "escaped":
+                return _operator(text)
+        return f"<mi>{text}</mi>" if text.isalpha() else _operator(text)
+
+    def command(self, name: str) -> str:
+        if name == "frac":
+            return f"<mfrac>{self.group()}{self.group()}</mfrac>"
+        if name == "sqrt":
+            if self.peek() == ("sign", "["):
+                self.take()
+                degree = self.take()[1]
+                self.take()
+                return f"<mroot>{self.group()}<mn>{degree}</mn></mroot>"
+            return f"<msqrt>{self.group()}</msqrt>"
+        if name in _FUNCTIONS:
+            return f"<mi>{name}</mi>"
+        if name in _SIGNS:
+            return _operator(name)
+        # Greek letters have their names in HTML as in LaTeX
+        return f"<mi>{_LETTERS.get(name) or html.unescape(f'&{name};')}</mi>"
+
+    def table(self, environment: str) -> str:
+        rows: list[list[str]] = [[]]
+        while True:
+            rows[-1].append(f"<mtd>{self.row()}</mtd>")
+            kind, text = self.take()
+            if kind == "line":
+                rows.append([])
+            elif kind != "sign" or text != "&":
+                break
+        body = "".join(f"<mtr>{''.join(row)}</mtr>" for row in rows)
+        align = "left" if environment == "cases" else "right left"
+        table = f'<mtable columnalign="{align}">{body}</mtable>'
+        return f"<mrow>{_operator('{')}{table}</mrow>" if environment == "cases" else table
 
 
-def _row(*parts: str) -> str:
-    return f"<mrow>{''.join(parts)}</mrow>"
+_SPACE = '<mspace width="0.17em"></mspace>'
 
 
-def _text(node: Node, least: int) -> str:
-    text, binds = _bound(node)
-    return text if binds >= least else _row("<mo>(</mo>", text, "<mo>)</mo>")
+def _operator(text: str) -> str:
+    return f"<mo>{html.escape(_SIGNS.get(text, text))}</mo>"
 
 
-def _bound(node: Node) -> tuple[str, int]:
-    """The MathML of a node, and how tightly it binds."""
-    if isinstance(node, Number):
-        return _number(node.value)
-    if isinstance(node, Name):
-        return f"<mi>{html.escape(node.name)}</mi>", ATOM
-    assert isinstance(node, Call)
-    op, operands = node.op, node.operands
-    first = operands[0]
-    if op in _INFIX:
-        sign, binds = _INFIX[op]
-        right = binds + 1 if op not in COMPARISONS else SUM
-        return _row(_text(first, binds), f"<mo>{html.escape(sign)}</mo>", _text(operands[1], right)), binds
-    if op == "mul":
-        return _product(node)
-    if op == "neg":
-        return _row(_MINUS, _text(first, PRODUCT)), SUM
-    if op in ("div", "reciprocal"):
-        above, below = (Number(1.0), first) if op == "reciprocal" else operands
-        return f"<mfrac>{_text(above, CONDITION)}{_text(below, CONDITION)}</mfrac>", SIGN
-    if op == "pow":
-        return f"<msup>{_text(first, ATOM)}{_text(operands[1], CONDITION)}</msup>", SIGN
-    if op == "exp":
-        return f"<msup><mi>e</mi>{_text(first, CONDITION)}</msup>", SIGN
-    if op == "sqrt":
-        return f"<msqrt>{_text(first, CONDITION)}</msqrt>", ATOM
-    if op == "cbrt":
-        return f"<mroot>{_text(first, CONDITION)}<mn>3</mn></mroot>", ATOM
-    if op == "abs":
-        return _row("<mo>|</mo>", _text(first, CONDITION), "<mo>|</mo>"), ATOM
-    if op == "where":
-        return _where(operands)
-    arguments = "<mo>,</mo>".join([_text(operand, CONDITION) for operand in operands])
-    return _row(f"<mi>{html.escape(OPS[op].symbol)}</mi>", "<mo>(</mo>", arguments, "<mo>)</mo>"), ATOM
-
-
-def _number(value: float) -> tuple[str, int]:
-    if value in _CONSTANTS:
-        return _CONSTANTS[value], ATOM
-    text = f"{abs(value):g}"
-    return (f"<mn>{text}</mn>", ATOM) if value >= 0 else (_row(_MINUS, f"<mn>{text}</mn>"), SUM)
-
-
-def _product(node: Node) -> tuple[str, int]:
-    """Factors beside each other, equal neighbours as a square, and one sign in front."""
-    factors = _factors(node)
-    sign = ""
-    if isinstance(factors[0], Call) and factors[0].op == "neg":
-        sign, factors[0] = _MINUS, factors[0].operands[0]
-    elif isinstance(factors[0], Number) and factors[0].value < 0:
-        sign, factors[0] = _MINUS, Number(-factors[0].value)
-    texts = [_text(factor, PRODUCT) for factor in factors]
-    parts: list[str] = []
-    k = 0
-    while k < len(texts):
-        text = texts[k]
-        if texts[k + 1 : k + 2] == [text]:
-            text = f"<msup>{_text(factors[k], ATOM)}<mn>2</mn></msup>"
-            k += 1
-        k += 1
-        if parts and not text.startswith("<mrow><mo>(</mo>"):
-            parts.append("<mo>·</mo>")
-        parts.append(text)
-    if len(parts) == 1 and not sign:
-        return parts[0], SIGN
-    return _row(sign, *parts), SUM if sign else PRODUCT
-
-
-def _factors(node: Node) -> list[Node]:
-    """The factors of a product of products, from left to right."""
-    if isinstance(node, Call) and node.op == "mul":
-        return [*_factors(node.operands[0]), node.operands[1]]
-    return [node]
-
-
-def _where(operands: tuple[Node, ...]) -> tuple[str, int]:
-    condition, then, otherwise = operands
-    if not (isinstance(condition, Call) and condition.op in COMPARISONS):
-        condition = Call("ne", (condition, Number(0.0)))
-    parts = [_text(then, COMPARISON), "<mtext>\u00a0if\u00a0</mtext>", _text(condition, CONDITION)]
-    return _row(*parts, "<mtext>, else\u00a0</mtext>", _text(otherwise, CONDITION)), CONDITION
+def _one(inner: str) -> str:
+    """The content as one element."""
+    whole = re.fullmatch(r"<(\w+)(?: [^>]*)?>(?:(?!<\1[ >]).)*</\1>", inner)
+    return inner if whole else f"<mrow>{inner}</mrow>"

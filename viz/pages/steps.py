@@ -10,8 +10,9 @@ from engine.operands import constant
 from engine.operations import FUNCTIONS
 from engine.ops import OPS
 from engine.weighted import dot, roles
+from viz.tex import Tex, derivative, operation
 
-from . import mathml
+from .mathml import template
 from .names import names
 from .units import Unit, inputs, units
 
@@ -160,8 +161,11 @@ class StepGraph:
         found: dict[str, dict[str, Any]] = {}
         for name in self.operations:
             op = OPS[name]
-            found[name] = {"symbol": op.symbol, "doc": f"{op.name}: {op.doc}", "rules": mathml.rules(op)}
-            found[name] |= {"math": mathml.operation(op)} if op.arity else {"nary": True}
+            known = {letter: Tex(letter) for letter in (*(op.arguments or ("a", "n", "w", "x")), "y")}
+            rules = [template(derivative(name, k, known).text) for k in range(len(op.rules))]
+            found[name] = {"symbol": op.symbol, "doc": f"{op.name}: {op.doc}", "rules": rules}
+            operands = [known[letter] for letter in op.arguments]
+            found[name] |= {"math": template(operation(name)(*operands).text)} if op.arity else {"nary": True}
         return found
 
     def units(self) -> list[dict[str, Any]]:

@@ -11,8 +11,7 @@ from reading import faults, shown
 
 from engine import Value, grad, toposort
 from nn import MLP, binary_cross_entropy
-from viz import handout, latex
-from viz.pages.mathematics import mathml
+from viz import handout
 from viz.text import number
 
 
@@ -191,17 +190,3 @@ def test_a_picture_is_printed_as_large_as_can_be_read(browser, tmp_path):
         page = shown(browser, made.html[made.html.index("<svg") :].partition("</svg>")[0] + "</svg>", 1047)  # A4 across
         assert faults(page, 10) == []
         page.context.close()
-
-
-def test_mathml_of_what_latex_writes():
-    """Fractions, powers, roots, functions, cases and names become the elements that stand for them."""
-    assert mathml(r"\frac{a}{b}") == "<math><mfrac><mi>a</mi><mi>b</mi></mfrac></math>"
-    assert mathml(r"w^{2}_{1,3}") == (
-        "<math><msubsup><mi>w</mi><mrow><mn>1</mn><mo>,</mo><mn>3</mn></mrow><mn>2</mn></msubsup></math>"
-    )
-    assert mathml(r"\sqrt[3]{\alpha}") == "<math><mroot><mi>α</mi><mn>3</mn></mroot></math>"
-    a, b = Value(1.0, label="a"), Value(2.0, label="b")
-    cases = mathml(latex(a.maximum(b), wrt=a))
-    assert cases.count("<mtr>") == 3
-    assert "otherwise" in cases
-    assert r"\\"[0] not in mathml(latex(network()))

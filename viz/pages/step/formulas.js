@@ -67,7 +67,8 @@ function filled(text, parts) {
     if (!part) continue;
     const shown = part();
     const before = place.previousElementSibling;
-    const alone = (!before || /^[(,|]$/.test(before.textContent)) && place.parentNode.localName !== "msup";
+    const isPower = place.parentNode.localName === "msup"; // in which the base needs brackets, and the exponent none
+    const alone = isPower ? before : !before || /^[(,|]$/.test(before.textContent);
     place.replaceWith(isNegative(shown) && !alone ? bracketed(shown) : shown);
   }
   for (const sign of formula.querySelectorAll("mo")) {
@@ -141,7 +142,10 @@ function plain(element) {
     case "msqrt": return `√${wrap(children.join(""))}`;
     case "msup": return children[1] === "2" ? `${children[0]}²` : `${children[0]}^${wrap(children[1])}`;
     case "msubsup": case "msub": return children.join("");
+    case "mtr": return children[1] === "otherwise" ? `else ${children[0]}` : children.join(" ");
+    case "mtable": return children.join(", ");
     case "mo": {
+      if (children[0] === "{") return ""; // 1 if a > 0, else 0
       const spaced = ["+", "=", "≥", "≤", ">", "<", "≠", "×"].includes(children[0]) || (children[0] === "−" && element.previousElementSibling);
       return spaced ? ` ${children[0]} ` : children[0] === "," ? ", " : children.join("");
     }
