@@ -1,7 +1,8 @@
 """Runs the notebooks of this folder and stores their outputs in them: ``python -m demos.store``.
 
 So that a notebook shows its pictures wherever it is opened, on a page of a repository too, without being run. It needs
-nbclient and ipykernel (the extra ``tests``). Frames that hold whole pages are left out; running their cell brings them.
+nbclient and ipykernel (the extra ``tests``). Of a frame that holds a whole page only the text is stored, which says that
+running its cell brings the page.
 """
 
 from __future__ import annotations
@@ -41,7 +42,9 @@ def executed(path: Path) -> Any:
         cell.metadata.clear()
         for output in cell.get("outputs", ()):
             data = output.get("data", {})
-            for kind in [kind for kind, content in data.items() if "<iframe" in content or len(content) > LARGEST]:
+            for kind, content in data.items():
+                data[kind] = re.sub(r"<iframe[^>]*>(.*?)</iframe>", r"<p>\1</p>", content, flags=re.DOTALL)
+            for kind in [kind for kind, content in data.items() if len(content) > LARGEST]:
                 del data[kind]
             for kind, content in data.items():
                 data[kind] = re.sub(r"\bpicture(\d+)-", lambda m: _renamed(m[1], numbers), content)

@@ -43,6 +43,7 @@ def test_the_notebook_runs_and_prints_what_is_stored():
     assert not re.search(r"/home/|/tmp/|/root/|/work/|C:\\\\", text)
     assert len(text) < 300_000
     assert "<svg" in text
+    assert "steps): run this cell to see it." in text  # in the place of the page, which is too large to store
     fresh = executed(NOTEBOOK)
     for old, new in zip(printed(stored), printed(fresh), strict=True):
         assert same(old, new), f"stored:\n{old}\nnow:\n{new}\nrun python -m demos.store"

@@ -28,9 +28,12 @@ class Page:
         self.html, self.path, self._about, self._height = text, path, about, height
 
     def _repr_html_(self) -> str:
+        about = html.escape(self._about)
+        # A notebook that is not trusted takes the frame away and leaves the text in it, which a frame never shows.
         return (
-            f'<iframe sandbox="allow-scripts" title="{html.escape(self._about)}" srcdoc="{html.escape(self.html)}" '
-            f'style="width:100%;height:{self._height}px;border:1px solid #888"></iframe>'
+            f'<iframe sandbox="allow-scripts" title="{about}" srcdoc="{html.escape(self.html)}" '
+            f'style="width:100%;height:{self._height}px;border:1px solid #888">'
+            f"A page to act on ({about}): run this cell to see it.</iframe>"
         )
 
     def __repr__(self) -> str:
