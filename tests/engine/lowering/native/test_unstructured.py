@@ -46,12 +46,12 @@ def test_graphs_without_layers(set_, nodes, operations):
         rows = [[rng.uniform(-1, 1) for _ in inputs] for _ in range(37)]
         rows[3] = [0.5] * 5  # ties
         program = trace([output], inputs, inputs)
+        expected = [eager(output, inputs, row) for row in rows]
         for block in (0, 8, 24, 64):
             kernel = native.NativeKernel(program, set_, 1, block)
             numbers = kernel.rows([x for row in rows for x in row], len(rows), [])
             found = [list(numbers[k :: len(rows)]) for k in range(len(rows))]
             mean_value, (mean_gradient,) = kernel.run([x for row in rows for x in row], len(rows), [])
-            expected = [eager(output, inputs, row) for row in rows]
             for one, other in zip(found, expected, strict=True):
                 assert one == pytest.approx(other, rel=1e-9, abs=1e-12)
             means = [math.fsum(column) / len(rows) for column in zip(*expected, strict=True)]
