@@ -86,6 +86,7 @@ def test_places_are_characters():
         ("(a + b", "", "expected ')' to close the parenthesis, found the end"),
         ("a + b)", ")", "expected an operator or the end, found ')'"),
         ("2a", "2a", "a product is written 2*a"),
+        ("1 + 2ab - a", "2ab", "2ab is not a number: a product is written 2*ab"),
         ("a b", "b", "a product is written with *"),
         ("a ^ b", "^", "a power is written **"),
         ("a = 2", "=", "give values beside the expression"),

@@ -16,6 +16,7 @@ from engine import FUNCTIONS, Value, dot, grad, logsumexp, where
 from engine.lowering import native
 from engine.lowering.kernel import lower
 from engine.lowering.layers import Leaves
+from engine.lowering.native import tapes
 from engine.lowering.trace import trace
 from engine.weighted import dots
 
@@ -199,6 +200,17 @@ def test_a_layer_is_one_instruction_each_way() -> None:
     assert sorted(len(outer) for outer in program.outers) == [2, 6, 12, 20]
     program = trace([loss], [], [*parameters, *x])
     assert (True, 5, 4) in [(layer.turned, len(layer), len(layer.inputs)) for layer in program.layers]
+
+
+@needs_native
+def test_the_tape_of_one_sample_is_as_long_for_wide_layers_as_for_narrow_ones() -> None:
+    """Equal operations on one level are one run, whatever the number of neurons."""
+    lengths = set()
+    for width in (8, 16, 24):
+        loss, x, parameters, _ = network([3, width, width, 1])
+        kernel = native.NativeKernel(trace([loss], x, parameters))
+        lengths.add(len(tapes.flat_tape(kernel.plan, kernel.library)[0].code))
+    assert len(lengths) == 1
 
 
 def test_scalars_are_made_when_they_are_asked_for() -> None:
