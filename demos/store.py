@@ -1,8 +1,8 @@
 """Runs the notebooks of this folder and stores their outputs in them: ``python -m demos.store``.
 
 So that a notebook shows its pictures wherever it is opened, on a page of a repository too, without being run. It needs
-nbclient and ipykernel (the extra ``tests``). Of a frame that holds a whole page only the text is stored, which says that
-running its cell brings the page.
+nbclient and ipykernel (the extra ``tests``). Of a frame that holds a whole page only the text is stored, which says
+that running its cell brings the page.
 """
 
 from __future__ import annotations
