@@ -9,7 +9,8 @@ A branch not taken contributes nothing. ``where(x > 0, log(x), x)`` at 0 has the
 there: an operand that an operation did not choose is not reached, and what is not reached passes nothing on, not even 0
 times infinity. In a graph the choice stays open, so that it is made anew for each sample and differentiated again: the
 adjoint goes through ``where(chosen, adjoint, 0)``, and local derivatives behind it that may be infinite or nan through
-``where(reached, derivative, 0)``.
+``where(reached, derivative, 0)``. Which may be is known of intervals (bounds.py), for whatever numbers the leaves have;
+that weighted inputs stay below 1e100 is the one thing taken on trust (``doubtful``).
 """
 
 from __future__ import annotations
@@ -17,27 +18,21 @@ from __future__ import annotations
 from functools import cache, partial
 from typing import Generic, TypeVar  # importing the engine does not import this module
 
+from .bounds import ANY, MODERATE, is_finite, joined, point, result, rounded, safe
 from .expressions import Call, Name, Node, Number, function, rule
 from .ops import Op
 from .weighted import roles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Container, Mapping, Sequence
     from typing import Any
 
+    from .bounds import Bound
     from .value import Value
 
 T = TypeVar("T")
-
-# Operations whose result and derivatives are finite wherever their operands are. Behind a choice only the others need
-# care; a product may overflow, and is one of them.
-TAME = frozenset({
-    "add", "sub", "neg", "abs", "sin", "cos", "atan", "tanh", "asinh", "sigmoid", "logsigmoid", "softplus", "relu",
-    "leaky_relu", "elu", "silu", "gelu", "erf", "erfc", "maximum", "minimum", "clip", "hypot", "logaddexp", "where",
-    "gt", "ge", "lt", "le", "eq", "ne", "floor", "ceil", "round", "sign", "bce_with_logits", "sum", "mean", "logsumexp",
-    "amax", "amin", "dot",
-})  # fmt: skip
+K = TypeVar("K")
 
 
 class Algebra(Generic[T]):
@@ -72,6 +67,10 @@ class Algebra(Generic[T]):
     def is_finite(self, x: T, op: Op) -> bool:
         """Whether x, a local derivative of ``op``, is surely a finite number."""
         raise NotImplementedError
+
+    def trusts(self, node: Value) -> bool:
+        """Whether a leaf or a weighted input may be taken for a number of moderate size (``doubtful``)."""
+        return True
 
     def choice(self, op: Op, k: int, elements: Sequence[T], slope: Callable[[], T]) -> T:
         """The local derivative of an operation that chooses, where the algebra marks; as a number it is ``slope()``."""
@@ -132,7 +131,9 @@ def sweep(
     for node in inner:
         if node not in wanted and not wanted.isdisjoint(node.parents):
             wanted.add(node)
-    doubt = doubtful(inner)
+    doubt: set[Value] = set()
+    if not algebra.marking:
+        doubt = doubtful([(node, node.op, node.parents) for node in inner if node.op], wanted, _number, algebra.trusts)
     adjoints: dict[Value, T] = {}
     terms: dict[Value, list[tuple[T, T | None]]] = {}
     conditions: dict[
@@ -181,21 +182,63 @@ def sweep(
     return adjoints
 
 
-def doubtful(inner: Sequence[Value]) -> set[Value]:
-    """The nodes that may be infinite or nan, or have such derivatives, although the leaves are finite.
+def _number(node: Value) -> float | None:
+    return node.data if node.is_constant else None
 
-    What a weighted input gives is trusted all the same: so the layers of a network stay free of masks, and fast.
+
+def doubtful(
+    instructions: Sequence[tuple[K, Op, Sequence[K]]],
+    wanted: Container[K],
+    number: Callable[[K], float | None],
+    trusts: Callable[[K], bool] = lambda leaf: True,
+) -> set[K]:
+    """What has derivatives behind it that may be infinite or nan: a choice that leaves it out writes a mask.
+
+    Leaves may be any number, infinities and nan included. One thing is taken on trust, so that the layers of a network
+    stay free of masks, and fast: that weighted inputs, and leaves where weighted inputs are made of them, are at most
+    1e100.
+
+    instructions   what is computed, the operation, and its operands; operands first
+    wanted         what derivatives are asked of
+    number         of a constant, or None
+    trusts         whether something may be taken for as small as that
     """
-    doubt: set[Value] = set()
-    for node in inner:
-        assert node.op is not None
-        if node.op.name == "dot":
-            doubtful = bool(doubt) and not doubt.isdisjoint(node.parents)
+    rows = {op for _, op, _ in instructions}
+    if not any(op.chooses for op in rows):
+        return set()
+    dots = None
+    if any(op.name == "dot" for op in rows):
+        dots = _behind(instructions, wanted, number, trusts, MODERATE, None)
+    return _behind(instructions, wanted, number, trusts, ANY, dots)
+
+
+def _behind(
+    instructions: Sequence[tuple[K, Op, Sequence[K]]], wanted: Container[K], number: Callable[[K], float | None],
+    trusts: Callable[[K], bool], leaf: Bound, dots: set[K] | None,
+) -> set[K]:  # fmt: skip
+    """``doubtful`` with such leaves.
+
+    dots   what is known to be doubtful of weighted inputs, which have such leaves as they are trusted with
+    """
+    doubt: set[K] = set()
+    bounds: dict[K, Bound] = {}
+    for node, op, operands in instructions:
+        for a in operands:
+            if a not in bounds:
+                constant = number(a)
+                bounds[a] = rounded(point(constant)) if constant is not None else leaf if trusts(a) else ANY
+        within = tuple([bounds[a] for a in operands])
+        varying = tuple([a in wanted for a in operands])
+        if op.name == "dot":
+            doubts = not all(map(is_finite, within)) if dots is None else node in dots
+            bounds[node] = MODERATE if trusts(node) and not doubts else ANY
         else:
-            doubtful = node.op.name not in TAME or any(
-                parent in doubt and not (parent.op and parent.op.name == "dot") for parent in node.parents
-            )
-        if doubtful:
+            n = len(operands)
+            if op.arity is None:
+                within, varying = (joined(within),), (any(varying),)
+            bounds[node] = result(op, within, n, n == 2 and operands[0] is operands[1])
+            doubts = node in wanted and not safe(op, within, varying)
+        if doubts or any(a in doubt and a in wanted for a in operands):
             doubt.add(node)
     return doubt
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from functools import cache
 
-from .chain import TAME, choosing
+from .bounds import always_safe
+from .chain import choosing
 from .derived import Derived
 from .expressions import Call, Name, Node, Number, rule
 from .ops import OPS
@@ -115,14 +116,18 @@ def _evaluate(np: Any, tree: Node, algebra: Derived, values: dict[str, Any], app
         return np.where(chosen, _evaluate(np, then, algebra, values, chosen),
                         _evaluate(np, otherwise, algebra, values, other))  # fmt: skip
     operands = [_evaluate(np, operand, algebra, values, applies) for operand in tree.operands]
-    if applies is not None and tree.op not in TAME:
+    if applies is not None and not always_safe(OPS[tree.op]):
         operands = [np.where(applies, x, safe) for x, safe in zip(operands, harmless_point(tree.op))]
     return algebra[tree.op](*operands)
 
 
 def harmless_point(op: str) -> tuple[float, ...]:
-    """Operands at which an operation and its derivatives are finite: the middle of a box of its row."""
-    return tuple([(low + high) / 2 for low, high in OPS[op].domains[0]])
+    """Operands at which an operation and its derivatives are finite: the middle of a box of its row.
+
+    For an operation of any number of operands one, for each of them.
+    """
+    boxes = OPS[op].domains[0] if OPS[op].arity else OPS[op].domains[0][:1]
+    return tuple([(low + high) / 2 for low, high in boxes])
 
 
 def _is_zero(tree: Node) -> bool:

@@ -982,7 +982,7 @@ class Operations:
         return node
 
     def gelu(self) -> Value:
-        """a times the normal distribution function of a (the exact form, with erf). The derivative is 0.5*(1 + erf(a*0.7071067811865476)) + a*exp(-0.5*a*a)*0.3989422804014327."""
+        """a times the normal distribution function of a (the exact form, with erf). The derivative is 0.5*(1 + erf(a*0.7071067811865476)) + a*exp(-0.5*(a*a))*0.3989422804014327."""
         a = self.data
         s = _erfc(a * -0.7071067811865476)
         y = 0.5 * a * s
@@ -995,13 +995,13 @@ class Operations:
         node._a = self
         node._b = None
         try:
-            node._da = 0.5 * s + a * _exp(-0.5 * a * a) * 0.3989422804014327
+            node._da = 0.5 * s + a * _exp(-0.5 * (a * a)) * 0.3989422804014327
         except RAISED:
             node._da = by_ieee(GELU.rules[0], ("a", "y"), a, y)
         return node
 
     def erf(self) -> Value:
-        """The error function. The derivative is 1.1283791670955126*exp(-a*a)."""
+        """The error function. The derivative is 1.1283791670955126*exp(-(a*a))."""
         a = self.data
         y = _erf(a)
         node = new(Value)
@@ -1013,13 +1013,13 @@ class Operations:
         node._a = self
         node._b = None
         try:
-            node._da = 1.1283791670955126 * _exp(-a * a)
+            node._da = 1.1283791670955126 * _exp(-(a * a))
         except RAISED:
             node._da = by_ieee(ERF.rules[0], ("a", "y"), a, y)
         return node
 
     def erfc(self) -> Value:
-        """1 - erf(a), exact where erf(a) has run into 1. The derivative is -1.1283791670955126*exp(-a*a)."""
+        """1 - erf(a), exact where erf(a) has run into 1. The derivative is -1.1283791670955126*exp(-(a*a))."""
         a = self.data
         y = _erfc(a)
         node = new(Value)
@@ -1031,7 +1031,7 @@ class Operations:
         node._a = self
         node._b = None
         try:
-            node._da = -1.1283791670955126 * _exp(-a * a)
+            node._da = -1.1283791670955126 * _exp(-(a * a))
         except RAISED:
             node._da = by_ieee(ERFC.rules[0], ("a", "y"), a, y)
         return node
@@ -1852,21 +1852,21 @@ def silu(a: Operand) -> Value:
 
 
 def gelu(a: Operand) -> Value:
-    """a times the normal distribution function of a (the exact form, with erf). The derivative is 0.5*(1 + erf(a*0.7071067811865476)) + a*exp(-0.5*a*a)*0.3989422804014327."""
+    """a times the normal distribution function of a (the exact form, with erf). The derivative is 0.5*(1 + erf(a*0.7071067811865476)) + a*exp(-0.5*(a*a))*0.3989422804014327."""
     if isinstance(a, Value):
         return a.gelu()
     return applied(Value.gelu, a)
 
 
 def erf(a: Operand) -> Value:
-    """The error function. The derivative is 1.1283791670955126*exp(-a*a)."""
+    """The error function. The derivative is 1.1283791670955126*exp(-(a*a))."""
     if isinstance(a, Value):
         return a.erf()
     return applied(Value.erf, a)
 
 
 def erfc(a: Operand) -> Value:
-    """1 - erf(a), exact where erf(a) has run into 1. The derivative is -1.1283791670955126*exp(-a*a)."""
+    """1 - erf(a), exact where erf(a) has run into 1. The derivative is -1.1283791670955126*exp(-(a*a))."""
     if isinstance(a, Value):
         return a.erfc()
     return applied(Value.erfc, a)

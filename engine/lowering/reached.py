@@ -9,7 +9,8 @@ operand wherever an operation that may be infinite or nan is not reached.
 
 from __future__ import annotations
 
-from engine.chain import TAME, choosing
+from engine.bounds import always_safe
+from engine.chain import choosing, doubtful
 from engine.expressions import evaluate, rule
 from engine.jax_operations import harmless_point
 from engine.ops import OPS
@@ -31,7 +32,7 @@ def harmless(program: Program) -> Program:
     The program itself where nothing in it needs care: no layer of a network does.
     """
     conditional = _conditional(program)
-    if not any(program.op[i] not in TAME for i in conditional):
+    if all(always_safe(OPS[program.op[i]]) for i in conditional):
         return program
     return _Careful(program, conditional).made()
 
@@ -45,13 +46,10 @@ def _reaching(program: Program, i: int) -> list[int]:
 
 
 def _doubtful(program: Program) -> set[int]:
-    """chain.doubtful, of the values of a program."""
-    doubt: set[int] = set()
-    for i, op, args in program:
-        found = [a for a in args if a in doubt]
-        if (found and (op == "dot" or any(program.op[a] != "dot" for a in found))) or op not in TAME:
-            doubt.add(i)
-    return doubt
+    """The values behind which a derivative may be infinite or nan."""
+    computed = [(i, OPS[op], args) for i, op, args in program]
+    wanted = set(range(len(program.op))) - program.constant.keys()
+    return doubtful(computed, wanted, program.constant.get)
 
 
 def _chooses(program: Program, doubt: set[int], i: int, k: int) -> bool:
@@ -129,8 +127,9 @@ class _Careful:
                 x = careful[a] if k in passing else self.plain[a]  # what only decides is as it is
                 if op != "where" and k in passing and _chooses(p, self.doubt, i, k):
                     x = writer.emit("where", (self._chosen(i, k), x, self.plain[a]))  # not to be chosen now
-                if i in self.reached and op not in TAME:
-                    x = writer.emit("where", (self.reached[i], x, writer.number(harmless_point(op)[k])))
+                if i in self.reached and not always_safe(OPS[op]):
+                    point = harmless_point(op)[k if OPS[op].arity else 0]
+                    x = writer.emit("where", (self.reached[i], x, writer.number(point)))
                 operands.append(x)
             careful[i] = writer.emit(op, tuple(operands))
         outputs = tuple([careful[i] for i in p.outputs])

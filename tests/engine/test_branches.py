@@ -52,6 +52,22 @@ CASES = {
         lambda x: where(x.gt(0), engine.logsumexp([x.log(), x]) + engine.mean([x.sqrt(), x]), x),
         {0.0: lambda x: x, 2.0: lambda x: mp.log(x + mp.exp(x)) + (mp.sqrt(x) + x) / 2},
     ),
+    # What overflows behind a branch not taken: a plain sum is infinite there, and derivatives of it are nan.
+    "hypot of a sum": (lambda x: (-engine.hypot(x + x, 1.0)).relu(), {1e308: lambda x: 0 * x, 3.0: lambda x: 0 * x}),
+    "logaddexp of a sum": (
+        lambda x: engine.maximum(engine.logaddexp(x + x, x + x), 0.0),
+        {-1e308: lambda x: 0 * x, 3.0: lambda x: 2 * x + mp.log(2)},
+    ),
+    "logsumexp of sums": (
+        lambda x: engine.clip(engine.logsumexp([x + x, x + x, x]), -3.0, 3.0),
+        {-1e308: lambda x: 0 * x - 3, 1e308: lambda x: 0 * x + 3, 9.0: lambda x: 0 * x + 3},
+    ),
+    # Finite derivatives of infinite derivatives: hypot at (0, 0) and x ** 1.5.
+    "hypot": (
+        lambda x: (engine.hypot(x * x, x) - 1.0).relu(),
+        {0.0: lambda x: 0 * x, 1.0: lambda x: mp.hypot(x * x, x) - 1},
+    ),
+    "power": (lambda x: engine.maximum(x ** 1.5 - 1.0, x * 2), {0.0: lambda x: 2 * x, 9.0: lambda x: x ** 1.5 - 1}),
 }  # fmt: skip
 # Slopes on either side of a choice that is made exactly at the point are not part of this test.
 POINTS = [(name, x) for name, (_, points) in CASES.items() for x in points]
@@ -107,7 +123,37 @@ def test_each_sample_of_a_batch_takes_its_own_branch(name, backend):
             for batch in ([[at]] * 3, [[at]]):
                 (slope,), (curve,) = kernel(batch)[1], second(batch)[1]
                 assert close(slope, at * truth(name, at, 1)), (made_at, at)
-                assert close(curve, at * at * truth(name, at, 2) if at < 1e100 else 0.0), (made_at, at)
+                assert close(curve, at * at * truth(name, at, 2) if abs(at) < 1e100 else 0.0), (made_at, at)
+
+
+LEAVES = {
+    "sine": lambda x, w: (engine.sin(x + x) * w - 2.0).relu(),
+    "silu": lambda x, w: (engine.silu(-abs(x + x)) * w - 2.0).relu(),
+    "product": lambda x, w: (-(x * w) * (x * w)).relu(),
+    "neuron": lambda x, w: engine.dot([w, 0.5], [x, 1.0], -3.0).relu(),
+    "layers": lambda x, w: (engine.dot([w], [engine.dot([w], [x]).tanh()]) - 7.0).relu(),
+    "sum": lambda x, w: (engine.atan2(x - w, x + w) - 9.0).relu(),
+    "rest": lambda x, w: where(x.gt(-9) * x.lt(9), engine.logsumexp([x, w, x * w]), 2.0),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "at"), [("sine", 1e308), ("silu", 1e308), *((name, at) for name in LEAVES for at in (inf, -inf, nan))]
+)
+def test_leaves_that_are_infinite_or_nan(name, at):
+    """What is made of them is not reached where a choice leaves it out, at first and second order, lowered too.
+
+    Weighted inputs of such leaves are left out where they are lowered: they are trusted to be finite there.
+    """
+    x, w = Value(at), Value(1.0 if at != inf else -1.0)
+    y = LEAVES[name](x, w)
+    assert grad(y, [x, w]) == [0.0, 0.0]
+    assert [g.data for g in grad(y, [x, w], create_graph=True)] == [0.0, 0.0]
+    assert hessian(y, [x, w]) == [[0.0, 0.0], [0.0, 0.0]]
+    for backend in () if name in ("neuron", "layers") else ("source", *(["native"] if native.available()[0] else [])):
+        kernel = lower(y, inputs=[x], wrt=[w], backend=backend)
+        for batch in ([[at]], [[at], [at]]):
+            assert kernel(batch, reduce="sum")[1] == [0.0]
 
 
 def test_second_derivatives_of_the_largest_of_many():
