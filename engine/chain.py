@@ -18,7 +18,7 @@ from __future__ import annotations
 from functools import cache, partial
 from typing import Generic, TypeVar  # importing the engine does not import this module
 
-from .bounds import ANY, MODERATE, is_finite, joined, point, result, rounded, safe
+from .bounds import ANY, MODERATE, always_safe, is_finite, joined, point, result, rounded, safe
 from .expressions import Call, Name, Node, Number, function, rule
 from .ops import Op
 from .weighted import roles
@@ -308,7 +308,10 @@ def _passed_on(node: Value, adjoint: T, condition: T | None, wanted: set[Value],
             below = algebra.evaluate(chosen, names, *operands)
             if condition is not None:
                 below = where(condition, below, 0.0)
-        found.append((parent, algebra.evaluate(through, (*names, "g"), *operands, adjoint), None, below))
+        passed = algebra.evaluate(through, (*names, "g"), *operands, adjoint)
+        if condition is not None and not always_safe(op):  # its slope on the branch taken is not always finite
+            passed = where(condition, passed, 0.0)
+        found.append((parent, passed, None, below))
     return found
 
 

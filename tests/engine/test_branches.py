@@ -130,6 +130,7 @@ LEAVES = {
     "sine": lambda x, w: (engine.sin(x + x) * w - 2.0).relu(),
     "silu": lambda x, w: (engine.silu(-abs(x + x)) * w - 2.0).relu(),
     "product": lambda x, w: (-(x * w) * (x * w)).relu(),
+    "slope": lambda x, w: (engine.elu(-abs(x) * w, x * w) - engine.leaky_relu(-abs(x) * w, x) - inf).relu(),
     "neuron": lambda x, w: engine.dot([w, 0.5], [x, 1.0], -3.0).relu(),
     "layers": lambda x, w: (engine.dot([w], [engine.dot([w], [x]).tanh()]) - 7.0).relu(),
     "sum": lambda x, w: (engine.atan2(x - w, x + w) - 9.0).relu(),
