@@ -50,6 +50,7 @@ class Step:
 
 _LARGE = 1024  # products of an outer product that is worth coming last
 _RUNS = frozenset({LANES_MAP, LANES_PAIR, LANES_CHEAP, LANES_TERMS})  # of which several can be one instruction
+_SUMS = 32  # results that wait for one another within a run, to be one instruction
 _MOST_ALIKE = 64  # operands of marked sums that are the same for all samples
 _PINNED, _OFTEN = 16, 16  # constants that have a row of their own, and how often one is used that has
 _WINDOW = 512  # steps among which those of one operation are brought together
@@ -73,6 +74,12 @@ def _gathered(steps: list[Step]) -> list[Step]:
             keys.append((d, step.kind, step.data if step.kind in _RUNS else -1))
         ordered += [window[k] for k in sorted(range(len(window)), key=keys.__getitem__)]
     return ordered
+
+
+def _in_a_run(steps: Sequence[Step], k: int) -> bool:
+    """Whether step k and the next will be one instruction."""
+    pair = steps[k : k + 2] if k >= 0 else ()
+    return len(pair) == 2 and pair[0].kind in _RUNS and (pair[0].kind, pair[0].data) == (pair[1].kind, pair[1].data)
 
 
 def _marked(op: str, args: Args) -> Terms:
@@ -180,13 +187,15 @@ class Lanes:
         for r, i in plan.results:
             if varying[i]:
                 sums.setdefault(made[i], []).append((i, r))
-        for k, pairs in sums.items():
-            after.setdefault(k, []).append(
-                Step(LANES_SUM if plan.sums else LANES_OUT, (), [i for i, _ in pairs], pairs)
-            )
-        ordered = after.get(-1, [])
-        for k, step in enumerate(steps):
-            ordered.append(step)
+        ordered: list[Step] = []
+        ready: list[tuple[int, int]] = []
+        for k in range(-1, len(steps)):
+            ordered += steps[k : k + 1] if k >= 0 else ()
+            ready += sums.get(k, ())
+            if ready and not (len(ready) < _SUMS and _in_a_run(steps, k)):
+                kind = LANES_SUM if plan.sums else LANES_OUT
+                ordered.append(Step(kind, (), [i for i, _ in ready], ready))
+                ready = []
             ordered += after.get(k, ())
         self.ends_in_outer = bool(last)
         return ordered + last

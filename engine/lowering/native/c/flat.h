@@ -177,14 +177,7 @@ INLINE V dots(int64_t K, const double *a, const double *w, int64_t so, int64_t n
 #pragma GCC unroll 8
         for (int q = 0; q < W; q++) s[q] = fma_(load_some(row[q] + k, K - k), x, s[q]);
     }
-    transpose(s);
-#if W == 8
-    return ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]));
-#elif W == 4
-    return (s[0] + s[1]) + (s[2] + s[3]);
-#else
-    return s[0] + s[1];
-#endif
+    return sums_across(s);
 }
 INLINE double dot_contiguous(int64_t K, const double *a, const double *w) {
     V s = zero_(), r = zero_();

@@ -70,9 +70,9 @@ INLINE V exp_inner(V a) {
     V t, e = exp_reduced(a, &t) + 1.0;
     return (V)((M)e + times_2_to_52(t));
 }
-INLINE V exp_(V a) { return LIKELY(!any(~(abs_(a) <= 708.0))) ? exp_inner(a) : lanes_exp(a); }
+INLINE V exp_(V a) { return LIKELY(!beyond(abs_(a), 708.0)) ? exp_inner(a) : lanes_exp(a); }
 INLINE V expm1_(V a) {
-    if (any(~(abs_(a) <= 708.0))) return lanes_expm1(a);
+    if (beyond(abs_(a), 708.0)) return lanes_expm1(a);
     V t, e = exp_reduced(a, &t), s = (V)((M)one_() + times_2_to_52(t));
     return select_(abs_(a) < 1e-290, a, fma_(e, s, s - 1.0)); /* a tiny a would lose its last bits in the reduction */
 }
@@ -107,7 +107,7 @@ INLINE V log1p_(V a) {
 }
 INLINE V tanh_(V a) {
     V x = abs_(a);
-    if (any(~(x <= 300.0))) return lanes_tanh(a);
+    if (beyond(x, 300.0)) return lanes_tanh(a);
     V t, e = exp_reduced(x + x, &t), s = (V)((M)one_() + times_2_to_52(t));
     e = fma_(e, s, s - 1.0);
     V y = e / (e + 2.0);
@@ -116,11 +116,11 @@ INLINE V tanh_(V a) {
 }
 INLINE V exp_of_minus_abs(V a) {
     V x = abs_(a);
-    return LIKELY(!any(~(x <= 708.0))) ? exp_inner(-x) : lanes_exp(-x);
+    return LIKELY(!beyond(x, 708.0)) ? exp_inner(-x) : lanes_exp(-x);
 }
 INLINE V sigmoid_(V a) {
     V e = exp_of_minus_abs(a);
-    return select_(a >= 0.0, one_(), e) / (e + 1.0);
+    return by_sign(a, e, one_()) / (e + 1.0);
 }
 /* The slopes of sigmoid and tanh keep their digits where the functions themselves have run into 1. */
 INLINE V sigmoid_slope_(V a) {

@@ -7,14 +7,15 @@ static int rates_of(Rates *u, Optimizer *o, double *p, const double *l2, double 
     if (o->kind > 2 || (o->kind > 0 && o->flag)) return 0;
     int first = o->step++ == 0;
     double t = (double)o->step;
-    *u = (Rates){p, o->s0, o->s1, l2, 1, o->flag, scale, o->lr, o->weight_decay, 0, 0, o->h0, o->h1, 1, o->h2, 1};
+    *u = (Rates){p, o->s0, o->s1, l2, 1, o->flag, scale, o->lr, o->weight_decay, 0, 0, o->h0, o->h1, o->h2, 1};
     if (o->kind == 0) {
         u->keep = first ? 0.0 : o->h0, u->take = first ? 1.0 : 1 - o->h1;
         if (!o->s0 && !l2 && o->weight_decay == 0) u->kind = 0, u->rate = o->lr * scale;
         return 1;
     }
     u->kind = 2;
-    u->rate = o->lr / (1 - pow(o->h0, t)), u->root = 1 / sqrt(1 - pow(o->h1, t));
+    double root = sqrt(1 - pow(o->h1, t)); /* which multiplies above and below, rather than divide the root of each */
+    u->rate = o->lr / (1 - pow(o->h0, t)) * root, u->eps = o->h2 * root;
     if (o->kind == 2) u->shrink = 1 - o->lr * o->weight_decay, u->weight_decay = 0;
     return 1;
 }

@@ -19,7 +19,7 @@ typedef struct {
     const double *l2; /* or NULL */
     int kind;         /* 0: plain descent, 1: SGD, 2: Adam */
     int nesterov;
-    double scale, rate, weight_decay, keep, take, h0, h1, root, eps, shrink;
+    double scale, rate, weight_decay, keep, take, h0, h1, eps, shrink;
 } Rates;
 
 typedef struct {

@@ -206,14 +206,25 @@ INLINE void lanes_dot_at(const int32_t *c, const double *U, double *L, int64_t l
     for (int t = 0; t < T; t++) store(L + c[2] * ld + (v + t) * W, s[t]);
 }
 
-INLINE double sum_of_row(const double *p, int64_t full, M mask) {
-    V none = splat(-0.0), s0 = none, s1 = none, s2 = none, s3 = none; /* -0.0 + x is x, for x = -0.0 as well */
-    int64_t o = 0;
-    for (; o + 4 * W <= full; o += 4 * W)
-        s0 += load(p + o), s1 += load(p + o + W), s2 += load(p + o + 2 * W), s3 += load(p + o + 3 * W);
-    for (; o < full; o += W) s0 += load(p + o);
-    if (any(mask)) s1 += select_(mask, load(p + o), none);
-    return hsum((s0 + s1) + (s2 + s3));
+/* The sums of `count` rows over the samples, each added to its place: W rows at a time, turned for their last additions. */
+static void sum_rows(const int32_t *c, int64_t count, const double *L, int64_t ld, int64_t full, M mask, double *acc) {
+    const V none = splat(-0.0); /* -0.0 + x is x, for x = -0.0 as well */
+    for (int64_t n; count; count -= n, c += 2 * n) {
+        n = count < W ? count : W;
+        const double *row[W];
+        V s[W];
+        int64_t o = 0;
+#pragma GCC unroll 8
+        for (int q = 0; q < W; q++) row[q] = L + c[q < n ? 2 * q : 0] * ld, s[q] = none;
+        for (; o < full; o += W)
+#pragma GCC unroll 8
+            for (int q = 0; q < W; q++) s[q] += load(row[q] + o);
+        if (any(mask))
+#pragma GCC unroll 8
+            for (int q = 0; q < W; q++) s[q] += select_(mask, load(row[q] + o), none);
+        V sum = sums_across(s);
+        for (int64_t q = 0; q < n; q++) acc[c[2 * q + 1]] += sum[q];
+    }
 }
 
 static void run_lanes(const int32_t *c, int64_t n, const double *U, double *L, int64_t ld, int64_t samples, double *acc,
@@ -250,7 +261,7 @@ static void run_lanes(const int32_t *c, int64_t n, const double *U, double *L, i
             c += 2 + 2 * (int64_t)c[1];
             break;
         default:
-            for (int32_t i = 0; i < c[1]; i++) acc[c[3 + 2 * i]] += sum_of_row(L + c[2 + 2 * i] * ld, full, mask);
+            sum_rows(c + 2, c[1], L, ld, full, mask, acc);
             c += 2 + 2 * (int64_t)c[1];
         }
 }

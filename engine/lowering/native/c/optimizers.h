@@ -45,56 +45,69 @@ static double outer_bound(const int32_t *c, const double *L, int64_t ld, int64_t
     return most_of_rows(c + 6, c[1], L, ld, samples) * most_of_rows(c + 6 + c[1], c[2], L, ld, samples);
 }
 
-/* The update of n parameters, from number `at`, by sums g over the batch, where nothing can overflow: the caller has seen
- * to that. */
-#define EACH_RUN(BODY)                                              \
-    do {                                                            \
-        int64_t i = 0, left;                                        \
-        for (; i + W <= n; i += W) { BODY(load, store) }            \
-        if ((left = n - i)) { BODY(LOAD_LEFT, STORE_LEFT) }         \
-    } while (0)
+/* The update of runs of n parameters, `rows` of them, `step` apart, the first from number `at`; by sums over the batch, g and
+ * what follows `gap` behind it, where nothing can overflow: the caller has seen to that. The last row comes first: behind
+ * what is stored through a mask, the load of a next row would have to wait. */
+#define EACH_RUN(BODY)                                                                                  \
+    for (int64_t row = rows - 1; row >= 0; row--) {                                                     \
+        const double *sums = g + row * gap, *l2 = u->l2 ? u->l2 + at + row * step : NULL;               \
+        double *p = u->p + at + row * step, *s0 = u->s0 ? u->s0 + at + row * step : NULL;               \
+        double *s1 = u->s1 ? u->s1 + at + row * step : NULL;                                            \
+        int64_t i = 0, left;                                                                            \
+        (void)l2, (void)s0, (void)s1;                                                                   \
+        for (; i + W <= n; i += W) { BODY(load, store) }                                                \
+        if ((left = n - i)) { BODY(LOAD_LEFT, STORE_LEFT) }                                             \
+    }
 #define LOAD_LEFT(q) load_some(q, left)
 #define STORE_LEFT(q, x) store_some(q, x, left)
-#define DESCENT(LOAD, STORE) STORE(p + i, LOAD(p + i) - rate * LOAD(g + i));
-#define MOMENTUM(LOAD, STORE)                    \
-    V x = LOAD(p + i), y = LOAD(g + i) * scale;  \
-    if (l2) y += LOAD(l2 + i) * x;               \
-    y += u->weight_decay * x;                    \
-    if (s0) {                                    \
-        V b = keep * LOAD(s0 + i) + take * y;    \
-        STORE(s0 + i, b);                        \
-        y = u->nesterov ? y + u->h0 * b : b;     \
-    }                                            \
+#define DESCENT(LOAD, STORE) STORE(p + i, LOAD(p + i) - rate * LOAD(sums + i));
+#define MOMENTUM(LOAD, STORE)                      \
+    V x = LOAD(p + i), y = LOAD(sums + i) * scale; \
+    if (l2) y += LOAD(l2 + i) * x;                 \
+    y += u->weight_decay * x;                      \
+    if (s0) {                                      \
+        V b = keep * LOAD(s0 + i) + take * y;      \
+        STORE(s0 + i, b);                          \
+        y = u->nesterov ? y + u->h0 * b : b;       \
+    }                                              \
     STORE(p + i, x - rate * y);
-#define ADAM(LOAD, STORE)                        \
-    V x = LOAD(p + i), y = LOAD(g + i) * scale;  \
-    if (penalties) {                             \
-        if (l2) y += LOAD(l2 + i) * x;           \
-        x *= shrink;                             \
-        y += decay * x;                          \
-    }                                            \
-    V m = LOAD(s0 + i), v = LOAD(s1 + i);        \
-    m += take * (y - m);                         \
-    v = h1 * v + rest * y * y;                   \
-    STORE(s0 + i, m);                            \
-    STORE(s1 + i, v);                            \
-    STORE(p + i, x - quotient(rate * m, sqrt_(v) * root + eps));
-static void update_run(const Rates *u, int64_t at, int64_t n, const double *g) {
-    double *p = u->p + at, *s0 = u->s0 ? u->s0 + at : NULL, *s1 = u->s1 ? u->s1 + at : NULL;
-    const double *l2 = u->l2 ? u->l2 + at : NULL;
-    double rate = u->rate, scale = u->scale;
+#define ADAM(LOAD, STORE)                          \
+    V x = LOAD(p + i), y = LOAD(sums + i) * scale; \
+    if (l2) y += LOAD(l2 + i) * x;                 \
+    x *= shrink;                                   \
+    y += decay * x;                                \
+    V m = LOAD(s0 + i), v = LOAD(s1 + i);          \
+    m = fma_(take, y - m, m);                      \
+    v = fma_(rest * y, y, h1 * v);                 \
+    STORE(s0 + i, m);                              \
+    STORE(s1 + i, v);                              \
+    STORE(p + i, x - quotient(rate * m, sqrt_(v) + eps));
+/* Without penalties, and in as few multiplications as can be. v + rest (y y - v) would lose digits where h1 is small. */
+#define ADAM_ALONE(LOAD, STORE)                                                     \
+    V x = LOAD(p + i), y = LOAD(sums + i) * scale, m = LOAD(s0 + i), v = LOAD(s1 + i); \
+    m = fma_(take, y - m, m);                                                       \
+    v = fma_(rest, fma_(y, y, -v), v);                                              \
+    STORE(s0 + i, m);                                                               \
+    STORE(s1 + i, v);                                                               \
+    STORE(p + i, x - quotient(rate * m, sqrt_(v) + eps));
+static void update_rows(const Rates *u, int64_t at, int64_t step, int64_t rows, int64_t n, const double *g, int64_t gap) {
+    double rate = u->rate;
     if (u->kind == 0) {
-        EACH_RUN(DESCENT);
+        EACH_RUN(DESCENT)
     } else if (u->kind == 1) {
-        double keep = u->keep, take = u->take;
-        EACH_RUN(MOMENTUM);
+        double keep = u->keep, take = u->take, scale = u->scale;
+        EACH_RUN(MOMENTUM)
     } else {
-        double take = 1 - u->h0, h1 = u->h1, rest = 1 - h1, root = u->root, eps = u->eps;
-        double shrink = u->shrink, decay = u->weight_decay;
-        int penalties = l2 || shrink != 1.0 || decay != 0.0;
-        EACH_RUN(ADAM);
+        V take = splat(1 - u->h0), h1 = splat(u->h1), rest = splat(1 - u->h1), eps = splat(u->eps), scale = splat(u->scale);
+        V rate = splat(u->rate), shrink = splat(u->shrink), decay = splat(u->weight_decay);
+        if (u->l2 || u->shrink != 1.0 || u->weight_decay != 0.0 || u->h1 < 0.5) {
+            EACH_RUN(ADAM)
+        } else {
+            EACH_RUN(ADAM_ALONE)
+        }
     }
 }
+static void update_run(const Rates *u, int64_t at, int64_t n, const double *g) { update_rows(u, at, 0, 1, n, g, 0); }
 static int update(Optimizer *o, int64_t n, double *restrict p, const double *restrict sums, const double *restrict l2,
                   double scale) {
     double lr = o->lr, wd = o->weight_decay, h0 = o->h0, h1 = o->h1, h2 = o->h2;

@@ -107,7 +107,7 @@ INLINE void outer_tile(const int m, const int r, const int32_t *ra, const int32_
 #pragma GCC unroll 8
     for (int q = 0; q < m; q++)
 #pragma GCC unroll 8
-        for (int t = 0; t < r; t++) s[q][t] = splat(-0.0); /* as in sum_of_row */
+        for (int t = 0; t < r; t++) s[q][t] = splat(-0.0); /* as in sum_rows */
     int64_t o = 0;
     for (; o < full; o += W) {
         V d[3];
@@ -224,17 +224,6 @@ static void rank_any(int64_t m, int64_t r, int64_t n, const double *T, const int
 #endif
     }
 }
-INLINE void fetch(const double *p, int64_t n) {
-    for (int64_t i = 0; i < n + 7; i += 8) __builtin_prefetch(p + i, 1);
-}
-INLINE void fetch_run(const Sums *to, int64_t k, int64_t j, int64_t n) {
-    if (to->rates) {
-        int64_t at = to->at + k + j * to->sj;
-        fetch(to->rates->p + at, n);
-        if (to->rates->s0) fetch(to->rates->s0 + at, n);
-        if (to->rates->s1) fetch(to->rates->s1 + at, n);
-    } else if (!to->places && to->sk == 1) fetch(to->acc + k + j * to->sj, n);
-}
 /* What to do with the sums g of the inputs k, k + 1, ..., n of them. */
 INLINE void add_run(const Sums *to, int64_t k, int64_t j, int64_t n, const double *g) {
     int64_t i = 0;
@@ -265,7 +254,7 @@ static void outer_along_inputs(int64_t K, int64_t J, const int32_t *A, const int
                                const double *L, int64_t ld, int64_t n, const double *const *X, double *T) {
     double g[MR * TURNED] __attribute__((aligned(64)));
     double *plain = to->rates && to->rates->kind == 0 ? to->rates->p + to->at : NULL;
-    int64_t vectors = (K + W - 1) / W, room = SCRATCH_MORE / ((n + W) * W), far = K * J > 4096;
+    int64_t vectors = (K + W - 1) / W, room = SCRATCH_MORE / ((n + W) * W);
     if (room < NR) room = NR;
     for (int64_t v0 = 0, v1; v0 < vectors; v0 = v1) { /* inputs that stay in the cache while all of D pass */
         v1 = v0 + portion(vectors - v0, room);
@@ -280,12 +269,10 @@ static void outer_along_inputs(int64_t K, int64_t J, const int32_t *A, const int
             for (int64_t v = v0, r; v < v1; v += r, panel += (n + W) * r * W) {
                 r = portion(v1 - v, NR);
                 int64_t k = v * W, width = K - k < r * W ? K - k : r * W;
-                for (int64_t q = 0; far && q < m; q++) fetch_run(to, k, j + q, width);
                 rank_any(m, r, n, panel, D + j, L, ld, g, plain ? plain + k + j * to->sj : NULL,
                          plain ? to->rates->rate : 0.0, to->sj, width - (r - 1) * W);
-                for (int64_t q = m - 1; q >= 0 && !plain; q--)
-                    if (to->rates) update_run(to->rates, to->at + k + (j + q) * to->sj, width, g + q * TURNED);
-                    else add_run(to, k, j + q, width, g + q * TURNED);
+                if (to->rates && !plain) update_rows(to->rates, to->at + k + j * to->sj, to->sj, m, width, g, TURNED);
+                for (int64_t q = m - 1; q >= 0 && !to->rates; q--) add_run(to, k, j + q, width, g + q * TURNED);
             }
         }
     }

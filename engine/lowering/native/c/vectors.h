@@ -110,8 +110,7 @@ INLINE V sqrt_(V a) { return (V){sqrt(a[0]), sqrt(a[1])}; }
 INLINE V quotient(V a, V b) {
 #if defined(__AVX512F__)
     V r = (V)_mm512_rcp14_pd((__m512d)b);
-    r = fma_(r, fma_(-b, r, splat(1.0)), r);
-    r = fma_(r, fma_(-b, r, splat(1.0)), r);
+    r = fma_(r, fma_(-b, r, splat(1.0)), r); /* to 28 bits, of which the correction of q makes 56 */
     V q = a * r;
     return fma_(fma_(-q, b, a), r, q);
 #else
@@ -138,6 +137,21 @@ INLINE M larger(M a, M b) {
     return (M)_mm512_max_epi64((__m512i)a, (__m512i)b);
 #else
     return (M)select_(a > b, (V)a, (V)b);
+#endif
+}
+/* Whether a magnitude lies above the limit, or is nan; and one of two by the sign of a. */
+INLINE int beyond(V magnitude, double limit) {
+#if defined(__AVX512F__)
+    return _mm512_cmp_pd_mask((__m512d)magnitude, (__m512d)splat(limit), _CMP_NLE_UQ) != 0;
+#else
+    return any(~(magnitude <= limit));
+#endif
+}
+INLINE V by_sign(V a, V negative, V positive) {
+#if defined(__AVX2__)
+    return select_((M)a, negative, positive); /* which looks at the sign alone */
+#else
+    return select_((M)a < 0, negative, positive);
 #endif
 }
 INLINE V abs_(V a) { return (V)((M)a & INT64_MAX); }
