@@ -201,10 +201,11 @@ def test_type_is_large_enough(opened, width, height, least):
     assert page.evaluate("parseFloat(getComputedStyle(document.querySelector('#caption p')).fontSize)") >= least
 
 
-def test_neurons_fold_before_type_gets_smaller(opened):
-    """On a telephone the neurons of 2-3-1 are folded, and its type has 10 px still."""
-    page = opened(network(2, 3, 1), viewport={"width": 390, "height": 844})
-    assert page.locator("#picture .box.closed").count() == 4
+@pytest.mark.parametrize(("sizes", "closed"), [((2, 3, 1), 4), ((2, 8, 6, 1), 3)])
+def test_neurons_fold_before_type_gets_smaller(opened, sizes, closed):
+    """On a telephone the neurons of 2-3-1 and the layers of 2-8-6-1 are folded, and the type has 10 px still."""
+    page = opened(network(*sizes), viewport={"width": 390, "height": 844})
+    assert page.locator("#picture .box.closed").count() == closed
     assert page.evaluate("document.querySelector('#picture svg').getScreenCTM().a") * 12 >= 10
 
 

@@ -10,7 +10,7 @@
 // are wrapped into so many lines one below the other, as words are. Returns { x, y, width, height, turning }, the
 // last of which is the largest number of edges that turn from one line into the next.
 
-const LAYOUT = { between: 14, beside: 7, least: 44, most: 210, margin: 10, apart: 34, lane: 6 };
+const LAYOUT = { between: 14, beside: 7, least: 40, most: 210, margin: 6, apart: 34, lane: 6 };
 
 function layout(boxes, edges, vertical, above = 0, lines = 1) {
   const along = (box) => (vertical ? box.h : box.w);
