@@ -57,8 +57,8 @@ def render(
     """Write the picture to ``path``: .svg, .png, .pdf or .dot, by its suffix. Returns the path.
 
     graph is a Value, drawn as ``draw(graph, **options)``, or a Digraph. The picture has a ground of its own, in SVG
-    light or dark as the reader prefers, unless it is to be ``transparent``. It is never wider than what it stands in, so
-    that a telephone shows all of it, small: double tap or pinch enlarges it. (In a notebook it scrolls instead, and the
+    light or dark as the reader prefers, unless it is to be ``transparent``. SVG is never wider than what it stands in:
+    a telephone shows all of it, small, and double tap or pinch enlarges it. (In a notebook it scrolls instead, and the
     page of ``step_through`` folds.) Folders are created as needed, and an existing file is replaced only once the new
     one is complete.
 
