@@ -133,7 +133,8 @@ def _parser() -> argparse.ArgumentParser:
 
     from engine import OPS
 
-    operations = textwrap.fill(", ".join(OPS), width=90, subsequent_indent="  ")
+    names = ", ".join([op.name for op in OPS.values() if not op.helper])
+    operations = textwrap.fill(names, width=90, subsequent_indent="  ")
     parser = argparse.ArgumentParser(
         prog="python -m viz",
         usage=_USAGE,

@@ -127,8 +127,8 @@ def finish(
     transparent    no ground
     themes         a notebook's theme, where it says whether it is light or dark, decides before the reader's preference
 
-    It is as wide as its container at most. Its styles are tied to a class named after its content, so that they touch
-    no other picture on the page.
+    It is as wide as its container at most. Its styles are tied to a class named after its content and these options, so
+    that they touch no other picture on the page.
     """
     ET.register_namespace("", _SVG[1:-1])
     root = ET.fromstring(text.replace("\\" + JOINER, "\\"))
@@ -143,7 +143,7 @@ def finish(
     for element in root.iter():
         if "id" in element.attrib:
             element.set("id", prefix + element.attrib["id"])
-    own = f"picture-{sha256(text.encode('utf-8')).hexdigest()[:8]}"
+    own = f"picture-{sha256(f'{transparent}{themes}{text}'.encode()).hexdigest()[:8]}"
     title, _, description = about.partition("\n")
     children = [_element("title", title, id=f"{prefix}title")]
     if description:

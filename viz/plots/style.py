@@ -125,7 +125,7 @@ def _finished_svg(text: str, title: str, description: str, transparent: bool) ->
     """matplotlib's SVG with a title, a description, a ground, and styles that touch no other picture on a page."""
     text = re.sub(r"image-rendering:[\w-]+;?", "", text)  # matplotlib asks the viewer not to smooth
     own = f"plot-{sha256(text.encode('utf-8')).hexdigest()[:8]}"
-    text = text.replace(f": {FREE}", ": currentColor")
+    text = text.replace(f": {FREE}", ": currentColor").replace('<style type="text/css">*{', f"<style>.{own} *{{")
     light, dark = f"color: {FREE}", f"color: {FREE_ON_DARK}"
     ground = ""
     if not transparent:

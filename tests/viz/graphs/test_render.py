@@ -359,6 +359,15 @@ def test_styles_stay_inside_their_own_picture(browser, any_graphviz):
     assert grounds == [0, 1]
 
 
+def test_a_picture_without_a_ground_has_none_beside_the_same_with_one(browser, any_graphviz):
+    """The same graph twice on a page, once transparent: its background stays so."""
+    page = browser.new_page()
+    page.set_content(svg(example(), transparent=True) + svg(example()))
+    found = page.evaluate("[...document.querySelectorAll('svg')].map(s => getComputedStyle(s).backgroundColor)")
+    page.close()
+    assert found == ["rgba(0, 0, 0, 0)", "rgb(255, 255, 255)"]
+
+
 def test_transparent_on_request(any_graphviz, tmp_path):
     """Without a ground the lines still follow the reader's preference; a PNG has transparent pixels."""
     assert 'class="ground"' in svg(example())

@@ -194,8 +194,8 @@ def test_without_matplotlib_the_error_names_the_remedy(monkeypatch):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("color", ["white", "black"])
 def test_a_plot_paints_its_own_ground_and_no_other_picture(browser, tmp_path, scheme, color):
-    """On a page of either colour ground and ink follow the reader's preference with a contrast of 4.5:1, and the ink of
-    a picture of someone else's beside it stays as it was."""
+    """On a page of either colour ground and ink follow the reader's preference with a contrast of 4.5:1, and ink and
+    lines of a picture of someone else's beside it stay as they were."""
     text = plots.save(figures()["boundary"], tmp_path / "p.svg").read_text(encoding="utf-8")
     other = '<svg width="20" height="20"><text id="other" style="fill: #2d3436">x</text></svg>'
     page = browser.new_page(color_scheme=scheme)
@@ -206,9 +206,12 @@ def test_a_plot_paints_its_own_ground_and_no_other_picture(browser, tmp_path, sc
     )
     white = page.evaluate("getComputedStyle(document.querySelector('[id^=legend] path')).fill")
     ground = page.evaluate("getComputedStyle(document.querySelector('.ground')).fill")
-    untouched = page.evaluate("getComputedStyle(document.querySelector('#other')).fill")
+    fill, joins = page.evaluate(
+        "(({ fill, strokeLinejoin }) => [fill, strokeLinejoin])(getComputedStyle(document.querySelector('#other')))"
+    )
+    own = page.evaluate("getComputedStyle(document.querySelector('[role=img] g path')).strokeLinejoin")
     page.close()
-    assert untouched == "rgb(45, 52, 54)"
+    assert (fill, joins, own) == ("rgb(45, 52, 54)", "miter", "round")
     assert len(inks) > 10
     assert all(contrast(ink, ground) >= 4.5 for ink in inks)
     assert len(in_legend) == 5
