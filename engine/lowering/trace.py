@@ -149,6 +149,7 @@ class _Tracer:
             for k, output in enumerate(outputs):
                 past = order if len(outputs) == 1 else _order([output], self.cut, ids)
                 entries.append(self._differentiate(k, past))
+        self.layers.clear()  # they refer to the tracer: such a cycle would keep the parameters in memory
         plain = len(wrt) == len(ids.parameters) and self.in_place
         found = range(ids.first, ids.first + len(wrt)) if plain else [ids.find(node) for node in wrt]
         return self.writer.program(

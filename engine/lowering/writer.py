@@ -171,6 +171,7 @@ class Writer:
             d, a = moved(outer.adjoints), moved(outer.inputs)
             program.outers.append(Outer(outer.output, outer.rows, d, a, first))
             first += len(outer)
+        self.algebra.clear()  # its functions refer to the writer: such a cycle would keep the parameters in memory
         return program
 
     def _live(self, roots: list[int], wrt: Sequence[int | None], trained: int) -> bytearray:

@@ -37,23 +37,20 @@ def runs_compiled(optimizer: Optimizer) -> bool:
 
 
 class CompiledEpochs:
-    """``run(most)`` trains for so many epochs, and adds their losses to the history.
+    """``run(most, step)`` trains for so many epochs, and adds their losses to the history."""
 
-    step    computes one step in Python, on the rows given: called for the step that C refused because something is not
-            finite, to say what
-    """
-
-    def __init__(
-        self, trainer: Any, kernel: Kernel, job: Job, history: History, interrupts: Interrupts, step: Step
-    ) -> None:
+    def __init__(self, trainer: Any, kernel: Kernel, job: Job, history: History, interrupts: Interrupts) -> None:
         self.trainer, self.kernel, self.optimizer, self.batch_size = trainer, kernel, job.optimizer, job.batch_size
-        self.history, self.interrupts, self.step = history, interrupts, step
+        self.history, self.interrupts = history, interrupts
         self.rng = history.generator if job.shuffle else None
         self._ahead = False  # whether compiled code has gone on from what Python's objects hold
 
-    def run(self, most: int, more: bool = False) -> None:
+    def run(self, most: int, step: Step, more: bool = False) -> None:
         """Train for ``most`` epochs, or until Ctrl-C is pressed.
 
+        step   computes one step in Python, on the rows given: called for the step that C refused because something is
+               not finite, to say what. Not kept, since it belongs to what holds this object: a cycle would keep the
+               model in memory when its training is over
         more   another portion follows, or ``settle``, and nobody looks at model or optimiser before: they may wait
         """
         trainer, losses = self.trainer, array("d", bytes(8 * most))
@@ -65,7 +62,7 @@ class CompiledEpochs:
             try:
                 while (state := trainer.run(most, losses, _BREATH)) != DONE and not self.interrupts.asked:
                     if state == NOT_FINITE:
-                        self._step_in_python()
+                        self._step_in_python(step)
                 self._ahead = more and not self.interrupts.asked
             finally:
                 if not self._ahead:
@@ -81,12 +78,12 @@ class CompiledEpochs:
                 self._ahead = False
                 self._store()
 
-    def _step_in_python(self) -> None:
+    def _step_in_python(self, step: Step) -> None:
         """Take the step that C refused, or raise what says why not."""
         self._store()
         trainer, start = self.trainer, self.trainer.position
         batch = list(trainer.permutation[start : start + self.batch_size])
-        loss, commit = self.step(self.history.epochs + trainer.epoch, start // self.batch_size, batch)
+        loss, commit = step(self.history.epochs + trainer.epoch, start // self.batch_size, batch)
         commit()
         trainer.skip(len(batch), loss)  # it was finite in Python after all, by a rounding
         self._load()

@@ -54,7 +54,7 @@ class Training:
                 self.rng.getstate()[1] if job.shuffle else None,
             )
             if trainer is not None:
-                self._compiled = CompiledEpochs(trainer, self.gradient.kernel, job, history, interrupts, self.step)
+                self._compiled = CompiledEpochs(trainer, self.gradient.kernel, job, history, interrupts)
 
     def run(self, most: int, more: bool = False) -> None:
         """Train for ``most`` epochs, or until Ctrl-C is pressed.
@@ -63,7 +63,7 @@ class Training:
         """
         self.interrupts.check()
         if self._compiled is not None:
-            self._compiled.run(most, more)
+            self._compiled.run(most, self.step, more)
         else:
             for _ in range(most):
                 self._epoch()
