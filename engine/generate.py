@@ -233,8 +233,8 @@ def _method(op: Op, name: str, operator: bool = False) -> str:
     else:
         text = _Code(shared=shared).text(trees[0])
         body += _computed("y", text, f'scalar["{op.name}"]({left})', raises=op.name not in ieee.NEVER_RAISE)
-    body += ["node = new(Value)", "node.data = y", "node.grad = UNSET", 'node.label = ""', f"node.op = {_constant(op)}",
-             "node._mark = None"]  # fmt: skip
+    body += ["node = new(Value)", "node.data = y", "node.grad = UNSET", 'node._label = ""',
+             f"node.op = {_constant(op)}", "node._mark = None"]  # fmt: skip
     if len(op.arguments) <= 2:
         body += ["node._a = self", f"node._b = {others[0] if others else 'None'}"]
         targets = ["node._da", "node._db"]

@@ -6,11 +6,12 @@ import math
 import os
 from _thread import RLock  # threading's, without the cost of importing threading
 
+from .compiled import compiled
 from .operands import NOTHING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from .value import Value
 
@@ -84,12 +85,15 @@ def marked(*outputs: Value, skip: Callable[[tuple[Value, ...]], bool] | None = N
     return order
 
 
-def distinct_leaves(nodes: Iterable[object]) -> bool:
+def distinct_leaves(nodes: list[Value]) -> bool:
     """Whether these are Values, all of them leaves, and each there once; a million of them are looked at but once."""
     from .value import Value
 
-    mark = object()
+    mark, reading = object(), compiled(len(nodes))
     with alone:
+        found: bool | None = reading and reading.mark_leaves(nodes, mark)
+        if found is not None:
+            return found
         for node in nodes:
             if node.__class__ is not Value or node.op is not None or node._mark is mark:
                 return False

@@ -83,7 +83,7 @@ def operand(x: object) -> Value | None:
     node = new(Value)
     node.data = x  # type: ignore[assignment]
     node.grad = UNSET
-    node.label = ""
+    node._label = ""
     node.op = None
     node._mark = None
     node._a = node._da = CONSTANT
@@ -165,6 +165,6 @@ def listed(name: str, values: Iterable[object]) -> tuple[Value, ...]:
 def many(op: Op, data: float, parents: tuple[Value, ...], derivatives: tuple[float, ...]) -> Value:
     """The node of an n-ary operation."""
     node = Value.__new__(Value)
-    node.data, node.grad, node.label, node.op = data, UNSET, "", op
+    node.data, node.grad, node._label, node.op = data, UNSET, "", op
     node._a, node._b, node._da, node._mark = (parents, ()), None, (derivatives, ()), None
     return node

@@ -141,7 +141,7 @@ class Operations:
         node = new(Value)
         node.data = y
         node.grad = UNSET
-        node.label = ""
+        node._label = ""
         node.op = ADD
         node._mark = None
         node._a = self
@@ -176,7 +176,7 @@ class Operations:
         node = new(Value)
         node.data = y
         node.grad = UNSET
-        node.label = ""
+        node._label = ""
         node.op = SUB
         node._mark = None
         node._a = self
@@ -211,7 +211,7 @@ class Operations:
         node = new(Value)
         node.data = y
         node.grad = UNSET
-        node.label = ""
+        node._label = ""
         node.op = MUL
         node._mark = None
         node._a = self
@@ -246,7 +246,7 @@ class Operations:
         node = new(Value)
         node.data = y
         node.grad = UNSET
-        node.label = ""
+        node._label = ""
         node.op = DIV
         node._mark = None
         node._a = self
@@ -283,7 +283,7 @@ class Operations:
         node = new(Value)
         node.data = y
         node.grad = UNSET
-        node.label = ""
+        node._label = ""
         node.op = NEG
         node._mark = None
         node._a = self
@@ -308,7 +308,7 @@ class Operations:
         node = new(Value)
         node.data = y
         node.grad = UNSET
-        node.label = ""
+        node._label = ""
         node.op = POW
         node._mark = None
         node._a = self
@@ -345,7 +345,7 @@ class Operations:
         node = new(Value)
         node.data = y
         node.grad = UNSET
-        node.label = ""
+        node._label = ""
         node.op = ABS
         node._mark = None
         node._a = self
@@ -366,7 +366,7 @@ class Operations:
         node = new(Value)
         node.data = y
         node.grad = UNSET
-        node.label = ""
+        node._label = ""
         node.op = EXP
         node._mark = None
         node._a = self
@@ -384,7 +384,7 @@ class Operations:
         node = new(Value)
         node.data = y
         node.grad = UNSET
-        node.label = ""
+        node._label = ""
         node.op = EXPM1
         node._mark = None
         node._a = self
@@ -405,7 +405,7 @@ class Operations:
         node = new(Value)
         node.data = y
         node.grad = UNSET
-        node.label = ""
+        node._label = ""
         node.op = EXP2
         node._mark = None
         node._a = self
@@ -423,7 +423,7 @@ class Operations:
         node = new(Value)
         node.data = y
         node.grad = UNSET
-        node.label = ""
+        node._label = ""
         node.op = LOG
         node._mark = None
         node._a = self
@@ -444,7 +444,7 @@ class Operations:
         node = new(Value)
         node.data = y
         node.grad = UNSET
-        node.label = ""
+        node._label = ""
         node.op = LOG1P
         node._mark = None
         node._a = self
@@ -465,7 +465,7 @@ class Operations:
         node = new(Value)
         node.data = y
         node.grad = UNSET
-        node.label = ""
+        node._label = ""
         node.op = LOG2
         node._mark = None
         node._a = self
@@ -486,7 +486,7 @@ class Operations:
         node = new(Value)
         node.data = y
         node.grad = UNSET
-        node.label = ""
+        node._label = ""
         node.op = LOG10
         node._mark = None
         node._a = self
@@ -507,7 +507,7 @@ class Operations:
         node = new(Value)
         node.data = y
         node.grad = UNSET
-        node.label = ""
+        node._label = ""
         node.op = SQRT
         node._mark = None
         node._a = self
@@ -525,7 +525,7 @@ class Operations:
         node = new(Value)
         node.data = y
         node.grad = UNSET
-        node.label = ""
+        node._label = ""
         node.op = CBRT
         node._mark = None
         node._a = self
@@ -543,7 +543,7 @@ class Operations:
         node = new(Value)
         node.data = y
         node.grad = UNSET
-        node.label = ""
+        node._label = ""
         node.op = RECIPROCAL
         node._mark = None
         node._a = self
@@ -561,7 +561,7 @@ class Operations:
         node = new(Value)
         node.data = y
         node.grad = UNSET
-        node.label = ""
+        node._label = ""
         node.op = SIN
         node._mark = None
         node._a = self
@@ -582,7 +582,7 @@ class Operations:
         node = new(Value)
         node.data = y
         node.grad = UNSET
-        node.label = ""
+        node._label = ""
         node.op = COS
         node._mark = None
         node._a = self
@@ -603,7 +603,7 @@ class Operations:
         node = new(Value)
         node.data = y
         node.grad = UNSET
-        node.label = ""
+        node._label = ""
         node.op = TAN
         node._mark = None
         node._a = self
@@ -621,7 +621,7 @@ class Operations:
         node = new(Value)
         node.data = y
         node.grad = UNSET
-        node.label = ""
+        node._label = ""
         node.op = ASIN
         node._mark = None
         node._a = self
@@ -642,7 +642,7 @@ class Operations:
         node = new(Value)
         node.data = y
         node.grad = UNSET
-        node.label = ""
+        node._label = ""
         node.op = ACOS
         node._mark = None
         node._a = self
@@ -660,7 +660,7 @@ class Operations:
         node = new(Value)
         node.data = y
         node.grad = UNSET
-        node.label = ""
+        node._label = ""
         node.op = ATAN
         node._mark = None
         node._a = self
@@ -686,7 +686,7 @@ class Operations:
         node = new(Value)
         node.data = y
         node.grad = UNSET
-        node.label = ""
+        node._label = ""
         node.op = ATAN2
         node._mark = None
         node._a = self
@@ -711,7 +711,7 @@ class Operations:
         node = new(Value)
         node.data = y
         node.grad = UNSET
-        node.label = ""
+        node._label = ""
         node.op = SINH
         node._mark = None
         node._a = self
@@ -732,7 +732,7 @@ class Operations:
         node = new(Value)
         node.data = y
         node.grad = UNSET
-        node.label = ""
+        node._label = ""
         node.op = COSH
         node._mark = None
         node._a = self
@@ -751,7 +751,7 @@ class Operations:
         node = new(Value)
         node.data = y
         node.grad = UNSET
-        node.label = ""
+        node._label = ""
         node.op = TANH
         node._mark = None
         node._a = self
@@ -769,7 +769,7 @@ class Operations:
         node = new(Value)
         node.data = y
         node.grad = UNSET
-        node.label = ""
+        node._label = ""
         node.op = ASINH
         node._mark = None
         node._a = self
@@ -790,7 +790,7 @@ class Operations:
         node = new(Value)
         node.data = y
         node.grad = UNSET
-        node.label = ""
+        node._label = ""
         node.op = ACOSH
         node._mark = None
         node._a = self
@@ -811,7 +811,7 @@ class Operations:
         node = new(Value)
         node.data = y
         node.grad = UNSET
-        node.label = ""
+        node._label = ""
         node.op = ATANH
         node._mark = None
         node._a = self
@@ -836,7 +836,7 @@ class Operations:
         node = new(Value)
         node.data = y
         node.grad = UNSET
-        node.label = ""
+        node._label = ""
         node.op = SIGMOID
         node._mark = None
         node._a = self
@@ -857,7 +857,7 @@ class Operations:
         node = new(Value)
         node.data = y
         node.grad = UNSET
-        node.label = ""
+        node._label = ""
         node.op = LOGSIGMOID
         node._mark = None
         node._a = self
@@ -878,7 +878,7 @@ class Operations:
         node = new(Value)
         node.data = y
         node.grad = UNSET
-        node.label = ""
+        node._label = ""
         node.op = SOFTPLUS
         node._mark = None
         node._a = self
@@ -896,7 +896,7 @@ class Operations:
         node = new(Value)
         node.data = y
         node.grad = UNSET
-        node.label = ""
+        node._label = ""
         node.op = RELU
         node._mark = None
         node._a = self
@@ -918,7 +918,7 @@ class Operations:
         node = new(Value)
         node.data = y
         node.grad = UNSET
-        node.label = ""
+        node._label = ""
         node.op = LEAKY_RELU
         node._mark = None
         node._a = self
@@ -944,7 +944,7 @@ class Operations:
         node = new(Value)
         node.data = y
         node.grad = UNSET
-        node.label = ""
+        node._label = ""
         node.op = ELU
         node._mark = None
         node._a = self
@@ -970,7 +970,7 @@ class Operations:
         node = new(Value)
         node.data = y
         node.grad = UNSET
-        node.label = ""
+        node._label = ""
         node.op = SILU
         node._mark = None
         node._a = self
@@ -989,7 +989,7 @@ class Operations:
         node = new(Value)
         node.data = y
         node.grad = UNSET
-        node.label = ""
+        node._label = ""
         node.op = GELU
         node._mark = None
         node._a = self
@@ -1007,7 +1007,7 @@ class Operations:
         node = new(Value)
         node.data = y
         node.grad = UNSET
-        node.label = ""
+        node._label = ""
         node.op = ERF
         node._mark = None
         node._a = self
@@ -1025,7 +1025,7 @@ class Operations:
         node = new(Value)
         node.data = y
         node.grad = UNSET
-        node.label = ""
+        node._label = ""
         node.op = ERFC
         node._mark = None
         node._a = self
@@ -1050,7 +1050,7 @@ class Operations:
         node = new(Value)
         node.data = y
         node.grad = UNSET
-        node.label = ""
+        node._label = ""
         node.op = MAXIMUM
         node._mark = None
         node._a = self
@@ -1073,7 +1073,7 @@ class Operations:
         node = new(Value)
         node.data = y
         node.grad = UNSET
-        node.label = ""
+        node._label = ""
         node.op = MINIMUM
         node._mark = None
         node._a = self
@@ -1097,7 +1097,7 @@ class Operations:
         node = new(Value)
         node.data = y
         node.grad = UNSET
-        node.label = ""
+        node._label = ""
         node.op = CLIP
         node._mark = None
         node._a = ((self, low, high), ())
@@ -1123,7 +1123,7 @@ class Operations:
         node = new(Value)
         node.data = y
         node.grad = UNSET
-        node.label = ""
+        node._label = ""
         node.op = HYPOT
         node._mark = None
         node._a = self
@@ -1155,7 +1155,7 @@ class Operations:
         node = new(Value)
         node.data = y
         node.grad = UNSET
-        node.label = ""
+        node._label = ""
         node.op = LOGADDEXP
         node._mark = None
         node._a = self
@@ -1185,7 +1185,7 @@ class Operations:
         node = new(Value)
         node.data = y
         node.grad = UNSET
-        node.label = ""
+        node._label = ""
         node.op = WHERE
         node._mark = None
         node._a = ((self, then, otherwise), ())
@@ -1203,7 +1203,7 @@ class Operations:
         node = new(Value)
         node.data = y
         node.grad = UNSET
-        node.label = ""
+        node._label = ""
         node.op = FLOOR
         node._mark = None
         node._a = self
@@ -1218,7 +1218,7 @@ class Operations:
         node = new(Value)
         node.data = y
         node.grad = UNSET
-        node.label = ""
+        node._label = ""
         node.op = CEIL
         node._mark = None
         node._a = self
@@ -1233,7 +1233,7 @@ class Operations:
         node = new(Value)
         node.data = y
         node.grad = UNSET
-        node.label = ""
+        node._label = ""
         node.op = ROUND
         node._mark = None
         node._a = self
@@ -1248,7 +1248,7 @@ class Operations:
         node = new(Value)
         node.data = y
         node.grad = UNSET
-        node.label = ""
+        node._label = ""
         node.op = SIGN
         node._mark = None
         node._a = self
@@ -1267,7 +1267,7 @@ class Operations:
         node = new(Value)
         node.data = y
         node.grad = UNSET
-        node.label = ""
+        node._label = ""
         node.op = MOD
         node._mark = None
         node._a = self
@@ -1303,7 +1303,7 @@ class Operations:
         node = new(Value)
         node.data = y
         node.grad = UNSET
-        node.label = ""
+        node._label = ""
         node.op = GT
         node._mark = None
         node._a = self
@@ -1321,7 +1321,7 @@ class Operations:
         node = new(Value)
         node.data = y
         node.grad = UNSET
-        node.label = ""
+        node._label = ""
         node.op = GE
         node._mark = None
         node._a = self
@@ -1339,7 +1339,7 @@ class Operations:
         node = new(Value)
         node.data = y
         node.grad = UNSET
-        node.label = ""
+        node._label = ""
         node.op = LT
         node._mark = None
         node._a = self
@@ -1357,7 +1357,7 @@ class Operations:
         node = new(Value)
         node.data = y
         node.grad = UNSET
-        node.label = ""
+        node._label = ""
         node.op = LE
         node._mark = None
         node._a = self
@@ -1375,7 +1375,7 @@ class Operations:
         node = new(Value)
         node.data = y
         node.grad = UNSET
-        node.label = ""
+        node._label = ""
         node.op = EQ
         node._mark = None
         node._a = self
@@ -1393,7 +1393,7 @@ class Operations:
         node = new(Value)
         node.data = y
         node.grad = UNSET
-        node.label = ""
+        node._label = ""
         node.op = NE
         node._mark = None
         node._a = self
@@ -1427,7 +1427,7 @@ class Operations:
         node = new(Value)
         node.data = y
         node.grad = UNSET
-        node.label = ""
+        node._label = ""
         node.op = BCE
         node._mark = None
         node._a = self
@@ -1459,7 +1459,7 @@ class Operations:
         node = new(Value)
         node.data = y
         node.grad = UNSET
-        node.label = ""
+        node._label = ""
         node.op = BCE_WITH_LOGITS
         node._mark = None
         node._a = self
@@ -1485,7 +1485,7 @@ class Operations:
         node = new(Value)
         node.data = y
         node.grad = UNSET
-        node.label = ""
+        node._label = ""
         node.op = SIGMOID_SLOPE
         node._mark = None
         node._a = self
@@ -1507,7 +1507,7 @@ class Operations:
         node = new(Value)
         node.data = y
         node.grad = UNSET
-        node.label = ""
+        node._label = ""
         node.op = TANH_SLOPE
         node._mark = None
         node._a = self
@@ -1533,7 +1533,7 @@ class Operations:
         node = new(Value)
         node.data = y
         node.grad = UNSET
-        node.label = ""
+        node._label = ""
         node.op = HYPOT_SLOPE
         node._mark = None
         node._a = self

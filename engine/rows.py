@@ -15,6 +15,7 @@ from math import isfinite
 from struct import Struct
 from struct import error as StructError
 
+from .compiled import compiled
 from .operands import real_number, shortened
 from .value import Value
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 _WIDE = 32  # columns
-_SOME, _MANY = 64, 500_000  # numbers that compiled code reads, where it is loaded; that it is loaded for
 _LISTS = {list, tuple}
 _PLAIN = {float, int, bool}
 
@@ -59,18 +59,22 @@ class Rows:
         if not other.width:
             return self
         width = self.width + other.width
+        joined = array("d", [0.0]) * (width * self._n)
         if width > _WIDE:  # a copy of each row costs less than one of each column
-            a, b, joined = self.width, other.width, array("d")
-            left, right = array("d", self.numbers), array("d", other.numbers)
-            for i in range(self._n):
-                joined += left[i * a : (i + 1) * a]
-                joined += right[i * b : (i + 1) * b]
+            a, place = self.width, memoryview(joined)
+            left, right = _doubles(self.numbers), _doubles(other.numbers)
+            for i, start in enumerate(range(0, width * self._n, width)):
+                place[start : start + a] = left[i * a : (i + 1) * a]
+                place[start + a : start + width] = right[i * other.width : (i + 1) * other.width]
             return Rows(joined, width)
-        joined = array("d", bytes(8 * width * self._n))
         for part, first in ((self, 0), (other, self.width)):
             for j in range(part.width):
                 joined[first + j :: width] = array("d", part.numbers[j :: part.width])
         return Rows(joined, width)
+
+
+def _doubles(numbers: Sequence[float]) -> memoryview:
+    return memoryview(numbers if isinstance(numbers, (array, memoryview)) else array("d", numbers))
 
 
 def read_rows(
@@ -119,8 +123,8 @@ def _numbers(table: list[Any], width: int) -> tuple[array[float] | None, bool]:
     numbers alone do, none is found later).
     """
     n = len(table)
-    compiled = _compiled(n * width)
-    read: tuple[array[float], bool] | None = compiled and compiled.read_table(table, width)
+    reader = compiled(n * width)
+    read: tuple[array[float], bool] | None = reader and reader.read_table(table, width)
     if read is not None:
         return read
     try:
@@ -138,17 +142,9 @@ def _numbers(table: list[Any], width: int) -> tuple[array[float] | None, bool]:
 
 
 def _all_finite(numbers: Sequence[float]) -> bool:
-    compiled = _compiled(len(numbers))
-    found: bool | None = compiled and compiled.all_finite(numbers)
+    reader = compiled(len(numbers))
+    found: bool | None = reader and reader.all_finite(numbers)
     return isfinite(sum(numbers)) if found is None else found
-
-
-def _compiled(n: int) -> Any:
-    """The module that reads n numbers in compiled code, or None where it is not worth while."""
-    module = sys.modules.get("engine.lowering.native.objects") if n >= _SOME else None
-    if module is None and n >= _MANY:
-        from .lowering.native import objects as module
-    return module
 
 
 def _whole_array(x: Any) -> Rows | None:

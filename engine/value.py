@@ -18,7 +18,7 @@ from .operations import Operations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from typing import Any
 
     from .operands import Number, Operand
@@ -54,11 +54,12 @@ class Value(Operations):
     # _a holds two groups of them, and _da the derivatives: (weights, inputs) of a dot, with its bias in _b, and else
     # (operands, ()). _a of a leaf is None, and of a constant ((), ()); _b is None where there is no second operand.
     # _mark and _adjoint belong to the walk that goes through the graph (graph.py, reverse.py).
-    __slots__ = ("data", "grad", "label", "op", "_a", "_b", "_da", "_db", "_mark", "_adjoint", "__weakref__")
+    # _label is the label, or a Beginning of it.
+    __slots__ = ("data", "grad", "_label", "op", "_a", "_b", "_da", "_db", "_mark", "_adjoint", "__weakref__")
 
     data: float
     grad: float
-    label: str
+    _label: str
     op: Op | None
     _a: Any
     _b: Value | None
@@ -72,11 +73,21 @@ class Value(Operations):
     def __init__(self, data: Number, label: str = "") -> None:
         self.data = data if type(data) is float else real_number(data)
         self.grad = UNSET
-        self.label = label if type(label) is str else _text(label)
+        self._label = label if type(label) is str else _text(label)
         self.op = None
         self._a = None
         self._b = None
         self._mark = None
+
+    @property
+    def label(self) -> str:
+        """A name for pictures and messages."""
+        label = self._label
+        return label if type(label) is str else label + self._db  # type: ignore[operator]
+
+    @label.setter
+    def label(self, label: str) -> None:
+        self._label = label if type(label) is str else _text(label)
 
     @property
     def parents(self) -> tuple[Value, ...]:
@@ -127,7 +138,7 @@ class Value(Operations):
     def detach(self) -> Value:
         """A constant with this node's number: nothing is differentiated through it."""
         node = operands.constant(self.data)
-        node.label = self.label
+        node._label = self.label
         return node
 
     def __eq__(self, other: object) -> bool:
@@ -194,18 +205,13 @@ class Value(Operations):
         return reduced(self)
 
 
-def leaves(names: Iterable[str], prefix: str, random: Callable[[], float], low: float, span: float) -> list[Value]:
-    """Leaves with random numbers, low + span * random(), labelled prefix + name.
+class Beginning(str):
+    """The beginning of the labels of many leaves, such as the weights of a neuron; each has the rest of its own in _db.
 
-    As many calls of Value would take half as long again.
+    So a label is put together when it is asked for, which of a million weights few are.
     """
-    made, new = list[Value](), object.__new__
-    for name in names:
-        node = new(Value)
-        node.data, node.grad, node.label = low + span * random(), UNSET, prefix + name
-        node.op = node._a = node._b = node._mark = None
-        made.append(node)
-    return made
+
+    __slots__ = ()
 
 
 def _text(label: object) -> str:

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from math import nan
 
+from .compiled import compiled
 from .ieee import scalar
 from .operands import UNSET, constant, listed
 from .operations import FUNCTIONS
 from .ops import OPS
-from .value import Value
+from .value import Beginning, Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Any, TypeVar
 
     from .operands import Operand
@@ -36,16 +37,37 @@ def roles(operands: Sequence[T]) -> tuple[tuple[T, ...], tuple[T, ...], T | None
     return tuple(operands[:n]), tuple(operands[n : 2 * n]), operands[-1] if len(operands) % 2 else None
 
 
+def initial_weights(names: tuple[str, ...], neuron: str, random: Callable[[], float], low: float, span: float
+) -> list[Value]:  # fmt: skip
+    """The weights of a neuron: leaves with random numbers, low + span * random(), labelled neuron + name.
+
+    As many calls of Value would take twice as long.
+    """
+    numbers, label, in_c = [low + span * random() for _ in names], Beginning(neuron), compiled(len(names))
+    nodes: list[Value] | None = in_c and in_c.new_leaves(numbers, names, label)
+    if nodes is not None:
+        return nodes
+    made, new = list[Value](), object.__new__
+    for data, name in zip(numbers, names):
+        node = new(Value)
+        node.data, node.grad, node._label, node._db = data, UNSET, label, name  # type: ignore[assignment]
+        node.op = node._a = node._b = node._mark = None
+        made.append(node)
+    return made
+
+
 def dot(weights: Iterable[Any], inputs: Iterable[Any], bias: Operand | None = None) -> Value:
     """The weighted input z = w·x + b of a neuron, as one node; its parents are the weights, the inputs and the bias.
 
     Raises ValueError where there are not as many weights as inputs.
     """
-    return dots([weights], inputs, [bias])[0]
+    return dots([weights], inputs, [bias], [""])[0]
 
 
-def dots(weights: Iterable[Iterable[Any]], inputs: Iterable[Any], biases: Iterable[Operand | None]) -> list[Value]:
-    """The weighted inputs of the neurons of a layer, which share their inputs: dot(w, inputs, b) for each of them.
+def dots(
+    weights: Iterable[Iterable[Any]], inputs: Iterable[Any], biases: Iterable[Operand | None], labels: Iterable[str]
+) -> list[Value]:
+    """The weighted inputs of the neurons of a layer, which share their inputs: dot(w, inputs, b) for each, labelled.
 
     Raises ValueError where a neuron has not as many weights as there are inputs.
     """
@@ -54,7 +76,7 @@ def dots(weights: Iterable[Iterable[Any]], inputs: Iterable[Any], biases: Iterab
     inputs = listed("dot", inputs)
     x = tuple([v.data for v in inputs])
     nodes, new = [], Value.__new__
-    for row, bias in zip(weights, biases, strict=True):
+    for row, bias, label in zip(weights, biases, labels, strict=True):
         group = tuple(row) if isinstance(row, (tuple, list)) else listed("dot", row)
         w = [v.data for v in group if v.__class__ is Value]
         if len(w) != len(group):
@@ -64,7 +86,7 @@ def dots(weights: Iterable[Iterable[Any]], inputs: Iterable[Any], biases: Iterab
             raise ValueError(f"dot takes as many weights as inputs, got {len(w)} weights and {len(x)} inputs")
         node = new(Value)
         node.data = _dot(w, x)
-        node.grad, node.label, node.op, node._mark = UNSET, "", _DOT, None
+        node.grad, node._label, node.op, node._mark = UNSET, label, _DOT, None
         node._a, node._b, node._da = (group, inputs), None, (x, w)
         if bias is not None:
             b = constant(bias, "dot")
@@ -74,12 +96,14 @@ def dots(weights: Iterable[Iterable[Any]], inputs: Iterable[Any], biases: Iterab
     return nodes
 
 
-def traced_dots(weights: Iterable[tuple[Value, ...]], inputs: Sequence[Value], biases: Iterable[Value]) -> list[Value]:
+def traced_dots(
+    weights: Iterable[tuple[Value, ...]], inputs: Sequence[Value], biases: Iterable[Value], labels: Iterable[str]
+) -> list[Value]:
     """``dots`` without the numbers, for a graph that is lowered and dropped: data is nan, derivatives are missing."""
     group, nodes, new = tuple(inputs), [], Value.__new__
-    for row, bias in zip(weights, biases, strict=True):
+    for row, bias, label in zip(weights, biases, labels, strict=True):
         node = new(Value)
-        node.data, node.grad, node.label, node.op, node._mark = nan, UNSET, "", _DOT, None
+        node.data, node.grad, node._label, node.op, node._mark = nan, UNSET, label, _DOT, None
         node._a, node._b, node._da, node._db = (row, group), bias, ((), ()), 1.0
         nodes.append(node)
     return nodes

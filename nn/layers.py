@@ -20,8 +20,7 @@ from engine import Value, collector_paused, dot, logsumexp
 from engine.collector import count_as_old
 from engine.operands import shortened
 from engine.rows import is_row, read_rows
-from engine.value import leaves
-from engine.weighted import dots, traced_dots
+from engine.weighted import dots, initial_weights, traced_dots
 
 from .activations import apply, checked_activation, initial_bound, one_of
 from .data import checked_seed, positive_int
@@ -66,7 +65,7 @@ class Neuron(Module):
         prefix = name + "." if name else ""
         random, bound = checked_seed("seed", seed).random, initial_bound(activation, nin, fan_out)
         low, span = -bound, bound + bound
-        self.weights = tuple(leaves(_weight_names(nin), prefix, random, low, span))
+        self.weights = tuple(initial_weights(_weight_names(nin), prefix, random, low, span))
         self.bias = Value(0.0, f"{prefix}b")
         self._z_label, self._a_label = f"{prefix}z", f"{prefix}a"
 
@@ -153,10 +152,8 @@ class Layer(Module):
     def weighted_inputs(self, x: Sequence[Value], numbers: bool = True) -> list[Value]:
         """The weighted inputs z of all neurons; without their numbers where the graph is only to be lowered."""
         weights, biases = [neuron.weights for neuron in self.neurons], [neuron.bias for neuron in self.neurons]
-        zs = dots(weights, x, biases) if numbers else traced_dots(weights, x, biases)
-        for neuron, z in zip(self.neurons, zs):
-            z.label = neuron._z_label
-        return zs
+        labels = [neuron._z_label for neuron in self.neurons]
+        return dots(weights, x, biases, labels) if numbers else traced_dots(weights, x, biases, labels)
 
     def __call__(self, x: Iterable[object]) -> list[Value]:
         return self._activations(as_values(x, self.nin, repr(self)))

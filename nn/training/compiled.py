@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
+    from engine import Value
     from engine.lowering import Kernel
 
     from .history import History
@@ -104,9 +105,18 @@ class CompiledEpochs:
         state = dict(optimizer.state)
         state["step"] = [float(trainer.steps)] * len(optimizer.params)
         state.update((key, numbers) for key, numbers in zip(lists, trainer.state()) if key)
-        data = trainer.parameters()
-        deque(map(setattr, optimizer.params, repeat("grad"), trainer.gradient() or ()), maxlen=0)
-        optimizer.commit(data, state)
+        gradient = trainer.gradient()
+        if gradient is not None:
+            _write(optimizer.params, "grad", gradient)
+        _write(optimizer.params, "data", trainer.parameters())
+        optimizer.state = state
+
+
+def _write(parameters: list[Value], name: str, numbers: array[float]) -> None:
+    from engine.lowering.native.objects import write_numbers  # which is loaded: its trainer has made the numbers
+
+    if not write_numbers(parameters, name, numbers):
+        deque(map(setattr, parameters, repeat(name), numbers), maxlen=0)
 
 
 # For each optimiser: its name in compiled code, its hyperparameters there, and which of its lists are used.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from array import array
-from itertools import chain
 from random import Random
 
 from engine import Value
@@ -84,7 +83,10 @@ class Job:
         weights = row_weights(sample_weight, class_weight, targets)
         self.nin, self.outputs, self.weighted = rows.width, targets.width, weights is not None
         self.groups = model._groups() if type(model) is MLP else None
-        self.parameters = model.parameters() if self.groups is None else list(chain.from_iterable(self.groups))
+        if self.groups is not None and isinstance(optimizer, Optimizer) and _consists_of(optimizer.params, self.groups):
+            self.parameters = optimizer.params  # another list of a million would cost as much as the comparison
+        else:
+            self.parameters = model.parameters()
         self.optimizer = Adam(self.parameters, lr=0.01) if optimizer is None else optimizer
         self._check_optimizer()
         self.params, self._state = self.optimizer.params, self.optimizer.state.keys()
@@ -251,6 +253,17 @@ class Job:
                 f"fit: {len(strangers)} of the optimizer's {len(self.optimizer.params)} parameters do not belong to "
                 f"{self.model!r:.60}: build the optimizer with this model's parameters()"
             )
+
+
+def _consists_of(listed: list[Value], groups: Sequence[tuple[Value, ...]]) -> bool:
+    """Whether the list holds these groups, one after the other, and nothing else."""
+    start = 0
+    for group in groups:
+        stop = start + len(group)
+        if tuple(listed[start:stop]) != group:
+            return False
+        start = stop
+    return start == len(listed)
 
 
 def _loss_function(model: Module, loss: str | Loss) -> Loss:

@@ -60,7 +60,7 @@ def test_many_rows(monkeypatch, compiled):
     if compiled:
         pytest.importorskip("engine.lowering.native.objects")
     else:
-        monkeypatch.setattr(engine_rows, "_compiled", lambda n: None)
+        monkeypatch.setattr(engine_rows, "compiled", lambda n: None)
     table = [[i / 3, i, i % 2 == 0] if i % 3 else (i / 7, -i, True) for i in range(300)]
     rows = read_rows(table)
     assert list(rows) == [[float(x) for x in row] for row in table]

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine import Value, gradcheck
+from engine import Value, gradcheck, lower
 from nn import MLP, Layer, Module, Neuron
 
 # Those that PyTorch has under the same name and that take any number.
@@ -116,6 +116,23 @@ def test_weighted_input_is_one_node_over_weights_inputs_and_bias():
     z = a.parents[0]
     assert (a.op.name, z.op.name) == ("tanh", "dot")
     assert z.parents == (*neuron.weights, *x, neuron.bias)
+
+
+@pytest.mark.parametrize("loaded", [True, False])
+def test_labels_of_many_weights(loaded, monkeypatch):
+    """A hundred weights, made in compiled code or not, have the labels of any others, in copies and pickles too."""
+    lower(Value(1.0) * 2, inputs=[])([[]])  # which loads the compiled code where there is any
+    if not loaded:
+        monkeypatch.setattr("engine.weighted.compiled", lambda n: None)
+    neuron = Neuron(100, seed=3, name="layer1.neuron2")
+    names = [f"layer1.neuron2.w{j}" for j in range(1, 101)]
+    for weights in (neuron.weights, copy.deepcopy(neuron).weights, pickle.loads(pickle.dumps(neuron)).weights):
+        assert [w.label for w in weights] == names
+        assert all(type(w.label) is str for w in weights)
+    assert [w.data for w in neuron.weights] == [w.data for w in Neuron(100, seed=3).weights]
+    neuron.weights[4].label = "mine"
+    assert (neuron.weights[4].label, neuron.weights[5].label) == ("mine", "layer1.neuron2.w6")
+    assert "label='layer1.neuron2.w6'" in repr(neuron.weights[5])
 
 
 def test_names_and_labels():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from itertools import chain
+from itertools import chain, islice
 
 from engine.lowering.program import Program, split_dot
 
@@ -95,16 +95,18 @@ def _marked(op: str, args: Args) -> Terms:
 def _alike(program: Program) -> dict[int, None]:
     """What is the same for all samples among the operands of marked sums."""
     varying = program.core_varying
-    marked = [args for op, args in zip(program.core_op, program.core_args) if op.startswith("marked")]
-    return {a: None for args in marked for a in args if not varying[a]}
+    return {a: None for i in _marked_sums(program) for a in program.core_args[i] if not varying[a]}
+
+
+def _marked_sums(program: Program) -> list[int]:
+    first = program.parameter_range.stop  # there may be a million parameters in front
+    return [i for i, op in enumerate(islice(program.core_op, first, None), first) if op.startswith("marked")]
 
 
 def runs_marked(program: Program) -> bool:
     """Whether the marked sums of a program can be run: they vary, and few of their operands do not."""
     varying = program.core_varying
-    return len(_alike(program)) <= _MOST_ALIKE and all(
-        varying[i] for i, op in enumerate(program.core_op) if op.startswith("marked")
-    )
+    return len(_alike(program)) <= _MOST_ALIKE and all(map(varying.__getitem__, _marked_sums(program)))
 
 
 def _all_in(ids: Container[int], lists: Sequence[Sequence[int]]) -> bool:

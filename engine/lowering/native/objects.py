@@ -1,8 +1,8 @@
-"""Numbers out of Python's lists and Values, read in compiled code; and where a buffer's doubles lie.
+"""Numbers out of Python's lists and Values and into Values, in compiled code; and where a buffer's doubles lie.
 
-The C file objects.h reads the fields of lists, tuples and floats by itself. The library is built for any Python, so
-where the fields lie is not compiled in: it is as in every CPython with a global lock, and looked at here before it is
-used. Where it is otherwise the functions return None, and their callers go another way.
+The C file objects.h knows the fields of lists, tuples, floats and Values by itself. The library is built for any
+Python, so where the fields lie is not compiled in: it is as in every CPython with a global lock, and looked at here
+before it is used. Where it is otherwise the functions return None or False, and their callers go another way.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import ctypes
 import sys
 from array import array
 
+from engine.operands import UNSET
 from engine.value import Value
 
 from .library import LIBRARY, loaded_library
@@ -28,7 +29,7 @@ class _Layout(ctypes.Structure):
     _fields_ = [
         *((name, ctypes.c_void_p) for name in ("list", "tuple", "real", "integer", "truth")),
         *((name, ctypes.c_int64) for name in ("type", "size", "list_items", "tuple_items", "number")),
-        *((name, ctypes.c_void_p) for name in ("as_double", "error")),
+        *((name, ctypes.c_void_p) for name in ("as_double", "error", "from_double", "hold", "let_go", "allocate")),
     ]
 
 
@@ -44,17 +45,27 @@ class _Reader:
         for name, arguments in (
             ("read_rows", (pointer, pointer, int64, int64, pointer)),
             ("read_slots", (pointer, pointer, int64, pointer, int64, pointer)),
+            ("write_slots", (pointer, pointer, int64, pointer, int64, pointer)),
+            ("new_objects", (pointer, pointer, pointer, int64, pointer, pointer, pointer, pointer, int64)),
+            ("mark_slots", (pointer, pointer, int64, pointer, int64, pointer, int64, pointer)),
             ("all_finite", (pointer, int64)),
         ):
             function = getattr(c, name)
             function.restype, function.argtypes = ctypes.c_int32, arguments
         self.layout = _Layout(
             id(list), id(tuple), id(float), id(int), id(bool), _TYPE, _SIZE, _LIST_ITEMS, _TUPLE_ITEMS, _NUMBER,
-            ctypes.cast(ctypes.pythonapi.PyFloat_AsDouble, pointer).value,
-            ctypes.cast(ctypes.pythonapi.PyErr_Occurred, pointer).value,
+            *[
+                ctypes.cast(getattr(ctypes.pythonapi, name), pointer).value
+                for name in (
+                    "PyFloat_AsDouble", "PyErr_Occurred", "PyFloat_FromDouble", "Py_IncRef", "Py_DecRef",
+                    "PyType_GenericAlloc",
+                )
+            ],
         )  # fmt: skip
         self.at = ctypes.addressof(self.layout)
-        self.data_slot = _slot_of_data()
+        names = ("data", "_db", "_label", "grad", "op", "_a", "_b", "_mark")
+        self.slots = {name: _slot(name) for name in names}
+        self.leaf = (ctypes.c_int64 * len(names))(*self.slots.values())
 
 
 def _as_expected() -> bool:
@@ -72,10 +83,11 @@ def _as_expected() -> bool:
     return first > 1 << 16 and first % 8 == 0 and list((ctypes.c_uint64 * 3).from_address(first)) == [*map(id, items)]
 
 
-def _slot_of_data() -> int:
-    """Where in a Value the pointer to its data lies."""
-    node = Value(float("2.25"))
-    places = [k for k in range(16, Value.__basicsize__, 8) if _word(node, k) == id(node.data)]
+def _slot(name: str) -> int:
+    """Where in a Value the pointer to that attribute lies."""
+    node, held = Value(0.0), object()
+    setattr(node, name, held)
+    places = [k for k in range(16, Value.__basicsize__, 8) if _word(node, k) == id(held)]
     if len(places) != 1:
         raise OSError("Values are laid out in another way")
     return places[0]
@@ -119,10 +131,46 @@ def read_data(nodes: list[Value]) -> array[float] | None:
     numbers = array("d", [0.0]) * len(nodes)
     at = numbers.buffer_info()[0]
     try:
-        result = reader.c.read_slots(reader.at, id(nodes), len(nodes), id(Value), reader.data_slot, at)
+        result = reader.c.read_slots(reader.at, id(nodes), len(nodes), id(Value), reader.slots["data"], at)
     except OverflowError:
         return None
     return None if result == NOT_READ else numbers
+
+
+def write_numbers(nodes: list[Value], name: str, numbers: array[float]) -> bool:
+    """Give each Value its number as ``data`` or ``grad``, by one call that Python does not interrupt.
+
+    False, and nothing written, where there is a Value of a class of its own, or one that holds no number there.
+    """
+    reader = _reader()
+    if reader is None or len(nodes) != len(numbers):
+        return False
+    at = numbers.buffer_info()[0]
+    result = reader.c.write_slots(reader.at, id(nodes), len(nodes), id(Value), reader.slots[name], at)
+    return bool(result != NOT_READ)
+
+
+def new_leaves(numbers: list[float], names: tuple[str, ...], label: str) -> list[Value] | None:
+    """Leaves with these numbers, each labelled by the beginning and its name; None where that cannot be."""
+    reader = _reader()
+    if reader is None:
+        return None
+    n, made = len(numbers), [None] * len(numbers)
+    same = (ctypes.c_void_p * 6)(id(label), id(UNSET), *[id(None)] * 4)
+    done = reader.c.new_objects(reader.at, id(Value), id(made), n, id(numbers), id(names), reader.leaf, same, 6)
+    return made if done else None  # type: ignore[return-value]
+
+
+def mark_leaves(nodes: list[Any], mark: object) -> bool | None:
+    """Whether these are Values, all of them leaves, and each there once: they are marked then; None: not known."""
+    reader = _reader()
+    if reader is None:
+        return None
+    slots, kind = reader.slots, id(Value)
+    marked = reader.c.mark_slots(
+        reader.at, id(nodes), len(nodes), kind, slots["op"], id(None), slots["_mark"], id(mark)
+    )
+    return bool(marked)
 
 
 def all_finite(numbers: Sequence[float]) -> bool | None:

@@ -95,9 +95,9 @@ class Trainer:
         given = self._order.given
         return array("d", numbers if given is None else map(numbers.__getitem__, given[: len(numbers)]))
 
-    def _restored(self, numbers: array[float]) -> list[float]:
+    def _restored(self, numbers: array[float]) -> array[float]:
         placed = self._order.placed
-        return numbers.tolist() if placed is None else list(map(numbers.__getitem__, placed[: len(numbers)]))
+        return numbers if placed is None else array("d", map(numbers.__getitem__, placed[: len(numbers)]))
 
     def load(
         self, parameters: Sequence[float], optimizer: str, *, lr: float, flag: bool = False, h0: float = 0.0,
@@ -155,13 +155,13 @@ class Trainer:
         """The state of the generator that orders the rows, as it is now; empty where they keep their order."""
         return () if self._generator is None else tuple(self._generator)
 
-    def parameters(self) -> list[float]:
+    def parameters(self) -> array[float]:
         """The trained parameters."""
         data = array("d", bytes(8 * self._trained))
         ctypes.memmove(address(data), self._tape.parameters, 8 * self._trained)
         return self._restored(data)
 
-    def gradient(self) -> list[float] | None:
+    def gradient(self) -> array[float] | None:
         """The gradient of the last step, penalty included; None before the first, and after one that was not taken."""
         if not self._job.sums:
             return None
@@ -171,4 +171,4 @@ class Trainer:
 
     def state(self) -> list[list[float] | None]:
         """The optimiser's lists of state."""
-        return [None if numbers is None else self._restored(numbers) for numbers in self._state]
+        return [None if numbers is None else self._restored(numbers).tolist() for numbers in self._state]

@@ -50,9 +50,9 @@ def random_net(r: random.Random) -> Net:
         else:
             rows, biases = new_layer(r, net, len(a))
             made.append((rows, biases))
-        z = dots(rows, a, biases)
+        z = dots(rows, a, biases, [""] * len(rows))
         if r.random() < 0.2:  # the same layer on the same inputs: nothing new, but adjoints of its own
-            z = [p + q for p, q in zip(z, dots(rows, list(a), biases))]
+            z = [p + q for p, q in zip(z, dots(rows, list(a), biases, [""] * len(rows)))]
         f = r.choice(["sigmoid", "tanh", "relu", "softplus"])
         a = [getattr(v, f)() for v in z]
         net.hidden += [*z, *a]
@@ -180,7 +180,7 @@ def test_a_step_on_one_sample_takes_layers_whole(seed: int) -> None:
 def test_neurons_may_stand_in_any_order() -> None:
     """Where wrt lists the last neuron first, the steps from one to the next go down, which no instruction allows."""
     x, rows = [Value(0.3), Value(-0.7)], [tuple(Value(k + 0.5 * j) for j in range(2)) for k in range(3)]
-    y = logsumexp([z.tanh() for z in dots(rows, x, [None] * 3)])
+    y = logsumexp([z.tanh() for z in dots(rows, x, [None] * 3, [""] * 3)])
     wrt = [w for row in reversed(rows) for w in row]
     assert close(lower(y, x, wrt, backend="native")([[0.3, -0.7]])[1], grad(y, wrt))
 
@@ -229,8 +229,8 @@ def test_weights_that_are_used_elsewhere_have_all_their_derivatives() -> None:
     x, w, v = [Value(0.3), Value(-0.2)], [Value(1.0), Value(2.0)], [Value(3.0), Value(-1.0)]
     for y in (
         dot(w, x).tanh() + w[1] * w[1],
-        dots([w, v], dots([w, v], x, [None, None]), [None, None])[0].tanh(),
-        dots([w, w], x, [None, None])[0] * dot(w, x).exp(),
+        dots([w, v], dots([w, v], x, [None, None], ["", ""]), [None, None], ["", ""])[0].tanh(),
+        dots([w, w], x, [None, None], ["", ""])[0] * dot(w, x).exp(),
         dot([w[0], w[0]], x).tanh() * dot(v, x),
     ):
         _, gradients = evaluate(trace([y], x, [*w, *v]), [v.data for v in x])

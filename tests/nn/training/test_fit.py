@@ -6,6 +6,7 @@ import builtins
 import gc
 import math
 import random
+import weakref
 
 import pytest
 from fit_cases import XOR, Line, cloud, data_of, mean_loss
@@ -23,6 +24,30 @@ from nn import (
     fit,
 )
 from nn.training import epoch_order
+
+# What stays
+
+
+@pytest.mark.parametrize("options", [{}, {"batch_size": 1}, {"accuracy": True, "early_stopping": 2}], ids=str)
+@pytest.mark.parametrize("activation", ["sigmoid", "relu", "gelu"])
+@pytest.mark.parametrize("backend", ["eager", "source", "auto"])
+def test_a_training_leaves_nothing_behind(backend, activation, options):
+    """With the collector off, model and optimiser are freed when they are dropped: no cycle keeps them."""
+    X, y = cloud()
+    y = [round(t) for t in y]
+    gc.collect()
+    gc.disable()
+    try:
+        model = MLP(2, [3, 2], activation=activation, output="softmax")
+        optimizer = Adam(model.parameters())
+        fit(model, X, y, optimizer=optimizer, epochs=2, backend=backend, validation_data=(X, y), **options)
+        model.predict(X)
+        kept = [weakref.ref(x) for x in (model, optimizer, *model.parameters())]
+        del model, optimizer
+        assert [reference() for reference in kept] == [None] * len(kept)
+    finally:
+        gc.enable()
+
 
 # What the numbers mean
 

@@ -1,4 +1,4 @@
-/* Numbers read out of Python's lists, tuples, floats and Values, in the time it takes to look at each.
+/* Numbers read out of Python's lists, tuples, floats and Values, and written into Values, in the time it takes to look at each.
  *
  * The library is built without Python's headers, for any version. objects.py finds by experiment where the fields lie, and
  * uses none of this where an experiment fails. Called with the interpreter's lock held. */
@@ -8,6 +8,9 @@ typedef struct {
     int64_t type, size, list_items, tuple_items, number;  /* where in an object, in bytes */
     double (*as_double)(void *);  /* PyFloat_AsDouble; may set an error, and then returns -1.0 */
     void *(*error)(void);         /* PyErr_Occurred */
+    void *(*from_double)(double); /* PyFloat_FromDouble */
+    void (*hold)(void *), (*let_go)(void *); /* Py_IncRef, Py_DecRef */
+    void *(*allocate)(void *, int64_t);      /* PyType_GenericAlloc */
 } Objects;
 
 enum { FINITE, NOT_ALL_FINITE, NOT_READ };
@@ -56,6 +59,58 @@ EXPORT int32_t read_rows(const Objects *o, const void *table, int64_t n, int64_t
 /* The numbers in a slot of each object of a list; all must be of one type. */
 EXPORT int32_t read_slots(const Objects *o, const void *list, int64_t n, const void *kind, int64_t slot, double *out) {
     return read_numbers(o, field(list, o->list_items), n, kind, slot, out);
+}
+/* Doubles as floats into a slot of each object of a list; nothing is written where an object is not of this type or its slot
+ * holds something else than a number, whose end might run a program. */
+EXPORT int32_t write_slots(const Objects *o, const void *list, int64_t n, const void *kind, int64_t slot, const double *x) {
+    void **objects = field(list, o->list_items);
+    for (int64_t i = 0; i < n; i++) {
+        if (field(objects[i], o->type) != kind) return NOT_READ;
+        const void *before = field(objects[i], slot);
+        const void *type = before ? field(before, o->type) : NULL;
+        if (type != o->real && type != o->integer && type != o->truth) return NOT_READ;
+    }
+    for (int64_t i = 0; i < n; i++) {
+        void **place = (void **)((char *)objects[i] + slot), *number = o->from_double(x[i]);
+        if (!number) return NOT_READ; /* memory ran out, and an error is set */
+        o->let_go(*place);
+        *place = number;
+    }
+    return FINITE;
+}
+/* A list of None becomes a list of new objects of this type: item i gets numbers[i] (of a list) and names[i] (of a tuple) in
+ * the first two slots, and what is the same for all in the others. 0 where memory ran out. */
+EXPORT int32_t new_objects(const Objects *o, void *kind, void *list, int64_t n, const void *numbers, const void *names,
+                           const int64_t *slots, void *const *same, int64_t n_same) {
+    void **objects = field(list, o->list_items), *const *first = field(numbers, o->list_items);
+    void *const *second = (void **)((char *)names + o->tuple_items);
+    for (int64_t i = 0; i < n; i++) {
+        char *new = o->allocate(kind, 0);
+        if (!new) return 0;
+        for (int64_t k = 0; k < 2 + n_same; k++) {
+            void *x = k == 0 ? first[i] : k == 1 ? second[i] : same[k - 2];
+            o->hold(x);
+            *(void **)(new + slots[k]) = x;
+        }
+        o->let_go(objects[i]);
+        objects[i] = new;
+    }
+    return 1;
+}
+/* Whether all objects of a list are of one type, hold `nothing` in one slot, and are there once: each gets the mark in
+ * another slot. */
+EXPORT int32_t mark_slots(const Objects *o, const void *list, int64_t n, const void *kind, int64_t empty, const void *nothing,
+                          int64_t slot, void *mark) {
+    void **objects = field(list, o->list_items);
+    for (int64_t i = 0; i < n; i++) {
+        if (field(objects[i], o->type) != kind || field(objects[i], empty) != nothing) return 0;
+        void **place = (void **)((char *)objects[i] + slot), *before = *place;
+        if (before == mark) return 0;
+        o->hold(mark);
+        *place = mark;
+        o->let_go(before);
+    }
+    return 1;
 }
 EXPORT int32_t all_finite(const double *x, int64_t n) {
     int64_t odd = 0;

@@ -1,8 +1,11 @@
-"""Numbers read out of Python's objects in compiled code: the same as Python reads, or none at all."""
+"""Numbers out of Python's objects and into them in compiled code: the same as Python's own way, or none at all."""
 
 from __future__ import annotations
 
+import gc
 import math
+import sys
+import weakref
 from array import array
 from decimal import Decimal
 from fractions import Fraction
@@ -11,10 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine import Value
+from engine import Value, dot
 from engine import rows as engine_rows
 from engine.lowering import native
 from engine.lowering.native import objects
+from engine.value import Beginning
 
 if not native.available()[0]:
     pytest.skip(native.available()[1], allow_module_level=True)
@@ -94,6 +98,65 @@ def test_data_of_values():
     assert objects.read_data([*nodes[:3], 1.0]) is None  # type: ignore[list-item]
 
 
+@pytest.mark.parametrize("name", ["data", "grad"])
+def test_numbers_written_into_values(name):
+    """Each Value gets its number as a float of its own, and the numbers that were there are let go."""
+    before = [float(f"{k}.5") for k in range(100)]
+    nodes = [Value(x) for x in before]
+    for node, x in zip(nodes, before):
+        node.grad = x
+    holders = sys.getrefcount(before[7])
+    numbers = array("d", [k / 7 for k in range(100)])
+    assert objects.write_numbers(nodes, name, numbers)
+    left, new = sys.getrefcount(before[7]), sys.getrefcount(getattr(nodes[7], name))
+    assert (left, new) == (holders - 1, 2)
+    assert [getattr(node, name) for node in nodes] == list(numbers)
+    assert [getattr(node, "grad" if name == "data" else "data") for node in nodes] == before
+
+
+@pytest.mark.parametrize("odd", [None, "1", Fraction(1, 3), math], ids=lambda x: type(x).__name__)
+def test_nothing_is_written_where_one_is_odd(odd):
+    """A slot that is empty or holds no plain number, and a Value of a class of its own, leave all as they were."""
+    nodes, numbers = [Value(0.5) for _ in range(100)], array("d", [2.0]) * 100
+    nodes[99].data = odd
+    assert not objects.write_numbers(nodes, "data", numbers)
+    del nodes[99].data
+    assert not objects.write_numbers(nodes, "data", numbers)
+    nodes[99] = type("Own", (Value,), {})(0.5)
+    assert not objects.write_numbers(nodes, "data", numbers)
+    assert not objects.write_numbers(nodes[:99], "data", numbers)
+    assert {node.data for node in nodes} == {0.5}
+
+
+def test_leaves_that_are_marked():
+    """Leaves, each there once, are told from a node that was computed, one that comes twice, and what is no Value."""
+    nodes, mark = [Value(float(k)) for k in range(100)], object()
+    holders = sys.getrefcount(mark)
+    assert objects.mark_leaves(nodes, mark) is True
+    assert sys.getrefcount(mark) == holders + 100
+    for odd in (nodes[0], nodes[0] + 1, 1.0, type("Own", (Value,), {})(0.5)):
+        assert objects.mark_leaves([*nodes, odd], object()) is False
+    assert sys.getrefcount(mark) == holders
+
+
+def test_new_leaves():
+    """Leaves made in compiled code differ in nothing from those that Value makes, and are freed as they are."""
+    numbers, names = [k / 7 for k in range(100)], tuple(f"w{k}" for k in range(100))
+    made = objects.new_leaves(numbers, names, Beginning("neuron."))
+    expected = [Value(x, f"neuron.{name}") for x, name in zip(numbers, names)]
+    assert [repr(node) for node in made] == [repr(node) for node in expected]
+    assert all(type(node) is Value and node.is_leaf and not node.is_constant and not node.has_grad for node in made)
+    assert all(map(gc.is_tracked, made))
+    y = dot(made, expected, made[0])
+    y.backward()
+    assert made[3].grad == expected[3].data
+    del y
+    kept, number = weakref.ref(made[50]), sys.getrefcount(numbers[50])
+    del made
+    left = sys.getrefcount(numbers[50])
+    assert (kept(), left) == (None, number - 1)
+
+
 @pytest.mark.parametrize("place", [0, 1, 7, 8, 999])
 @pytest.mark.parametrize("odd", [math.nan, math.inf, -math.inf])
 def test_all_finite(place, odd):
@@ -114,4 +177,7 @@ def test_another_layout_is_not_read(monkeypatch):
     monkeypatch.setattr(objects, "_found", None)
     assert objects.read_table(table, 3) is None
     assert objects.read_data([Value(1.0)]) is None
+    assert not objects.write_numbers([Value(1.0)], "data", array("d", [2.0]))
+    assert objects.mark_leaves([Value(1.0)], object()) is None
+    assert objects.new_leaves([1.0], ("w1",), "") is None
     assert engine_rows.read_rows(table).numbers == expected
