@@ -12,12 +12,12 @@ from __future__ import annotations
 
 from .check import GradcheckError, GradcheckReport, gradcheck
 from .collector import collector_paused
+from .derivatives import grad, hessian, hvp, jacobian, vjp
 from .forward import jvp
 from .graph import first_nonfinite, toposort
 from .operations import *  # noqa: F403  one free function for each row of the table
 from .operations import FUNCTIONS
 from .ops import OPS, Op
-from .reverse import grad, hessian, hvp, jacobian, vjp
 from .value import Value
 from .weighted import dot
 

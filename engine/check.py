@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from math import hypot, isfinite
 
+from .derivatives import grad, hessian, jacobian
 from .differences import Slope, all_steps, first_steps, is_quiet, slope
 from .graph import toposort
 from .operands import real_number
-from .reverse import grad, hessian, jacobian
 from .value import Value
 
 TYPE_CHECKING = False

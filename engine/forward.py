@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from .derivatives import checked_values, numbers_for
 from .graph import toposort
 from .operands import NOTHING
-from .reverse import listed, numbers_for, numbers_taken
+from .reverse import numbers_taken
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def jvp(outputs: Sequence[Value], wrt: Sequence[Value], tangents: Iterable[float
     >>> jvp([a * b, a + b], [a, b], [1.0, 10.0])
     [23.0, 11.0]
     """
-    rows, columns = listed(outputs, "jvp: outputs"), listed(wrt, "jvp: wrt")
+    rows, columns = checked_values(outputs, "jvp: outputs"), checked_values(wrt, "jvp: wrt")
     numbers_taken(rows)
     moving: dict[Value, float] = {}
     for node, tangent in zip(columns, numbers_for(tangents, columns, "jvp", "tangents", "nodes of wrt")):

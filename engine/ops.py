@@ -2,7 +2,7 @@
 
 A row gives the name, the symbol shown in pictures, the forward expression, one derivative rule per argument, and the
 boxes from which tests sample its arguments. From the rows come the methods of Value and the free functions
-(operations.py, written by ``python -m engine.generate``), derivatives of derivatives (reverse.py), lowered programs and
+(operations.py, written by ``python -m engine.generate``), derivatives of derivatives (chain.py), lowered programs and
 their source (lowering/), the page's JavaScript and formulas (viz), and the tests.
 
 Forward and rules are expressions over the arguments ``a``, ``b``, ``c`` and the result ``y`` in the small language of

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Any
 
-_SWEEPS = ("engine.reverse", "engine.forward", "engine.recording")
+_SWEEPS = ("engine.reverse", "engine.derivatives", "engine.forward", "engine.recording")
 _OURS = ("engine", "nn")  # what reads a number there does not decide by it
 _slot: Any = vars(Value)["data"]
 _open: dict[int, list[recording]] = {}  # by thread
@@ -85,7 +85,7 @@ def notice(node: Value) -> None:
     if not records:
         return
     frame: FrameType | None = sys._getframe(2)
-    # float(v) and v < 1 read v.data in a method of Value, grad and backward in reverse.py: the place is their caller's.
+    # float(v) and v < 1 read v.data in a method of Value, grad and backward read it too: the place is their caller's.
     while frame is not None and (frame.f_code in _CONVERSIONS or frame.f_globals.get("__name__") in _SWEEPS):
         frame = frame.f_back
     if frame is None or frame.f_globals.get("__name__", "").partition(".")[0] in _OURS:

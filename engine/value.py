@@ -15,6 +15,7 @@ from . import operands, operations
 from .graph import toposort
 from .operands import UNSET, is_real, real_number
 from .operations import Operations
+from .other_names import OTHER_NAMES, Elsewhere
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -223,28 +224,9 @@ def _text(label: object) -> str:
     return label
 
 
-class _Elsewhere:
-    """A name that other engines have, in whose place an AttributeError says what to write here."""
-
-    def __init__(self, name: str, ours: str) -> None:
-        self.message = f"a Value has no {name}: {ours}"
-
-    def __get__(self, node: object, owner: object) -> None:
-        raise AttributeError(self.message)
-
-    def __set__(self, node: object, value: object) -> None:
-        raise AttributeError(self.message)
-
-
 if not TYPE_CHECKING:  # a type checker says that there is no such attribute
-    for _name, _ours in {
-        "_prev": "its operands are .parents, an ordered tuple",
-        "_op": "its operation is .op, with .op.name and .op.symbol; None for a leaf",
-        "_backward": "no closure is kept, only .local_derivatives; define an operation of your own by engine.define",
-        "item": "its number is .data",
-        "requires_grad": "every leaf is differentiated; .detach() gives a constant",
-    }.items():
-        setattr(Value, _name, _Elsewhere(_name, _ours))
+    for _name, _message in OTHER_NAMES.items():
+        setattr(Value, _name, Elsewhere(_message))
 
 
 for _module in (operands, operations):  # they make nodes, and Value is made from them: the one circle in this house

@@ -16,9 +16,9 @@ from contextlib import suppress
 from operator import attrgetter
 
 from engine.chain import Algebra, Joint, sweep
+from engine.derivatives import checked_values
 from engine.graph import toposort
 from engine.ops import OPS
-from engine.reverse import listed
 from engine.value import Value
 
 from .adjoints import Marking, NoMark, OnProgram
@@ -56,7 +56,7 @@ def trace(
     groups   where given, ``wrt`` is known to be a list of leaves, each once and none of them an input, which will not
              change: these tuples, one after the other
     """
-    outputs, inputs = listed(outputs, "lower: outputs"), listed(inputs, "lower: inputs")
+    outputs, inputs = checked_values(outputs, "lower: outputs"), checked_values(inputs, "lower: inputs")
     if not outputs:
         raise ValueError("lower: outputs is an empty list: pass at least one Value")
     given: dict[Value, int] = {}
@@ -71,7 +71,7 @@ def trace(
     elif groups is not None and isinstance(wrt, list):
         parameters = wrt
     else:
-        wrt = listed(wrt, "lower: wrt")
+        wrt = checked_values(wrt, "lower: wrt")
         parameters = _leaves(wrt, given)
     tracer = _Tracer(given, cut, wrt, parameters, groups or ())
     program = tracer.program(outputs, gradient)
