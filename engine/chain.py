@@ -127,13 +127,15 @@ def sweep(
     factor, are then neighbours.
     """
     inner = [node for node in order if node.op is not None and node not in cut]
+    operands = [node.parents for node in inner]
     wanted = set(wrt)  # only nodes that depend on wrt need an adjoint
-    for node in inner:
-        if node not in wanted and not wanted.isdisjoint(node.parents):
+    for node, parents in zip(inner, operands):
+        if not wanted.isdisjoint(parents):
             wanted.add(node)
     doubt: set[Value] = set()
     if not algebra.marking:
-        doubt = doubtful([(node, node.op, node.parents) for node in inner if node.op], wanted, _number, algebra.trusts)
+        made = [(node, node.op, parents) for node, parents in zip(inner, operands) if node.op]
+        doubt = doubtful(made, wanted, _number, algebra.trusts)
     adjoints: dict[Value, T] = {}
     terms: dict[Value, list[tuple[T, T | None]]] = {}
     conditions: dict[
@@ -147,38 +149,44 @@ def sweep(
         if node in joint:
             waiting[joint[node]] = waiting.get(joint[node], 0) + 1
     limited: dict[Value, T | None] = {}  # the conditions of nodes that wait for others
+    weighted_sum = algebra.weighted_sum
     for node in reversed(inner):
-        if node not in adjoints and node in terms:
-            adjoints[node] = algebra.weighted_sum(terms[node])
+        parents = operands.pop()
+        arrived = terms.pop(node, None)
+        adjoint = adjoints.get(node)
+        if adjoint is None and arrived is not None:
+            adjoints[node] = adjoint = weighted_sum(arrived)
             if seen is not None:
-                seen(node, adjoints[node])
+                seen(node, adjoint)
         together = joint.get(node)
         condition = None
-        if node in adjoints:
+        if adjoint is not None:
             # Reached where one of its terms is, and always if one of them is always.
-            limits = conditions.get(node, [])
-            condition = _either(limits, algebra) if limits and len(limits) == len(terms[node]) else None
+            limits = conditions.pop(node, None)
+            if limits is not None and arrived is not None and len(limits) == len(arrived):
+                condition = _either(limits, algebra)
             if together is not None:
                 limited[node] = condition
         elif together is None:
             continue
-        if together is None:
-            passed = _passed_on(node, adjoints[node], condition, wanted, doubt, algebra)
-        else:
+        if together is not None:
             waiting[together] -= 1
             if waiting[together]:
                 continue
             passed = together.passed_on(algebra, adjoints, limited, wanted)
+        elif adjoint is not None:
+            passed = _passed_on(node, parents, adjoint, condition, wanted, doubt, algebra)
         for parent, adjoint, derivative, reached in passed:
-            if parent in terms:
-                terms[parent].append((adjoint, derivative))
-            else:
+            known = terms.get(parent)
+            if known is None:
                 terms[parent] = [(adjoint, derivative)]
+            else:
+                known.append((adjoint, derivative))
             if reached is not None:
                 conditions.setdefault(parent, []).append(reached)
     for node in wrt:
         if node not in adjoints and node in terms:
-            adjoints[node] = algebra.weighted_sum(terms[node])
+            adjoints[node] = weighted_sum(terms[node])
     return adjoints
 
 
@@ -251,15 +259,15 @@ def _either(conditions: list[T], algebra: Algebra[T]) -> T:
     return either
 
 
-def _passed_on(node: Value, adjoint: T, condition: T | None, wanted: set[Value], doubt: set[Value],
-               algebra: Algebra[T]) -> list[tuple[Value, T, T | None, T | None]]:  # fmt: skip
+def _passed_on(node: Value, parents: tuple[Value, ...], adjoint: T, condition: T | None, wanted: set[Value],
+               doubt: set[Value], algebra: Algebra[T]) -> list[tuple[Value, T, T | None, T | None]]:  # fmt: skip
     """(parent, adjoint, local derivative, condition) for each wanted parent that is reached through the node."""
     op = node.op
     found: list[tuple[Value, T, T | None, T | None]] = []
     assert op is not None
     where = algebra.operations["where"]
     if op.name == "dot":
-        weights, inputs, bias = roles(node.parents)
+        weights, inputs, bias = roles(parents)
         for parents, partners in ((weights, inputs), (inputs, weights)):
             for parent, partner in zip(parents, partners):
                 if parent in wanted:
@@ -270,49 +278,69 @@ def _passed_on(node: Value, adjoint: T, condition: T | None, wanted: set[Value],
         if bias is not None and bias in wanted:
             found.append((bias, adjoint, None, condition))
         return found
-    parents = node.parents
+    rules = _slopes(op)
     elements = [algebra.element(parent) for parent in parents]
     y = algebra.element(node)
     shares = algebra.shares(elements, y) if op.name == "logsumexp" else None
-    for k, parent in enumerate(parents):
-        if parent not in wanted:
+    arguments: list[Any] = [*elements, y]
+    for k, (parent, slope) in enumerate(zip(parents, rules if op.arity else rules * len(parents))):
+        if slope.text == "0" or parent not in wanted:
             continue
-        text = op.rules[k if op.arity else 0]
-        if text == "0":
-            continue
-        if text == "1":
+        if slope.text == "1":
             found.append((parent, adjoint, None, condition))
             continue
-        names: tuple[str, ...]
-        operands: list[Any]
-        if op.arity:
-            names, operands = (*op.arguments, "y"), [*elements, y]
-        else:
-            rest = [*elements[:k], *elements[k + 1 :]]
-            names, operands = ("a", "y", "n", "rest"), [elements[k], y, float(len(elements)), rest]
-        choice = choosing(op, k)
-        if choice is None:
-            derivative = shares[k] if shares else algebra.evaluate(text, names, *operands)
+        if not op.arity:
+            arguments = [elements[k], y, float(len(elements)), elements[:k] + elements[k + 1 :]]
+        if slope.choice is None:
+            if shares is not None:
+                derivative = shares[k]
+            elif slope.place is not None:
+                derivative = arguments[slope.place]
+            else:
+                derivative = algebra.evaluate(slope.text, slope.names, *arguments)
             if condition is not None and not algebra.is_finite(derivative, op):
                 derivative = where(condition, derivative, 0.0)
             found.append((parent, adjoint, derivative, condition))
             continue
         if algebra.marking:
-            slope = partial(algebra.evaluate, text, names, *operands)
-            found.append((parent, adjoint, algebra.choice(op, k, elements, slope), None))
+            number = partial(algebra.evaluate, slope.text, slope.names, *arguments)
+            found.append((parent, adjoint, algebra.choice(op, k, elements, number), None))
             continue
-        through, chosen = choice
+        through, chosen = slope.choice
         below = condition
         if op.name == "where" or parent in doubt:
             algebra.masked = algebra.masked or parent in doubt
-            below = algebra.evaluate(chosen, names, *operands)
+            below = algebra.evaluate(chosen, slope.names, *arguments)
             if condition is not None:
                 below = where(condition, below, 0.0)
-        passed = algebra.evaluate(through, (*names, "g"), *operands, adjoint)
+        passed = algebra.evaluate(through, (*slope.names, "g"), *arguments, adjoint)
         if condition is not None and not always_safe(op):  # its slope on the branch taken is not always finite
             passed = where(condition, passed, 0.0)
         found.append((parent, passed, None, below))
     return found
+
+
+class _Slope:
+    """The rule for one operand of an operation, as the sweep looks at it.
+
+    text, names  the expression, and the names of what is passed to it
+    place        of which of these it is no more than the name, if it is
+    choice       ``choosing``
+    """
+
+    __slots__ = ("text", "names", "place", "choice")
+
+    def __init__(self, op: Op, k: int) -> None:
+        self.text = op.rules[k if op.arity else 0]
+        self.names = (*op.arguments, "y") if op.arity else ("a", "y", "n", "rest")
+        self.place = self.names.index(self.text) if self.text in self.names else None
+        self.choice = choosing(op, k)
+
+
+@cache
+def _slopes(op: Op) -> tuple[_Slope, ...]:
+    """The rules of an operation, in the order of its operands; of an n-ary one, the rule for all of them."""
+    return tuple([_Slope(op, k) for k in range(len(op.rules))])
 
 
 @cache

@@ -95,8 +95,10 @@ class Value(Operations):
         """The operands, in order; empty for a leaf."""
         if self.op is None:
             return ()
-        groups = self._a if type(self._a) is tuple else ((self._a,),)
-        return (*chain.from_iterable(groups), *(() if self._b is None else (self._b,)))
+        a, b = self._a, self._b
+        if type(a) is not tuple:
+            return (a,) if b is None else (a, b)
+        return (*chain.from_iterable(a), *(() if b is None else (b,)))
 
     @property
     def local_derivatives(self) -> tuple[float, ...]:

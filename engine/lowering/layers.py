@@ -160,10 +160,7 @@ class Leaves(dict["Value", int]):
 
     def find(self, node: Value) -> int | None:
         """The id of a node, or None."""
-        try:
-            return self[node]
-        except KeyError:
-            return None
+        return self[node] if node in self or node in self._places() else None
 
     def _places(self) -> dict[Value, int]:
         if self._index is None:

@@ -20,40 +20,43 @@ COMPARISONS = frozenset({"gt", "ge", "lt", "le", "eq", "ne"})  # their results a
 
 def _add(w: Writer, args: Args) -> int | None:
     a, b = args
-    if w.is_number(b, "-0.0"):
+    op = w.op
+    if op[b] == "constant" and w.is_number(b, "-0.0"):
         return a
-    if w.is_number(a, "-0.0"):
+    if op[a] == "constant" and w.is_number(a, "-0.0"):
         return b
-    if w.op[b] == "neg":
+    if op[b] == "neg":
         return w.emit("sub", (a, *w.args[b]))
-    if w.op[a] == "neg":
+    if op[a] == "neg":
         return w.emit("sub", (b, *w.args[a]))
     return None
 
 
 def _sub(w: Writer, args: Args) -> int | None:
     a, b = args
-    if w.is_number(b, "0.0"):
+    op = w.op
+    if op[b] == "constant" and w.is_number(b, "0.0"):
         return a
-    if w.is_number(a, "-0.0"):
+    if op[a] == "constant" and w.is_number(a, "-0.0"):
         return w.emit("neg", (b,))
-    if w.op[b] == "neg":
+    if op[b] == "neg":
         return w.emit("add", (a, *w.args[b]))
     return None
 
 
 def _mul(w: Writer, args: Args) -> int | None:
     a, b = args
-    if b in w.constant:
+    op = w.op
+    if op[b] == "constant":
         a, b = b, a
-    if a in w.constant:
+    if op[a] == "constant":
         if w.is_number(a, "1.0"):
             return b
         if w.is_number(a, "-1.0"):
             return w.emit("neg", (b,))
-        if w.op[b] == "neg":
+        if op[b] == "neg":
             return w.emit("mul", (w.number(-w.constant[a]), *w.args[b]))
-    elif w.op[a] == "neg" and w.op[b] == "neg":
+    elif op[a] == "neg" and op[b] == "neg":
         return w.emit("mul", (*w.args[a], *w.args[b]))
     return None
 
@@ -120,11 +123,11 @@ def _dot(w: Writer, args: Args) -> int | None:
     if len(weights) == 1:
         return w.emit("sum", (w.emit("mul", (weights[0], inputs[0])), *rest))
     for ones, others in ((weights, inputs), (inputs, weights)):
-        if len(set(ones)) == 1 and w.is_number(ones[0], "1.0"):
+        if w.is_number(ones[0], "1.0") and ones.count(ones[0]) == len(ones):
             return w.emit("sum", others + rest)
     # What is the same for all rows goes to the weights, so that a backend knows on which side to look for it.
     varying = w.varying
-    if any(map(varying.__getitem__, weights)):
+    if any(map(varying.__getitem__, weights)) and not all(map(varying.__getitem__, inputs)):
         pairs = [(b, a) if varying[a] and not varying[b] else (a, b) for a, b in zip(weights, inputs, strict=True)]
         turned = tuple([a for a, _ in pairs]) + tuple([b for _, b in pairs]) + rest
         if turned != args:

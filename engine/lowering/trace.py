@@ -185,10 +185,12 @@ class _Tracer:
     def _write(self, order: list[Value], neurons: dict[Value, _Neurons]) -> None:
         """Write what computes the nodes."""
         writer, ids = self.writer, self.ids
+        computed = writer.computed
         for node in order:
             if node in ids:
                 continue
-            if node.op is None:
+            op = node.op
+            if op is None:
                 if node.is_constant:
                     found = ids.find(node)
                     ids[node] = writer.number(node.data) if found is None else found
@@ -197,9 +199,13 @@ class _Tracer:
             elif node in neurons:
                 neurons[node].write()
             else:
-                ids[node] = writer.computed(node.op, tuple([ids[parent] for parent in node.parents]))
-            if node.label and not writer.names[ids[node]]:
-                writer.names[ids[node]] = node.label
+                a, b = node._a, node._b
+                if a.__class__ is tuple:
+                    ids[node] = computed(op, tuple([ids[parent] for parent in node.parents]))
+                else:
+                    ids[node] = computed(op, (ids[a],) if b is None else (ids[a], ids[b]))
+            if node.label:
+                writer.labels.setdefault(ids[node], node.label)
 
     def _differentiate(self, k: int, order: list[Value]) -> dict[int, int]:
         """Write the gradient of the last node of ``order``, output ``k``: place in wrt -> id of the derivative.
@@ -278,8 +284,8 @@ class _Neurons(Joint[int]):
         layer = writer.layer(rows, len(inputs), inputs, tuple(biases))
         for node, i in zip(self.places, layer.results):
             ids[node] = i
-            if node.label and not writer.names[i]:
-                writer.names[i] = node.label
+            if node.label:
+                writer.labels.setdefault(i, node.label)
 
     def passed_on(
         self, algebra: Algebra[int], adjoints: Mapping[Value, int], conditions: Mapping[Value, int | None],

@@ -41,15 +41,15 @@ class Writer:
         self.op = ["input"] * n + ["parameter"] * k
         self.args: list[Args] = [()] * (n + k)
         self.varying = [True] * n + [False] * k
-        self.names = [node.label for node in inputs] + [""] * k
+        self.labels = {i: node.label for i, node in enumerate(inputs) if node.label}
         self.constant: dict[int, float] = {}
         self.adjoints: dict[int, tuple[int, int]] = {}
         self.layers: list[Layer] = []
         self.outers: list[Outer] = []
-        self._numbers: dict[str, int] = {}
-        self._known: dict[tuple[str, Args], int] = {}
+        self._numbers: dict[float | str, int] = {}
+        self._known: dict[str, dict[Args, int]] = {}
         self._known_layers: dict[tuple[Args, int, Args, Args, bool], Layer] = {}
-        self.algebra: dict[str, Callable[..., int]] = {name: partial(self._operation, name) for name in OPS}
+        self.algebra: dict[str, Callable[..., int]] = {name: partial(self._operation, op) for name, op in OPS.items()}
 
     def layer(self, rows: Args, width: int, inputs: Args, biases: Args = (), turned: bool = False) -> Layer:
         """The products of a layer, which are an earlier layer's where they can be."""
@@ -63,30 +63,32 @@ class Writer:
             self.op += ["layer"] * n
             self.args += [()] * n
             self.varying += [varying] * n
-            self.names += [""] * n
         return layer
 
     def number(self, x: float) -> int:
-        """The id of a constant. Numbers are told apart by their repr, which 0.0 and -0.0 do not share."""
-        key = repr(x)
+        """The id of a constant. Zeros, which are equal, are told apart by their repr, and so is nan, which is not."""
+        key = x if x == x and x != 0.0 else repr(x)
         i = self._numbers.get(key)
         if i is None:
-            self._numbers[key] = i = self._append("constant", (), False, "")
+            self._numbers[key] = i = self._append("constant", (), False)
             self.constant[i] = x
         return i
 
     def emit(self, op: str, args: Args) -> int:
         """The id of an instruction that gives ``op`` of ``args``, which is an earlier one where it can be."""
-        key = op, args[::-1] if op in _COMMUTATIVE and args[0] > args[1] else args
-        i = self._known.get(key)
+        known = self._known.get(op)
+        if known is None:
+            self._known[op] = known = {}
+        key = args[::-1] if op in _COMMUTATIVE and args[0] > args[1] else args
+        i = known.get(key)
         if i is None:
             if not args or args[0] in self.constant:
                 i = self._folded(op, args)
             if i is None and op in SIMPLIFY:
                 i = SIMPLIFY[op](self, args)
             if i is None:
-                i = self._append(op, args, any(map(self.varying.__getitem__, args)), "")
-            self._known[key] = i
+                i = self._append(op, args, any(map(self.varying.__getitem__, args)))
+            known[key] = i
         return i
 
     def computed(self, op: Op, args: Args) -> int:
@@ -96,16 +98,17 @@ class Writer:
         result: Any = evaluate(rule(op.forward), self.algebra, dict(zip(op.arguments, args)))
         return self.number(result) if type(result) is float else result
 
-    def _operation(self, op: str, *arguments: Any) -> int:
-        arguments = tuple([x for part in arguments for x in (part if isinstance(part, list) else [part])])
-        return self.computed(OPS[op], tuple([self.number(x) if type(x) is float else x for x in arguments]))
+    def _operation(self, op: Op, *arguments: Any) -> int:
+        if not op.arity:
+            arguments = tuple([x for part in arguments for x in (part if isinstance(part, list) else [part])])
+        return self.computed(op, tuple([self.number(x) if type(x) is float else x for x in arguments]))
 
-    def _append(self, op: str, args: Args, varying: bool, name: str) -> int:
+    def _append(self, op: str, args: Args, varying: bool) -> int:
+        i = len(self.op)
         self.op.append(op)
         self.args.append(args)
         self.varying.append(varying)
-        self.names.append(name)
-        return len(self.op) - 1
+        return i
 
     def _folded(self, op: str, args: Args) -> int | None:
         """The id of the result where all operands are constants."""
@@ -148,9 +151,12 @@ class Writer:
         self.op[stay:] = compress(self.op[stay:], after)  # in place: the leaves in front may be a million
         self.args[stay:] = map(moved, compress(self.args[stay:], after))
         self.varying[stay:] = compress(self.varying[stay:], after)
-        self.names[stay:] = compress(self.names[stay:], after)
         program.core_op, program.core_args = self.op, self.args
-        program.core_varying, program.core_names = self.varying, self.names
+        program.core_varying = self.varying
+        program.core_names = [""] * len(self.op)
+        for i, label in self.labels.items():
+            if live[i]:
+                program.core_names[new(i)] = label
         program.constant = {new(i): x for i, x in self.constant.items() if live[i]}
         program.backward = live[:forward].count(1)
         program.inputs = list(self.inputs)
