@@ -412,6 +412,21 @@ def test_it_fits_and_can_be_touched(opened, width, scheme):
             assert contrast(ink, ground) >= 4.5, (what, ink, ground)
 
 
+@pytest.mark.parametrize(("viewport", "least"), [((1280, 800), 12), ((1920, 1080), 15)])
+def test_type_is_large_enough(opened, viewport, least):
+    """No text has less than 12 px on a laptop, and 15 px on a projector, scripts above and below aside."""
+    page = opened(viewport=viewport)
+    page.click("#step")
+    sizes = page.evaluate(
+        """() => [...document.querySelectorAll('body *')].filter((e) => e.checkVisibility() && !e.matches('sup, sub') &&
+           [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim()))
+           .map((e) => parseFloat(getComputedStyle(e).fontSize))"""
+    )
+    drawn = page.evaluate("parseFloat(document.getElementById('curve').getContext('2d').font)")
+    assert len(sizes) > 30
+    assert min(*sizes, drawn) >= least
+
+
 def contrast(one: str, other: str) -> float:
     def luminance(color: str) -> float:
         channels = [float(c) / 255 for c in re.findall(r"[\d.]+", color)[:3]]

@@ -6,14 +6,15 @@ function drawCurve() {
   const losses = training.history;
   const log = $("log").checked;
   const scale = (v) => (log ? Math.log10(Math.max(v, 1e-12)) : v);
-  const [left, right, top, bottom] = [46, wide - 8, 8, high - 20];
-  context.font = "12px system-ui, sans-serif";
+  const type = 0.86 * parseFloat(getComputedStyle(document.body).fontSize);
+  const [left, right, top, bottom] = [3.9 * type, wide - 8, 8, high - 1.7 * type];
+  context.font = `${type}px system-ui, sans-serif`;
   context.fillStyle = colors.soft;
   context.strokeStyle = colors.line;
   context.lineWidth = 1;
   context.strokeRect(left, top, right - left, bottom - top);
   if (!losses.length) {
-    context.fillText("no epoch yet", left + 8, top + 20);
+    context.fillText("no epoch yet", left + 8, top + 1.7 * type);
     return;
   }
   let [low, most] = [log ? Infinity : 0, -Infinity];
@@ -21,11 +22,11 @@ function drawCurve() {
   if (!(most > low)) { most = low + 1; }
   context.textAlign = "right";
   const text = (v) => (log ? (10 ** v).toExponential(1).replace("e-", "e−").replace("e+", "e") : v.toFixed(v < 10 ? 3 : 0));
-  context.fillText(text(most), left - 4, top + 10);
+  context.fillText(text(most), left - 4, top + 0.8 * type);
   context.fillText(text(low), left - 4, bottom);
-  context.fillText(`epoch ${training.epochs}`, right, bottom + 15);
+  context.fillText(`epoch ${training.epochs}`, right, bottom + 1.3 * type);
   context.textAlign = "left";
-  context.fillText(String(training.epochs - losses.length + 1), left, bottom + 15);
+  context.fillText(String(training.epochs - losses.length + 1), left, bottom + 1.3 * type);
   context.beginPath();
   const n = losses.length;
   const every = Math.max(1, Math.floor(n / 600));
