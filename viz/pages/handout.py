@@ -22,6 +22,7 @@ from viz.text import clean, number
 
 from .document import Page, asset, fill, save
 from .mathml import mathml
+from .steps import parameters
 
 if TYPE_CHECKING:
     import os
@@ -51,7 +52,8 @@ def handout(
 
     path           the HTML file; folders are created as needed. None writes no file; the text is the result's ``.html``
     answers        False: the sheet, with blanks; True: its key, the same page filled in
-    learning_rate  η of the step of descent at the end
+    learning_rate  η of the step of descent at the end, which moves the weights and biases of neurons, or where there
+                   are none, every leaf
     title          shown above
     limit          the largest number of values in the graph
 
@@ -107,6 +109,7 @@ class _Sheet:
         leaves = [node for node in order if node.op is None and not node.is_constant]
         # as they are read: the leaves, neuron by neuron, and then what is computed
         self.read = [*sorted(leaves, key=_by_neuron), *(node for node in order if node.op)]
+        self.moving = parameters(order, order[-1]) or set(leaves)
 
     def sections(self) -> str:
         backward = self.backward()
@@ -157,7 +160,7 @@ class _Sheet:
                 mathml(self.partial(output, node)),
                 self.blank(f"{terms} = {total}" if len(parts) > 1 else total),
                 self.blank(f"{number(node.data)} − {self.rate:g} × {_factor(self.adjoints[node])} = {step}")
-                if node.op is None else "computed anew",
+                if node in self.moving else "computed anew" if node.op else "stays: it is given",
             ])  # fmt: skip
         headings = ["gradient", "sum over its edges", f"after a step with η = {self.rate:g}"]
         return _section("Gradients, and one step of descent", headings, rows)
@@ -200,10 +203,11 @@ class _Sheet:
 
 
 def _by_neuron(leaf: Value) -> list[tuple[int, str]]:
-    """Sorts layer1.neuron2.w10 after layer1.neuron2.w9; what belongs to no neuron stays where it is, in front."""
+    """Sorts layer1.neuron2.w10 after layer1.neuron2.w9, the bias after both; what is of no neuron stays in front."""
     if "." not in leaf.label:
         return []
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", leaf.label)]
+    label = re.sub(r"\.b$", ".~b", leaf.label)
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", label)]
 
 
 def _factor(x: float) -> str:

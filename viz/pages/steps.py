@@ -32,6 +32,20 @@ def plain(x: float) -> float | str:
     return x if math.isfinite(x) else str(x)
 
 
+def parameters(order: Iterable[Value], output: Value) -> set[Value]:
+    """Leaves that are weights or biases of neurons, and nothing else: what a step of descent moves."""
+    weights: set[Value] = set()
+    others: set[Value] = {output}
+    for node in order:
+        if node.op and node.op.name == "dot":
+            own, taken, bias = roles(node.parents)
+            weights.update(own if bias is None else [*own, bias])
+            others.update(taken)
+        else:
+            others.update(node.parents)
+    return {leaf for leaf in weights - others if leaf.is_leaf}
+
+
 class StepGraph:
     """One graph, or two side by side, with what a step-through needs to know; nodes are called by their index.
 
@@ -65,7 +79,11 @@ class StepGraph:
         self.parents = [
             [self.places[side][parent] for parent in node.parents] for side, node in zip(self.sides, self.order)
         ]
-        self.rows = self._rows()
+        self.rows = {
+            place[leaf]
+            for place, order, output in zip(self.places, graphs, outputs)
+            for leaf in parameters(order, output)
+        }
         self.updated = self._updated(wrt)
         self.targets = {
             parents[1]
@@ -97,19 +115,6 @@ class StepGraph:
                 values.append(FUNCTIONS[node.op.name](*(parents if node.op.arity else [parents])))
             values[-1].label = node.label
         return values
-
-    def _rows(self) -> set[int]:
-        """Leaves that are weights or biases of neurons, and nothing else."""
-        weights: set[int] = set()
-        others: set[int] = set(self.outputs)
-        for parents, node in zip(self.parents, self.order):
-            if node.op and node.op.name == "dot":
-                own, taken, bias = roles(parents)
-                weights.update(own if bias is None else [*own, bias])
-                others.update(taken)
-            else:
-                others.update(parents)
-        return {k for k in weights - others if self.order[k].is_leaf}
 
     def _updated(self, wrt: Sequence[Value] | None) -> list[int]:
         moving = [k for k, node in enumerate(self.order) if node.is_leaf and not node.is_constant]

@@ -85,10 +85,30 @@ def test_the_key_has_the_engines_numbers(make, tmp_path):
         *terms, result = numbers(total)
         assert sum(terms or [result]) == pytest.approx(result, abs=3e-4)
         found.append(round(result, 3))
-        if step != "computed anew":
+        if step not in ("computed anew", "stays: it is given"):
             old, _, g, new = [0.1 if x == 0.1 else x for x in numbers(step)]
             assert old - 0.1 * g == pytest.approx(new, abs=3e-4)
     assert sorted(found) == pytest.approx(expected, abs=2e-3)
+
+
+def test_a_step_of_descent_moves_parameters_alone():
+    """The key moves each weight and bias of a network, and no input; without neurons every leaf is moved."""
+    loss = network()
+    _, _, sums = Tables(handout(loss, answers=True).html).tables
+    steps = {gradient: step for gradient, _, step in sums[1:]}
+    assert len(steps) == len(sums) - 1
+    moved = [gradient for gradient, step in steps.items() if "=" in step]
+    assert len(moved) == 9
+    assert [gradient for gradient, step in steps.items() if step == "stays: it is given"] == ["∂J∂x2", "∂J∂x1"]
+    _, _, sums = Tables(handout(example(), answers=True).html).tables
+    assert all("=" in step for gradient, _, step in sums[1:] if gradient in ("∂c∂a", "∂c∂b"))
+
+
+def test_the_bias_comes_after_the_weights():
+    """Leaves are listed inputs first, then neuron by neuron, w before b, as the lecture writes W and b."""
+    forward = Tables(handout(network()).html).tables[0]
+    names = [row[0] for row in forward[1:]]
+    assert names[:5] == ["x1", "x2", "w1,11", "w1,21", "b11"]
 
 
 @pytest.mark.parametrize("make", [example, network])
