@@ -252,10 +252,13 @@ class Room:
             known, order = set(self.map["tests"]), self.order(bug)
             files = list(dict.fromkeys(name.split("::")[0] for name in order))
             files += [p for p in self.tests() if not any(name.startswith(f"{p}::") for name in known)]  # new ones
+            seconds = dict(zip(self.map["tests"], self.map["seconds"]))
             for some in filter(
                 None, (files[:3], files[3:])
             ):  # most are noticed at once, before slow peers are imported
-                status = self.run(some, _Chosen(order, known, set(self.map["failed"])), cpu=120)
+                usual = sum(seconds[name] for name in order if name.split("::")[0] in some)
+                cpu = min(120, 20 + int(2 * usual))  # what goes round for ever is noticed soon
+                status = self.run(some, _Chosen(order, known, set(self.map["failed"])), cpu)
                 if status not in (0, 5):
                     return self.failed() or f"status {status}"
             if quick:

@@ -88,6 +88,7 @@ def test_places_are_characters():
         ("2a", "2a", "a product is written 2*a"),
         ("1 + 2ab - a", "2ab", "2ab is not a number: a product is written 2*ab"),
         ("a b", "b", "a product is written with *"),
+        ("a b == 2", "b", "a product is written with *"),
         ("a ^ b", "^", "a power is written **"),
         ("a = 2", "=", "give values beside the expression"),
         ("a < b < c", "a < b < c", "one comparison at a time"),
