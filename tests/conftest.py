@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -27,6 +28,8 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     config.addinivalue_line("markers", "long: takes minutes; run with --long")
     config.addinivalue_line("markers", "deep: frees a very deep graph, for which the stack of WebAssembly is too small")
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in what a shell runs in the background: no Ctrl-C
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # would end a training, and tests wait for that
 
 
 def pytest_collection_modifyitems(config, items):
