@@ -40,7 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     prog = f"python -m nn {options.command}"
     try:
         code: int = getattr(commands, options.command)(options)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # None where it was closed before Python started
+            sys.stdout.flush()
         return code
     except BrokenPipeError:
         # Python flushes standard output once more when it ends: into nothing, so that it does not complain.
@@ -67,6 +68,8 @@ def _in_words(error: Exception) -> str:
 
 def _drop_output() -> None:
     """Forget what could not be written, so that Python does not try again when it ends."""
+    if sys.stdout is None:
+        return
     try:
         sys.stdout.flush()
     except OSError:

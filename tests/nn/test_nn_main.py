@@ -201,6 +201,16 @@ def test_a_full_disc_and_a_reader_that_goes_away(data):
     assert "BrokenPipe" not in said
 
 
+@pytest.mark.skipif(os.name == "nt", reason="preexec_fn is POSIX")
+def test_an_output_that_was_closed(data):
+    """Where standard output was closed before the start, results are dropped, and errors are the usual line."""
+    assert run(*TRAIN, "--out", "m.json", "--picture", "none") == 0
+    for words, code in (("show", "m.json"), 0), (("show", "none.json"), 2), (("predict", "m.json", "data.csv"), 0):
+        process = python(*words, stdout=-1, stderr=-1, preexec_fn=lambda: os.close(1))
+        _, said = process.communicate()
+        assert (process.returncode, b"Traceback" in said) == (code, False), words
+
+
 def test_a_terminal_that_knows_no_such_letters(data):
     """With an ASCII or latin-1 output, names that it cannot show are escaped, and nothing fails."""
     text = (data / "data.csv").read_text(encoding="utf-8").replace("réd", "крáсный")
