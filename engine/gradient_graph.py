@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from .bounds import forget
 from .chain import Algebra, sweep
 from .graph import toposort
@@ -12,6 +14,7 @@ from .ops import Op
 from .value import Value
 from .weighted import roles
 
+_LARGEST = sys.float_info.max
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -91,6 +94,18 @@ class OnValues(Algebra[Value]):
 
     def is_finite(self, x: Value, op: Op) -> bool:
         return x.is_constant and x.data - x.data == 0
+
+    def shares(self, elements: Sequence[Value], y: Value) -> list[Value]:
+        """Its rule, with y taken off the operands first: beside 1e16 the logarithm of n would be lost."""
+        operations = self.operations
+        most = operations["minimum"](y, _LARGEST)  # inf less inf is nan
+        less = [operations["sub"](a, most) for a in elements]
+        found = []
+        for k, a in enumerate(less):
+            rest = operations["logsumexp"]([*less[:k], *less[k + 1 :]])
+            rest = operations["maximum"](rest, -_LARGEST)  # where all others are -inf, nothing is reached through them
+            found.append(operations["sigmoid"](operations["sub"](a, rest)))
+        return found
 
     def trusts(self, node: Value) -> bool:
         return -1e100 <= node.data <= 1e100

@@ -252,3 +252,21 @@ def test_data_changed_before_the_second_derivative_is_refused():
         hessian(y, [a, b])
     a.data = 2.0
     assert hessian(y, [a, b]) == before
+
+
+@pytest.mark.parametrize(
+    "numbers", [[1e16] * 3, [-3e17, -3e17 + 64, -3e17], [-inf, 1.0], [-inf, -inf, 2.0], [-inf, 1.0, 1.5], [700.0, -5.0]]
+)
+def test_logsumexp_of_large_and_of_masked_numbers(numbers):
+    """Gradient, gradient as a graph, and Hessian are the softmax p and diag(p) - p pᵀ; -inf masks an operand."""
+    with mp.workdps(400):
+        weights = [mp.exp(mp.mpf(x)) for x in numbers]
+        p = [w / mp.fsum(weights) for w in weights]
+        first = [float(q) for q in p]
+        second = [[float((q if i == j else 0) - q * r) for j, r in enumerate(p)] for i, q in enumerate(p)]
+    x = [Value(v) for v in numbers]
+    y = engine.logsumexp(x)
+    assert grad(y, x) == pytest.approx(first, rel=1e-14, abs=0)
+    assert [g.data for g in grad(y, x, create_graph=True)] == pytest.approx(first, rel=1e-14, abs=0)
+    for row, expected in zip(hessian(y, x), second):
+        assert row == pytest.approx(expected, rel=1e-13, abs=0)
