@@ -14,7 +14,7 @@ from .library import choose_instruction_set, choose_threads, loaded_library
 from .objects import address_of
 from .plan import Plan
 from .tape import Layout, Tape, address
-from .tapes import Order, flat_tape
+from .tapes import Order, flat_tape, layer_order
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,20 +38,22 @@ class NativeKernel:
         self.library = loaded_library()
         self.set = choose_instruction_set(instruction_set)
         self.plan = Plan(self.program)
-        self._lanes: dict[bool, Lanes] = {}  # for sums, and for each row
+        self._lanes: dict[tuple[bool, bool], Lanes] = {}  # (for sums, for training); else for each row
         self._tapes: dict[tuple[bool, int], Tape] = {}
         self._lock = allocate_lock()  # the tape holds the values of the call under way
 
-    def tape(self, work: float, sums: bool = True, batch: int = 0) -> Tape:
-        """A new tape of lanes, with as many threads as a step of so much work is worth.
+    def tape(self, work: float, sums: bool = True, batch: int = 0) -> tuple[Tape, Order]:
+        """A new tape of lanes, with as many threads as a step of so much work is worth, and the order of the parameters
+        in it: that of the program, if it is not for training.
 
-        batch   samples of a step of training, which becomes one block where that leaves the rows in the cache
+        batch   samples a step of training, which becomes one block where that leaves the rows in the cache; or 0
         """
-        lanes = self._lanes.get(sums)
+        lanes = self._lanes.get((sums, batch > 0))
         if lanes is None:
             with collector_paused():  # writing tapes makes no garbage
                 plan = self.plan if sums else Plan(self.program, sums=False)
-                self._lanes[sums] = lanes = Lanes(plan, self.library)
+                order = layer_order(plan, by_input=False) if batch else None
+                self._lanes[sums, batch > 0] = lanes = Lanes(plan, self.library, order)
         program = self.program
         layout = Layout(
             lanes.flat.size, len(program.parameter_range), len(program.constant), len(program.inputs),
@@ -59,7 +61,7 @@ class NativeKernel:
             self.threads or choose_threads(work),
             self.block or (batch if lanes.ends_in_outer and batch <= 256 and batch * lanes.rows <= _ROOM else 0),
         )  # fmt: skip
-        return Tape(layout, lanes.flat.code, lanes.code, lanes.uniform, lanes.flat.constants)
+        return Tape(layout, lanes.flat.code, lanes.code, lanes.uniform, lanes.flat.constants), lanes.order
 
     def flat_tape(self) -> tuple[Tape, Order]:
         """A new tape for one sample at a time, and the order of the parameters in it."""
@@ -109,7 +111,7 @@ class NativeKernel:
         with self._lock:
             tape = self._tapes.get((sums, threads))
             if tape is None:
-                self._tapes[sums, threads] = tape = self.tape(work, sums)
+                self._tapes[sums, threads] = tape = self.tape(work, sums)[0]
             ctypes.memmove(tape.parameters, address(data), 8 * len(data))
             run = self.library.c.tape_run if sums else self.library.c.tape_rows
             run(tape.pointer, numbers, width, n, address(results))

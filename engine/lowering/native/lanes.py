@@ -114,17 +114,21 @@ def _all_in(ids: Container[int], lists: Sequence[Sequence[int]]) -> bool:
 
 
 class Lanes:
-    """The program for a batch: a flat tape for what does not vary, and a tape of lanes for what does."""
+    """The program for a batch: a flat tape for what does not vary, and a tape of lanes for what does.
 
-    def __init__(self, plan: Plan, library: Library) -> None:
+    order   of the parameters and of their gradients; that of the program, where it is left out
+    """
+
+    def __init__(self, plan: Plan, library: Library, order: Order | None = None) -> None:
         self.plan, self.library = plan, library
         program, varying = plan.program, plan.varying
-        self.flat = Flat(plan, library, Order(program.parameter_range.start), with_inputs=False)
+        self.order = order = order or Order(program.parameter_range.start)
+        self.flat = Flat(plan, library, order, with_inputs=False)
         self.flat.write([i for i in plan.needed if not varying[i]])
         self.uniform = array("i")
         for r, i in plan.results:
             if not varying[i]:
-                self.uniform.extend((r, self.flat.at[i]))
+                self.uniform.extend((order.result(program, r), self.flat.at[i]))
         self.code = array("i")
         self.row: dict[int, int] = {i: k for k, i in enumerate(program.inputs)}
         self.rows = len(self.row)
@@ -188,7 +192,7 @@ class Lanes:
         sums: dict[int, list[tuple[int, int]]] = {}
         for r, i in plan.results:
             if varying[i]:
-                sums.setdefault(made[i], []).append((i, r))
+                sums.setdefault(made[i], []).append((i, self.order.result(plan.program, r)))
         ordered: list[Step] = []
         ready: list[tuple[int, int]] = []
         for k in range(-1, len(steps)):
@@ -211,18 +215,19 @@ class Lanes:
 
     def _outer_products(self) -> Iterator[tuple[Sequence[int], Sequence[int], tuple[int, int, int] | list[list[int]]]]:
         """(a, d, the number of the first result and its steps by a and by d; or the number of each result)."""
-        program = self.plan.program
+        program, order = self.plan.program, self.order
         for outer in self.plan.outers:
             first = len(program.outputs) + outer.output * len(program.wrt_ids)
             pairs = sorted(zip(outer.rows, outer.adjoints))  # steps are never below 0
-            rows, adjoints = tuple([row for row, _ in pairs]), [d for _, d in pairs]
-            down = rows[1] - rows[0] if len(rows) > 1 else 0
-            if rows == tuple([rows[0] + j * down for j in range(len(rows))]):
-                yield outer.inputs, adjoints, (first + rows[0], 1, down)
+            rows, adjoints = [order.first + row for row, _ in pairs], [d for _, d in pairs]
+            block = order.block(rows, len(outer.inputs))
+            if block is not None:
+                yield outer.inputs, adjoints, (first + block[0], block[2], block[1])
             else:
-                places = [[first + row + k for row in rows] for k in range(len(outer.inputs))]
+                places = [[first + order.place(row + k) for row in rows] for k in range(len(outer.inputs))]
                 yield outer.inputs, adjoints, places
-        for a, d, results in self.plan.scattered:
+        for a, d, numbers in self.plan.scattered:
+            results = [[order.result(program, r) for r in row] for row in numbers]
             yield a, d, regular(results) or results
 
     def _write(self, steps: list[Step]) -> None:

@@ -6,7 +6,7 @@ from array import array
 from itertools import chain
 
 from engine.lowering.layers import Layer, unmarked
-from engine.lowering.program import split_dot
+from engine.lowering.program import Program, split_dot
 
 from .library import Library
 from .plan import Dots, Plan
@@ -37,6 +37,14 @@ class Order:
     def place(self, i: int) -> int:
         """The place of the parameter with this id."""
         return i - self.first if self.placed is None else self.placed[i - self.first]
+
+    def result(self, program: Program, r: int) -> int:
+        """The number of a result where gradients are numbered as the parameters are placed."""
+        outputs, trained = len(program.outputs), len(program.wrt_ids)
+        if r < outputs or self.placed is None:
+            return r
+        entry, k = divmod(r - outputs, trained)
+        return outputs + entry * trained + self.placed[k]
 
     def row(self, i: int, n: int) -> tuple[int, int] | None:
         """(the place of the first, the step to the next) of n parameters from this id on; None: not evenly spaced."""
@@ -247,17 +255,14 @@ def flat_tape(plan: Plan, library: Library) -> tuple[Flat, int]:
     Results are outputs, then the gradients of the parameters, in the order that these have in the tape.
     """
     program = plan.program
-    order = _layer_order(plan)
+    order = layer_order(plan, by_input=True)
     flat = Flat(plan, library, order, with_inputs=True)
     flat.write(plan.needed)
     at, outputs, first = flat.at, len(program.outputs), flat.room(program.n_results)
 
     def place(result: int) -> int:
         """The place of a result."""
-        if result < outputs or order.placed is None:
-            return first + result
-        row, k = divmod(result - outputs, len(program.wrt_ids))
-        return first + outputs + row * len(program.wrt_ids) + order.placed[k]
+        return first + order.result(program, result)
 
     for outer in plan.outers:
         start = first + outputs + outer.output * len(program.wrt_ids)
@@ -274,8 +279,9 @@ def flat_tape(plan: Plan, library: Library) -> tuple[Flat, int]:
     return flat, first
 
 
-def _layer_order(plan: Plan) -> Order:
-    """The parameters in an order that suits blocked products: for each, the weights input by input, then the biases.
+def layer_order(plan: Plan, by_input: bool) -> Order:
+    """The parameters in an order that suits blocked products: of each layer the weights, input by input or neuron by
+    neuron, then the biases.
 
     Those that are trained stay in front, because only their gradients are results.
     """
@@ -293,9 +299,10 @@ def _layer_order(plan: Plan) -> Order:
         if any(after < row + K for row, after in zip(ordered, ordered[1:])):  # a weight comes twice
             continue
         block, first = array("i", bytes(4 * J * K)), len(given)
-        for j, row in enumerate(rows):
-            block[j::J] = array("i", range(row, row + K))
-            placed[row : row + K] = array("i", range(first + j, first + j + J * K, J))
+        for j, row in enumerate(rows if by_input else ordered):
+            where = slice(j, None, J) if by_input else slice(j * K, (j + 1) * K)
+            block[where] = array("i", range(row, row + K))
+            placed[row : row + K] = array("i", range(first, first + J * K)[where])
             taken[row : row + K] = b"\1" * K
         given += block
         for b in layer.biases:

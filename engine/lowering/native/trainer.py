@@ -8,7 +8,6 @@ from array import array
 
 from .kernel import NativeKernel, doubles
 from .tape import address
-from .tapes import Order
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,8 +68,7 @@ class Trainer:
         if batch == 1:
             self._tape, self._order = kernel.flat_tape()
         else:
-            self._tape = kernel.tape(float(batch) * program.size, batch=batch)
-            self._order = Order(program.parameter_range.start)  # that of the program
+            self._tape, self._order = kernel.tape(float(batch) * program.size, batch=batch)
         self._rows = doubles(rows)
         width = len(program.inputs)
         if n < 1 or batch < 1 or len(self._rows) != n * width or n >= 2**31:
