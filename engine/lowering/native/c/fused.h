@@ -102,8 +102,10 @@ static int fused_step(Trainer *r, int64_t n, double *loss) {
     if (r->l2) memcpy(r->before, t->U, sizeof(double) * r->n_trained);
     Rates u;
     rates_of(&u, o, t->U, r->l2, 1.0 / (double)n);
-    for (int64_t i = 0; i < n; i++)
-        t->samples[i] = r->X + (r->order ? r->order[r->position + i] : r->position + i) * r->row;
+    for (int64_t i = 0; i < 2 * n; i++) { /* where the epoch ends, the next order is not known yet: these once more */
+        int64_t at = r->position + (i < n || r->position + i < r->samples ? i : i - n);
+        t->samples[i] = r->X + (r->order ? r->order[at] : at) * r->row;
+    }
     for (int64_t i = 0; i < t->n_runs; i++) {
         const int32_t *run = t->others + 2 * i;
         k->update_run(&u, run[0] - 1, run[1], acc + run[0]);

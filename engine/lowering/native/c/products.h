@@ -249,12 +249,26 @@ static void turn_panel(int64_t k0, int64_t k, int64_t r, const int32_t *A, const
         if (o < k) store(T + o, load_some(x + o, k - o));
     }
 }
+/* Rows of inputs that the next step reads, fetched into the second-level cache while this one computes. */
+enum { FETCHED = 64 }; /* cache lines a tile at most: more would have to be waited for */
+typedef struct {
+    const double *const *row, *const *end;
+    int64_t at, width; /* where in the row, of how many numbers */
+} Ahead;
+INLINE void fetch(Ahead *a, int64_t lines) {
+    for (; lines && a->row < a->end; lines--) {
+        __builtin_prefetch(*a->row + a->at, 0, 2);
+        if ((a->at += 8) >= a->width) a->at = 0, a->row++;
+    }
+}
 /* X: the inputs of each sample, which A[0], A[0] + 1, ... are then numbers of; or NULL, and they are taken from rows of L. */
 static void outer_along_inputs(int64_t K, int64_t J, const int32_t *A, const int32_t *D, const Sums *to,
-                               const double *L, int64_t ld, int64_t n, const double *const *X, double *T) {
+                               const double *L, int64_t ld, int64_t n, const double *const *X, Ahead *ahead, double *T) {
     double g[MR * TURNED] __attribute__((aligned(64)));
     double *plain = to->rates && to->rates->kind == 0 ? to->rates->p + to->at : NULL;
     int64_t vectors = (K + W - 1) / W, room = SCRATCH_MORE / ((n + W) * W);
+    int64_t tiles = (J + MR - 1) / MR * ((vectors + NR - 1) / NR);
+    int64_t lines = ahead ? (ahead->end - ahead->row) * ((ahead->width + 7) / 8) / tiles + 1 : 0; /* a tile */
     if (room < NR) room = NR;
     for (int64_t v0 = 0, v1; v0 < vectors; v0 = v1) { /* inputs that stay in the cache while all of D pass */
         v1 = v0 + portion(vectors - v0, room);
@@ -269,6 +283,7 @@ static void outer_along_inputs(int64_t K, int64_t J, const int32_t *A, const int
             for (int64_t v = v0, r; v < v1; v += r, panel += (n + W) * r * W) {
                 r = portion(v1 - v, NR);
                 int64_t k = v * W, width = K - k < r * W ? K - k : r * W;
+                if (lines <= FETCHED) fetch(ahead, lines);
                 rank_any(m, r, n, panel, D + j, L, ld, g, plain ? plain + k + j * to->sj : NULL,
                          plain ? to->rates->rate : 0.0, to->sj, width - (r - 1) * W);
                 if (to->rates && !plain) update_rows(to->rates, to->at + k + j * to->sj, to->sj, m, width, g, TURNED);
@@ -278,12 +293,14 @@ static void outer_along_inputs(int64_t K, int64_t J, const int32_t *A, const int
     }
 }
 /* The outer product of instruction c as an update of the parameters: result r belongs to parameter r - 1. Part number
- * `part` of `parts` of it. */
+ * `part` of `parts` of it. X: the inputs of each sample, and behind them those of as many that come next; or NULL. */
 static void outer_descend(const int32_t *c, int64_t part, int64_t parts, const Rates *u, const double *L, int64_t ld,
                           int64_t samples, const double *const *X, double *T) {
     int64_t K = c[1], J = c[2], j0 = J * part / parts, j1 = J * (part + 1) / parts;
     Sums to = {NULL, 1, c[5], J, NULL, u, c[3] - 1 + j0 * c[5]};
-    if (j1 > j0) outer_along_inputs(K, j1 - j0, c + 6, c + 6 + K + j0, &to, L, ld, samples, X, T);
+    Ahead ahead = {0};
+    if (X) ahead = (Ahead){X + samples + samples * part / parts, X + samples + samples * (part + 1) / parts, 0, K};
+    if (j1 > j0) outer_along_inputs(K, j1 - j0, c + 6, c + 6 + K + j0, &to, L, ld, samples, X, X ? &ahead : NULL, T);
 }
 /* A rough count of cycles of outer_along_inputs. */
 INLINE double turned_cost(int64_t K, int64_t J, int64_t n) {
@@ -300,10 +317,10 @@ static const int32_t *lanes_outer(const int32_t *c, const double *L, int64_t ld,
     double k_turned = turned_cost(K, J, samples), j_turned = turned_cost(J, K, samples);
     if (to.places || (along_samples <= k_turned && along_samples <= j_turned))
         outer_along_samples(K, J, A, D, &to, L, ld, full, mask);
-    else if (k_turned <= j_turned) outer_along_inputs(K, J, A, D, &to, L, ld, samples, NULL, T);
+    else if (k_turned <= j_turned) outer_along_inputs(K, J, A, D, &to, L, ld, samples, NULL, NULL, T);
     else {
         Sums turned = {to.acc, to.sj, to.sk, K, NULL, NULL, 0};
-        outer_along_inputs(J, K, D, A, &turned, L, ld, samples, NULL, T);
+        outer_along_inputs(J, K, D, A, &turned, L, ld, samples, NULL, NULL, T);
     }
     return end;
 }

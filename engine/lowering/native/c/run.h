@@ -122,7 +122,7 @@ static int find_descents(Tape *t, int64_t tail) {
     int64_t R = t->is.n_results;
     if (t->is.n_uniform || tail == t->n_lanes || R > (int64_t)t->is.n_parameters + 1) return 1;
     char *made = calloc(R + 1, 1);
-    t->samples = malloc(sizeof *t->samples * t->ld);
+    t->samples = malloc(sizeof *t->samples * 2 * t->ld);
     t->others = malloc(sizeof(int32_t) * 2 * R);
     if (!made || !t->samples || !t->others) {
         free(made);
