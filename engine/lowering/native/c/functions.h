@@ -65,11 +65,29 @@ INLINE V exp_reduced(V a, V *t) {
 }
 /* The integer that exp_reduced left in the low bits, as an exponent. */
 INLINE M times_2_to_52(V t) { return (M)((Bits)t << 52); }
-/* exp where |a| <= 708 is known. */
+/* exp where |a| <= 708 is known. With AVX-512, 16 roots of 2 fit into two registers: a = (16 n + i) ln 2 / 16 + r, and a
+ * shorter polynomial does. Where the digits of exp(a) - 1 count, the roots are not exact enough. */
+#if defined(__AVX512F__)
+static const double roots_of_2[16] __attribute__((aligned(64))) = {
+    0x1p+0, 0x1.0b5586cf9890fp+0, 0x1.172b83c7d517bp+0, 0x1.2387a6e756238p+0, 0x1.306fe0a31b715p+0, 0x1.3dea64c123422p+0,
+    0x1.4bfdad5362a27p+0, 0x1.5ab07dd485429p+0, 0x1.6a09e667f3bcdp+0, 0x1.7a11473eb0187p+0, 0x1.8ace5422aa0dbp+0,
+    0x1.9c49182a3f090p+0, 0x1.ae89f995ad3adp+0, 0x1.c199bdd85529cp+0, 0x1.d5818dcfba487p+0, 0x1.ea4afa2a490dap+0};
+INLINE V exp_inner(V a) {
+    V t = fma_(a, splat(16 * LOG2E), splat(ROUND)), n = t - ROUND;
+    V r = fma_(n, splat(-LN2_LOW / 16), fma_(n, splat(-LN2_HIGH / 16), a)), r2 = r * r;
+    V root = (V)_mm512_permutex2var_pd(_mm512_load_pd(roots_of_2), (__m512i)t, _mm512_load_pd(roots_of_2 + 8));
+    V p0 = fma_(splat(0.16666666665301144), r, splat(0.5));
+    V p1 = fma_(splat(0.008333449724528355), r, splat(0.04166666666495976));
+    p1 = fma_(splat(0.0013889034377891425), r2, p1);
+    V e = fma_(root, fma_(fma_(p1, r2, p0), r2, r), root);
+    return (V)((M)e + (M)((Bits)((M)t & -16) << 48));
+}
+#else
 INLINE V exp_inner(V a) {
     V t, e = exp_reduced(a, &t) + 1.0;
     return (V)((M)e + times_2_to_52(t));
 }
+#endif
 INLINE V exp_(V a) { return LIKELY(!beyond(abs_(a), 708.0)) ? exp_inner(a) : lanes_exp(a); }
 INLINE V expm1_(V a) {
     if (beyond(abs_(a), 708.0)) return lanes_expm1(a);
