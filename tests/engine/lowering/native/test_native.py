@@ -227,7 +227,7 @@ def malformed(seed, change):
     program = trace([loss + parameters[0] * parameters[1].exp() + logsumexp(inputs)], inputs, parameters)
     kernel = native.NativeKernel(program)
     kernel.run([0.1] * len(inputs), 1, [0.5] * len(program.parameters))
-    lanes = kernel._lanes[True]
+    lanes = kernel._lanes[True, False]
     flat, first = tapes.flat_tape(kernel.plan, kernel.library)
     rng = random.Random(seed)
     refused = ran = 0
@@ -309,7 +309,7 @@ def test_an_activation_and_its_slope_are_computed_together(activation, instructi
     program = trace([getattr(x, activation)()], [x], [x])
     kernel = native.NativeKernel(program, instruction_set, 1)
     found = kernel.rows(array("d", points), len(points), [])
-    assert lanes.LANES_PAIR in kernel._lanes[False].code
+    assert lanes.LANES_PAIR in kernel._lanes[False, False].code
     with mpmath.workdps(400):
         for k, a in enumerate(map(mpmath.mpf, points)):
             s = 1 / (1 + mpmath.exp(-a))
