@@ -95,16 +95,20 @@ def read_rows(
         listed = items(rows, name, "a list of rows, one a sample")
         if not listed:
             raise ValueError(f"{name} is empty: give at least one row")
-        table: list[Any] = listed
-        if not set(map(type, listed)) <= _LISTS:
-            table = [row if type(row) in _LISTS else _row(row, f"{name}[{i}]") for i, row in enumerate(listed)]
-        expected = width if width is not None else len(table[0])
-        numbers = None
-        if set(map(len, table)) == {expected}:
-            numbers, all_finite = _numbers(table, expected)
-        if numbers is None:
-            return _one_by_one(table, width, name, columns, finite)
-        found = Rows(numbers, expected, len(table))
+        read = _in_compiled_code(listed, width)
+        if read is not None:
+            found, all_finite = read
+        else:
+            table: list[Any] = listed
+            if not set(map(type, listed)) <= _LISTS:
+                table = [row if type(row) in _LISTS else _row(row, f"{name}[{i}]") for i, row in enumerate(listed)]
+            expected = width if width is not None else len(table[0])
+            numbers = None
+            if set(map(len, table)) == {expected}:
+                numbers, all_finite = _numbers(table, expected)
+            if numbers is None:
+                return _one_by_one(table, width, name, columns, finite)
+            found = Rows(numbers, expected, len(table))
     if found.width != width and (width is not None or not found.width):
         _refuse_width(found.width, width, 0, name, columns)
     if finite and not (_all_finite(found.numbers) if all_finite is None else all_finite):
@@ -115,18 +119,24 @@ def read_rows(
     return found
 
 
+def _in_compiled_code(table: list[Any], width: int | None) -> tuple[Rows, bool] | None:
+    """Lists and tuples of plain numbers as rows, and whether all are finite; None where it is to be done otherwise."""
+    if type(table[0]) not in _LISTS:
+        return None
+    width = len(table[0]) if width is None else width
+    reader = compiled(len(table) * width)
+    read: tuple[array[float], bool] | None = reader and reader.read_table(table, width)
+    return None if read is None else (Rows(read[0], width, len(table)), read[1])
+
+
 def _numbers(table: list[Any], width: int) -> tuple[array[float] | None, bool]:
     """The numbers of lists and tuples of this length, and whether all are finite; None where one of them is odd.
 
-    All passes are made in compiled code, of the library or of Python itself. The sum of the sums tells both of the kind
+    All passes are made in compiled code of Python itself. The sum of the sums tells both of the kind
     of the numbers and whether all are finite: an infinity or a nan anywhere makes a sum that is not (and where large
     numbers alone do, none is found later).
     """
     n = len(table)
-    reader = compiled(n * width)
-    read: tuple[array[float], bool] | None = reader and reader.read_table(table, width)
-    if read is not None:
-        return read
     try:
         total = sum(map(sum, table))
         plain = type(total) in (float, int)

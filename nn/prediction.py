@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from operator import add, eq
 
-from engine import Value
+from engine import Value, collector_paused
 from engine.rows import read_rows
 
 from .data import read_targets
@@ -26,7 +26,8 @@ def probabilities(model: MLP, X: object) -> list[float] | list[list[float]]:
     if model.output not in ("sigmoid", "softmax"):
         raise ValueError(f"{model!r} has a {model.output} output, which is no probability: use predict")
     columns = _columns(model, X, "_outputs")
-    return columns[0].tolist() if len(columns) == 1 else list(map(list, zip(*columns)))
+    with collector_paused():  # which so many new lists would call in
+        return columns[0].tolist() if len(columns) == 1 else list(map(list, zip(*columns)))
 
 
 def predictions(model: MLP, X: object) -> list[int] | list[float] | list[list[int]] | list[list[float]]:
