@@ -79,11 +79,11 @@ def _columns(model: MLP, X: object, what: str) -> list[array[float]]:
     made_for = model.output, [(n.activation, n.weights, n.bias) for layer in model.layers for n in layer.neurons]
     known = model._kernels.get(what)
     if known is None or known[0] != made_for:
-        from engine import lower
+        from engine.lowering.kernel import lower_values
 
         x = [Value(0.0, f"x{j}") for j in range(1, model.nin + 1)]
         z = model._logits(x, numbers=False)
         results = model._outputs(z) if what == "_outputs" else _decisions(model, z)
-        model._kernels[what] = known = made_for, lower(results, inputs=x, wrt=[])
+        model._kernels[what] = known = made_for, lower_values(results, x, model._groups())
     columns: list[array[float]] = known[1].columns(rows)
     return columns

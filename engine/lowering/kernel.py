@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from itertools import chain
 
 from engine.collector import collector_paused
 from engine.operands import real_number
@@ -64,6 +65,15 @@ def lower_for_training(
     """
     with collector_paused():
         return Kernel(trace([loss], inputs, parameters, groups=groups), backend, single=True)
+
+
+def lower_values(
+    outputs: list[Value], inputs: Sequence[Value], groups: Sequence[tuple[Value, ...]], backend: Backend = "auto"
+) -> Kernel:
+    """``lower`` without gradients, for parameters in ``groups`` as ``lower_for_training`` takes them."""
+    with collector_paused():
+        parameters = list(chain.from_iterable(groups))
+        return Kernel(trace(outputs, inputs, parameters, gradient=False, groups=groups), backend)
 
 
 def choose_backend(backend: str) -> tuple[str, str]:

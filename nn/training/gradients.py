@@ -113,12 +113,15 @@ class LoweredGradient:
 
     def evaluate(self, samples: Rows) -> tuple[float, float | None]:
         """(mean loss, accuracy or None) over samples."""
-        from engine import lower
+        from engine.lowering.kernel import lower, lower_values
 
         if self._scores is None:
             x, target, weight = self.job.leaves(samples[0])
-            scores = _scores(self.job, x, target, numbers=not self.job.built_in)
-            self._scores = lower(scores, inputs=[*x, *target, *weight], wrt=[], backend=self.backend)
+            scores, inputs = _scores(self.job, x, target, numbers=not self.job.built_in), [*x, *target, *weight]
+            if self.job.groups is not None:
+                self._scores = lower_values(scores, inputs, self.job.groups, self.backend)
+            else:
+                self._scores = lower(scores, inputs=inputs, wrt=[], backend=self.backend)
         values, _ = self._scores(samples)
         return values[0], values[1] if self.job.classifies else None
 
