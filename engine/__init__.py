@@ -32,12 +32,12 @@ if TYPE_CHECKING:
     from .lowering import lower
     from .lowering.jax_kernel import to_jax
 
-# sum, abs and pow are left out of the star import only: there they would hide Python's own.
+# sum, abs, pow and round are left out of the star import only: there they would hide Python's own.
 __all__ = [
     "GradcheckError", "GradcheckReport", "OPS", "Op", "Value", "collector_paused", "first_nonfinite", "grad",
     "gradcheck", "hessian", "hvp", "jacobian", "jvp", "vjp", "define", "dot", "lower",
     "to_jax", "toposort",
-    *(name for name in FUNCTIONS if name not in ("sum", "abs", "pow") and not OPS[name].helper),
+    *(name for name in FUNCTIONS if name not in ("sum", "abs", "pow", "round") and not OPS[name].helper),
 ]  # fmt: skip
 
 
@@ -56,4 +56,6 @@ def __getattr__(name: str) -> Any:
         from .lowering.jax_kernel import to_jax
 
         return to_jax
+    if name == "no_grad":
+        raise AttributeError("engine has no no_grad: a graph is gone when it is dropped; predict builds none")
     raise AttributeError(f"module 'engine' has no attribute {name!r}")

@@ -15,13 +15,17 @@ OTHER_NAMES = {
 
 
 class Elsewhere:
-    """An attribute that cannot be read or set; the message is its AttributeError's."""
+    """An attribute that cannot be read; the message is its AttributeError's. A class of one's own may have it."""
 
     def __init__(self, message: str) -> None:
         self.message = message
 
-    def __get__(self, node: object, owner: object) -> None:
+    def __get__(self, instance: object, owner: object) -> None:
         raise AttributeError(self.message)
 
-    def __set__(self, node: object, value: object) -> None:
+
+class Nowhere(Elsewhere):
+    """An attribute that cannot be set either."""
+
+    def __set__(self, instance: object, value: object) -> None:
         raise AttributeError(self.message)

@@ -15,7 +15,7 @@ from . import operands, operations
 from .graph import toposort
 from .operands import UNSET, is_real, real_number
 from .operations import Operations
-from .other_names import OTHER_NAMES, Elsewhere
+from .other_names import OTHER_NAMES, Nowhere
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -228,7 +228,7 @@ def _text(label: object) -> str:
 
 if not TYPE_CHECKING:  # a type checker says that there is no such attribute
     for _name, _message in OTHER_NAMES.items():
-        setattr(Value, _name, Elsewhere(_message))
+        setattr(Value, _name, Nowhere(_message))
 
 
 for _module in (operands, operations):  # they make nodes, and Value is made from them: the one circle in this house

@@ -16,6 +16,7 @@ from .layers import MLP, Layer, Neuron
 from .losses import binary_cross_entropy, binary_cross_entropy_with_logits, cross_entropy, hinge, mean_squared_error
 from .module import Module
 from .optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
+from .other_names import IN_NN
 from .propagation import bprop, fprop
 from .saving import load, save
 from .training import History, NonFiniteError, fit
@@ -40,4 +41,6 @@ if not TYPE_CHECKING:
             from . import export
 
             return getattr(export, name)
+        if name in IN_NN:
+            raise AttributeError(f"nn has no {name}: {IN_NN[name]}")
         raise AttributeError(f"module 'nn' has no attribute {name!r}")

@@ -19,12 +19,14 @@ from random import Random
 from engine import Value, collector_paused, dot, logsumexp
 from engine.collector import count_as_old
 from engine.operands import shortened
+from engine.other_names import Elsewhere
 from engine.rows import is_row, read_rows
 from engine.weighted import dots, initial_weights, traced_dots
 
 from .activations import apply, checked_activation, initial_bound, one_of
 from .data import checked_seed, positive_int
 from .module import Module
+from .other_names import IN_NEURONS
 from .prediction import accuracy, predictions, probabilities
 
 TYPE_CHECKING = False
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
 # What the last layer gives, and the activation that its neurons then have.
 OUTPUTS = {"sigmoid": "sigmoid", "softmax": "linear", "linear": "linear", "tanh": "tanh"}
 _MANY = 10_000  # weights
-_RENAMED = {"w": "weights", "b": "bias", "nonlin": "activation"}  # as micrograd calls them
 
 
 class Neuron(Module):
@@ -100,12 +101,10 @@ class Neuron(Module):
     def __repr__(self) -> str:
         return f"Neuron({self.nin}, activation={self.activation!r})"
 
-    if not TYPE_CHECKING:
 
-        def __getattr__(self, name):
-            if name in _RENAMED:
-                raise AttributeError(f"Neuron has no {name!r}: it is called {_RENAMED[name]!r} here")
-            raise AttributeError(f"Neuron has no attribute {name!r}")
+if not TYPE_CHECKING:  # a type checker says that there is no such attribute
+    for _name, _ours in IN_NEURONS.items():
+        setattr(Neuron, _name, Elsewhere(f"Neuron has no {_name!r}: {_ours}"))
 
 
 class Layer(Module):
@@ -222,7 +221,8 @@ class MLP(Module):
         seed: int | Random | None = 0,
     ) -> None:
         if isinstance(sizes, int) or not hasattr(sizes, "__iter__"):
-            raise TypeError(f"MLP: sizes must be a list, the output layer last, got {sizes!r}: write [{sizes!r}]")
+            listed = [sizes, activation] if isinstance(activation, int) else [sizes]
+            raise TypeError(f"MLP: sizes must be a list, the output layer last, got {sizes!r}: write {listed!r}")
         self.nin = positive_int("nin", nin)
         self.sizes = tuple(positive_int(f"sizes[{k}]", size) for k, size in enumerate(sizes))
         self.activation = checked_activation(activation)

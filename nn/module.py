@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from engine import Value, collector_paused
+from engine.other_names import Elsewhere
 from engine.rows import read_rows
+
+from .other_names import IN_MODULES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,6 +68,11 @@ class Module:
                 output = call([Value(x, f"x{j}") for j, x in enumerate(row, 1)])
                 predictions.append(output.data if isinstance(output, Value) else [float(v) for v in output])
         return predictions
+
+
+if not TYPE_CHECKING:  # a type checker says that there is no such attribute
+    for _name, _ours in IN_MODULES.items():
+        setattr(Module, _name, Elsewhere(f"a Module has no {_name}: {_ours}"))
 
 
 def _parameters_in(name: str, attribute: object) -> Iterator[tuple[str, Value]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import builtins
 import random
 
 import pytest
@@ -140,9 +141,22 @@ def test_what_is_exported_exists(package):
     assert all(getattr(package, name) is not None for name in package.__all__)
 
 
+def test_names_that_other_libraries_have():
+    """What PyTorch and scikit-learn call otherwise is an AttributeError that says what to write, and it exists."""
+    for name, ours in {"Linear": "Layer", "Sequential": "MLP", "MSELoss": "mean_squared_error"}.items():
+        with pytest.raises(AttributeError, match=f"nn has no {name}: .*{ours}"):
+            getattr(nn, name)
+        assert ours in nn.__all__
+    with pytest.raises(AttributeError, match=r"in nn\.sklearn"):
+        nn.MLPClassifier  # noqa: B018
+    with pytest.raises(AttributeError, match="engine has no no_grad"):
+        engine.no_grad  # noqa: B018
+    assert not any(hasattr(nn, name) for name in ("Linear", "ReLU", "nothing"))
+
+
 def test_the_star_import_hides_nothing_of_pythons():
-    """from engine import * leaves sum, abs and pow as they are; engine.sum is there by name."""
+    """from engine import * leaves sum, abs, round and all else of Python's as it is; engine.sum is there."""
     names: dict[str, object] = {}
     exec("from engine import *", names)
-    assert not {"sum", "abs", "pow"} & set(names)
+    assert not vars(builtins).keys() & names.keys() - {"__builtins__"}
     assert engine.sum([Value(1.0), 2.0]).data == 3.0

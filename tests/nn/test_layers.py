@@ -414,6 +414,8 @@ def test_names_of_micrograd_say_ours():
             getattr(Neuron(2), theirs)
     with pytest.raises(AttributeError, match="no attribute 'weight'"):
         _ = Neuron(2).weight
+    with pytest.raises(TypeError, match=r"write \[3, 1\]"):
+        MLP(2, 3, 1)
 
 
 def test_a_layer_shows_and_takes_its_matrix():

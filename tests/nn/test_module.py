@@ -70,3 +70,24 @@ def test_zero_grad():
     model([1.0]).backward()
     model.zero_grad()
     assert {parameter.grad for parameter in model.parameters()} == {0.0}
+
+
+@pytest.mark.parametrize(
+    ("name", "ours"),
+    [("forward", r"model\(x\)"), ("train", r"nn\.fit"), ("state_dict", r"nn\.save"), ("score", "accuracy")],
+)
+def test_names_of_other_libraries_say_ours(name, ours):
+    """model.forward and the like are AttributeErrors that say what to write; a module of one's own may have them."""
+    with pytest.raises(AttributeError, match=f"has no {name}: .*{ours}"):
+        getattr(MLP(2, [1]), name)
+    assert not hasattr(Mine(), name)
+
+    class Own(Mine):
+        def forward(self):
+            return "forward"
+
+        def __init__(self):
+            super().__init__()
+            self.train = self.state_dict = self.score = lambda: name
+
+    assert getattr(Own(), name)() == name
