@@ -93,7 +93,11 @@ class Joint(Generic[T]):
     """Nodes that pass on together, when the last of them has had its turn: the neurons of a layer (lowering/trace.py).
 
     They must have the same operands, or operands that are leaves.
+
+    inputs   the operands that they share; the others are leaves
     """
+
+    inputs: tuple[Value, ...]
 
     def passed_on(
         self, algebra: Algebra[T], adjoints: Mapping[Value, T], conditions: Mapping[Value, T | None],
@@ -134,7 +138,7 @@ def sweep(
             wanted.add(node)
     doubt: set[Value] = set()
     if not algebra.marking:
-        made = [(node, node.op, parents) for node, parents in zip(inner, operands) if node.op]
+        made = [(node, node.op, _bounding(node, joint)) for node in inner if node.op]
         doubt = doubtful(made, wanted, _number, algebra.trusts)
     adjoints: dict[Value, T] = {}
     terms: dict[Value, list[tuple[T, T | None]]] = {}
@@ -190,6 +194,13 @@ def sweep(
     return adjoints
 
 
+def _bounding(node: Value, joint: Mapping[Value, Joint[T]] | None) -> tuple[Value, ...]:
+    """The operands that bound the result: a neuron's own leaves, with which there may be a million, are trusted."""
+    if joint and node in joint and not (node._b is not None and node._b.is_constant):
+        return joint[node].inputs
+    return node.parents
+
+
 def _number(node: Value) -> float | None:
     return node.data if node.is_constant else None
 
@@ -230,23 +241,30 @@ def _behind(
     """
     doubt: set[K] = set()
     bounds: dict[K, Bound] = {}
+    shared: dict[int, tuple[bool, bool]] = {}  # by the id() of a dot's operands, which the neurons of a layer share
     for node, op, operands in instructions:
-        for a in operands:
-            if a not in bounds:
-                constant = number(a)
-                bounds[a] = rounded(point(constant)) if constant is not None else leaf if trusts(a) else ANY
-        within = tuple([bounds[a] for a in operands])
-        varying = tuple([a in wanted for a in operands])
+        if op.name == "dot" and id(operands) in shared:
+            loose, behind = shared[id(operands)]
+        else:
+            for a in operands:
+                if a not in bounds:
+                    constant = number(a)
+                    bounds[a] = rounded(point(constant)) if constant is not None else leaf if trusts(a) else ANY
+            within = tuple([bounds[a] for a in operands])
+            behind = any(a in doubt and a in wanted for a in operands)
         if op.name == "dot":
-            doubts = not all(map(is_finite, within)) if dots is None else node in dots
+            if id(operands) not in shared:
+                loose = not all(map(is_finite, within))
+                shared[id(operands)] = loose, behind
+            doubts = loose if dots is None else node in dots
             bounds[node] = MODERATE if trusts(node) and not doubts else ANY
         else:
-            n = len(operands)
+            n, varying = len(operands), tuple([a in wanted for a in operands])
             if op.arity is None:
                 within, varying = (joined(within),), (any(varying),)
             bounds[node] = result(op, within, n, n == 2 and operands[0] is operands[1])
             doubts = node in wanted and not safe(op, within, varying)
-        if doubts or any(a in doubt and a in wanted for a in operands):
+        if doubts or behind:
             doubt.add(node)
     return doubt
 
