@@ -131,14 +131,17 @@ def sweep(
     factor, are then neighbours.
     """
     inner = [node for node in order if node.op is not None and node not in cut]
-    operands = [node.parents for node in inner]
+    joint = {} if joint is None else joint
+    operands = [_looked_at(node, joint) for node in inner]
     wanted = set(wrt)  # only nodes that depend on wrt need an adjoint
     for node, parents in zip(inner, operands):
-        if not wanted.isdisjoint(parents):
+        if node in wanted:
+            continue
+        if not (wanted.isdisjoint(parents) and (node not in joint or wanted.isdisjoint(node.parents))):
             wanted.add(node)
     doubt: set[Value] = set()
     if not algebra.marking:
-        made = [(node, node.op, _bounding(node, joint)) for node in inner if node.op]
+        made = [(node, node.op, parents) for node, parents in zip(inner, operands) if node.op]
         doubt = doubtful(made, wanted, _number, algebra.trusts)
     adjoints: dict[Value, T] = {}
     terms: dict[Value, list[tuple[T, T | None]]] = {}
@@ -147,7 +150,6 @@ def sweep(
     ] = {}  # for terms that are not always reached: elements that are 0 where they are not
     if output in wanted:
         adjoints[output] = algebra.number(1.0)
-    joint = {} if joint is None else joint
     waiting: dict[Joint[T], int] = {}
     for node in inner if joint else ():
         if node in joint:
@@ -194,9 +196,9 @@ def sweep(
     return adjoints
 
 
-def _bounding(node: Value, joint: Mapping[Value, Joint[T]] | None) -> tuple[Value, ...]:
-    """The operands that bound the result: a neuron's own leaves, with which there may be a million, are trusted."""
-    if joint and node in joint and not (node._b is not None and node._b.is_constant):
+def _looked_at(node: Value, joint: Mapping[Value, Joint[T]]) -> tuple[Value, ...]:
+    """The operands that say whether the result is finite: not a neuron's own leaves, perhaps a million."""
+    if node in joint and not (node._b is not None and node._b.is_constant):
         return joint[node].inputs
     return node.parents
 

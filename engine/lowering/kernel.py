@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from array import array
-from itertools import chain
 
 from engine.collector import collector_paused
 from engine.operands import real_number
@@ -59,7 +58,8 @@ def lower_for_training(
 ) -> Kernel:
     """``lower`` for parameters that are known to be leaves, each once and none an input, and stay those of the list.
 
-    groups   the same parameters as tuples, one after the other, such as the weights of a neuron
+    groups   the same parameters as tuples, one after the other, such as the weights of a neuron; and after those tuples
+             of others, which are not trained
 
     Nothing looks at each of them again, which counts where there are a million.
     """
@@ -72,8 +72,7 @@ def lower_values(
 ) -> Kernel:
     """``lower`` without gradients, for parameters in ``groups`` as ``lower_for_training`` takes them."""
     with collector_paused():
-        parameters = list(chain.from_iterable(groups))
-        return Kernel(trace(outputs, inputs, parameters, gradient=False, groups=groups), backend)
+        return Kernel(trace(outputs, inputs, [], gradient=False, groups=groups), backend)
 
 
 def choose_backend(backend: str) -> tuple[str, str]:

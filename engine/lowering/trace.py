@@ -13,6 +13,7 @@ Nothing looks at such a weight by itself. A dot of any other kind is an instruct
 from __future__ import annotations
 
 from contextlib import suppress
+from itertools import chain
 from operator import attrgetter
 
 from engine.chain import Algebra, Joint, sweep
@@ -54,7 +55,7 @@ def trace(
     ValueError for a repeated input.
 
     groups   where given, ``wrt`` is known to be a list of leaves, each once and none of them an input, which will not
-             change: these tuples, one after the other
+             change: these tuples, one after the other. Tuples after those are parameters that are not differentiated
     """
     outputs, inputs = checked_values(outputs, "lower: outputs"), checked_values(inputs, "lower: inputs")
     if not outputs:
@@ -69,7 +70,7 @@ def trace(
         order = _order(outputs, cut)
         wrt = parameters = [node for node in order if node.op is None and not node.is_constant and node not in given]
     elif groups is not None and isinstance(wrt, list):
-        parameters = wrt
+        parameters = wrt if len(wrt) == sum(map(len, groups)) else list(chain.from_iterable(groups))
     else:
         wrt = checked_values(wrt, "lower: wrt")
         parameters = _leaves(wrt, given)
@@ -127,8 +128,10 @@ class _Tracer:
         self.ids.know(groups)
         # A place in wrt is one among the parameters, as far as they begin alike.
         n = len(parameters)
-        self.in_place = parameters is wrt or (
-            wrt[:n] == parameters and all(node.op or node in inputs for node in wrt[n:])
+        self.in_place = (
+            bool(groups)
+            or parameters is wrt
+            or (wrt[:n] == parameters and all(node.op or node in inputs for node in wrt[n:]))
         )
         self.layers: list[_Neurons] = []
         self.scattered: dict[int, int] = {}  # place in wrt -> id of a derivative that is in no outer product
@@ -145,12 +148,12 @@ class _Tracer:
         entries = []
         if gradient:
             if self.in_place:
-                _mark_lone(self.layers, ids)
+                _mark_lone(self.layers, ids, len(wrt))
             for k, output in enumerate(outputs):
                 past = order if len(outputs) == 1 else _order([output], self.cut, ids)
                 entries.append(self._differentiate(k, past))
         self.layers.clear()  # they refer to the tracer: such a cycle would keep the parameters in memory
-        plain = len(wrt) == len(ids.parameters) and self.in_place
+        plain = len(wrt) <= len(ids.parameters) and self.in_place
         found = range(ids.first, ids.first + len(wrt)) if plain else [ids.find(node) for node in wrt]
         return self.writer.program(
             tuple([ids[node] for node in outputs]), entries, found, len(ids.parameters), forward
@@ -322,9 +325,9 @@ class _Neurons(Joint[int]):
             factors = tuple([adjoint for _, adjoint in reversed(together)])
             writer.outers.append(Outer(self.output, rows, factors, tuple(inputs)))
         for node, adjoint in zip(neurons, d):
-            if node not in self.lone:
+            if node not in self.lone and self.places[node][0] < len(self.tracer.wrt):
                 passed += [(w, adjoint, a, condition) for w, a in zip(node._a[0], inputs) if w in wanted]
-            elif adjoint in writer.constant:
+            elif node in self.lone and adjoint in writer.constant:
                 place = self.places[node][0]
                 self.tracer.scattered.update(
                     (place + k, writer.emit("mul", (adjoint, a))) for k, a in enumerate(inputs)
@@ -353,8 +356,11 @@ class _Neurons(Joint[int]):
             start = flags.find(1, stop)
 
 
-def _mark_lone(layers: list[_Neurons], ids: Leaves) -> None:
-    """Find the neurons whose weights nothing else uses: their derivatives are one product each."""
+def _mark_lone(layers: list[_Neurons], ids: Leaves, trained: int) -> None:
+    """Find the neurons whose weights, among the first ``trained`` parameters, nothing else uses.
+
+    Their derivatives are one product each.
+    """
     places = sorted([(*layer.places[node], layer, node) for layer in layers for node in layer.places], key=_first_two)
     taken = sorted([i - ids.first for i in ids.elsewhere])
     shared: set[Value] = set()
@@ -368,7 +374,7 @@ def _mark_lone(layers: list[_Neurons], ids: Leaves) -> None:
     for place, n, layer, node in places:
         while at < len(taken) and taken[at] < place:
             at += 1
-        if node not in shared and not (at < len(taken) and taken[at] < place + n):
+        if place < trained and node not in shared and not (at < len(taken) and taken[at] < place + n):
             layer.lone[node] = None
 
 

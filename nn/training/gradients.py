@@ -98,8 +98,9 @@ class LoweredGradient:
         x, target, weight = job.leaves(job.samples[0])
         loss = job.loss_of(x, target, weight, numbers=not job.built_in)
         inputs = [*x, *target, *weight]
-        if job.groups is not None and job.params == job.parameters:  # which the optimizer has looked at
-            self.kernel = lower_for_training(loss, inputs, job.parameters, job.groups, backend)
+        groups = job.groups_trained_first()
+        if groups is not None:
+            self.kernel = lower_for_training(loss, inputs, job.params, groups, backend)
         else:
             self.kernel = lower(loss, inputs=inputs, wrt=job.params, backend=backend)
         self.backend: Any = self.kernel.backend

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
+from itertools import chain
 from random import Random
 
 from engine import Value
@@ -128,6 +129,16 @@ class Job:
     def on_logits(self) -> bool:
         """Whether the loss takes the model's logits rather than its output."""
         return self.loss in _ON_LOGITS and hasattr(self.model, "logits")
+
+    def groups_trained_first(self) -> list[tuple[Value, ...]] | None:
+        """The groups, those that the optimiser holds first and in its order; None where it holds parts of them."""
+        if self.groups is None or self.params is self.parameters or self.params == self.parameters:
+            return self.groups
+        trained = set(self.params)  # each is there once, which the optimiser has looked at
+        first = [group for group in self.groups if group[0] in trained]
+        others = [group for group in self.groups if group[0] not in trained]
+        whole = _consists_of(self.params, first) and trained.isdisjoint(chain.from_iterable(others))
+        return first + others if whole else None
 
     def leaves(self, sample: Sequence[float]) -> list[list[Value]]:
         """The leaves of the graph of one sample: its inputs, its targets, its weight or nothing."""

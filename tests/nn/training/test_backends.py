@@ -151,3 +151,37 @@ def test_history_says_which_backend_and_why():
     assert (history.backend, history.backend_reason) == ("source", "it was asked for")
     assert fit(model, *XOR, epochs=1).backend in ("native", "source")
     assert repr(history).startswith("<History of 1 epochs, loss ")
+
+
+PARTS = {
+    "first layer": lambda model: model.layers[0].parameters(),
+    "middle layer": lambda model: model.layers[1].parameters(),
+    "last layer": lambda model: model.layers[2].parameters(),
+    "all but the middle": lambda model: model.layers[0].parameters() + model.layers[2].parameters(),
+    "last before first": lambda model: model.layers[2].parameters() + model.layers[0].parameters(),
+    "one neuron": lambda model: model.layers[1].neurons[2].parameters(),
+    "weights": lambda model: model.regularised(),
+    "biases": lambda model: [neuron.bias for layer in model.layers for neuron in layer.neurons],
+    "a weight of each": lambda model: [neuron.weights[1] for layer in model.layers for neuron in layer.neurons],
+    "half a layer": lambda model: model.layers[1].parameters()[3:],
+}
+
+
+@pytest.mark.parametrize("batch", [1, 4, None])
+@pytest.mark.parametrize("activation", ["tanh", "relu", "elu"])
+@pytest.mark.parametrize("part", PARTS)
+def test_some_parameters_are_trained_and_the_others_stay(part, activation, batch):
+    """Parameters that the optimiser holds are trained as on the eager backend, and the others stay as they are."""
+    X, y = cloud(n=12)
+    trained = {}
+    for backend in ("eager", "source", "auto"):
+        model = MLP(2, [4, 3, 1], activation=activation, seed=5)
+        before, held = data_of(model), set(PARTS[part](model))
+        optimizer = Adam(PARTS[part](model), lr=0.05)
+        fit(model, X, y, optimizer=optimizer, epochs=3, batch_size=batch, backend=backend, validation_data=(X, y))
+        trained[backend] = data_of(model)
+        moved = [p in held for p in model.parameters()]
+        assert all((now != then) <= may for now, then, may in zip(trained[backend], before, moved))
+        assert any(now != then for now, then in zip(trained[backend], before))
+    assert trained["source"] == pytest.approx(trained["eager"], rel=1e-11, abs=1e-13)
+    assert trained["auto"] == pytest.approx(trained["eager"], rel=1e-11, abs=1e-13)
