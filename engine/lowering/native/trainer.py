@@ -105,7 +105,10 @@ class Trainer:
         """Parameters (of the whole program) and an optimiser, whose hyperparameters h0, h1, h2 and flag are, as is the
         meaning of its three lists of state, those that optimizers.h names beside its update.
         """
-        data = self._permuted(parameters)
+        if isinstance(parameters, array) and self._order.given is None:
+            data = parameters
+        else:
+            data = self._permuted(parameters)
         ctypes.memmove(self._tape.parameters, address(data), 8 * len(data))
         lists = (*state, None, None, None)[:3]
         self._state = [None if numbers is None else self._permuted(numbers) for numbers in lists]
@@ -155,7 +158,7 @@ class Trainer:
 
     def parameters(self) -> array[float]:
         """The trained parameters."""
-        data = array("d", bytes(8 * self._trained))
+        data = array("d", [0.0]) * self._trained
         ctypes.memmove(address(data), self._tape.parameters, 8 * self._trained)
         return self._restored(data)
 
@@ -163,7 +166,7 @@ class Trainer:
         """The gradient of the last step, penalty included; None before the first, and after one that was not taken."""
         if not self._job.sums:
             return None
-        g = array("d", bytes(8 * self._trained))
+        g = array("d", [0.0]) * self._trained
         self._c.tape_gradient(ctypes.byref(self._job), address(g))
         return self._restored(g)
 
