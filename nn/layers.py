@@ -125,7 +125,10 @@ class Layer(Module):
 
     @property
     def W(self) -> list[list[float]]:
-        """The weights as the lecture's matrix, a row for each neuron. Set it to rows or an array of that shape."""
+        """The weights as the lecture's matrix, a row for each neuron: a copy. Set it to rows or an array of that shape.
+
+        ``layer.W[0][1] = 5.0`` changes the copy alone; ``layer.neurons[0].weights[1].data = 5.0`` changes the weight.
+        """
         return [[w.data for w in neuron.weights] for neuron in self.neurons]
 
     @W.setter
@@ -139,7 +142,7 @@ class Layer(Module):
 
     @property
     def b(self) -> list[float]:
-        """The biases, one for each neuron. Set it to a list or an array of that length."""
+        """The biases, one for each neuron: a copy. Set it to a list or an array of that length."""
         return [neuron.bias.data for neuron in self.neurons]
 
     @b.setter
