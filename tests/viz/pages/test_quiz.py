@@ -157,8 +157,9 @@ def test_it_works_by_keyboard_and_says_itself_to_a_screen_reader(opened):
     assert page.get_attribute("#verdict", "role") == "status"
     assert page.get_attribute("#score", "role") == "status"
     assert page.evaluate("document.querySelector('#answer').labels[0].textContent").strip() == "Answer"
-    page.focus("#answer")
+    page.focus("#picture")
     page.keyboard.type("-3")
+    assert page.input_value("#answer") == "-3", "digits go to the answer, wherever the focus is"
     page.keyboard.press("Enter")
     assert "accumulation" in page.inner_text("#verdict")
     page.keyboard.press("Tab")

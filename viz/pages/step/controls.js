@@ -148,6 +148,7 @@ function onKey(event) {
   }
   if (event.key === "Escape" && unfollow()) return;
   if (target !== slider && /^(INPUT|SELECT|TEXTAREA)$/.test(target.tagName)) return;
+  if (/^[-\d.]$/.test(event.key)) return find("answer")?.focus({ preventScroll: true }); // where the digit goes, then
   const keys = { ArrowLeft: () => move(at - 1), ArrowRight: () => move(at + 1), Home: () => move(0), End: () => move(visible.length - 1) };
   if (event.key === " " && !/^(BUTTON|SUMMARY)$/.test(target.tagName)) keys[" "] = toggle;
   if (!keys[event.key]) return;
