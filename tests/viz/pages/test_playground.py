@@ -236,7 +236,10 @@ def test_a_click_on_an_edge_shows_its_derivative(opened):
     one = grad(binary_cross_entropy_with_logits(model.logits(X[0]), t[0]), weight)
     every = grad(mean([binary_cross_entropy_with_logits(model.logits(x), y) for x, y in zip(X, t)]), weight)
     eventually(page, "document.querySelector('#says').textContent.includes('w')")
-    said = page.inner_text("#says").replace("−", "-")
+    said = page.text_content("#says").replace("−", "-")
+    fraction = page.locator("#says mfrac").first
+    # w, in layer 2, of neuron 2, from input 1
+    assert [fraction.locator("> *").nth(k).text_content() for k in (0, 1)] == ["∂J", "∂w2,12"]
     assert f"= {weight.data:.4f}, at the point" in said
     assert f"= {one:.4f}" in said
     assert re.search(rf"mean over all 200 points is .* = {every:.4f}", said)
@@ -414,17 +417,19 @@ def test_it_fits_and_can_be_touched(opened, width, scheme):
 
 @pytest.mark.parametrize(("viewport", "least"), [((1280, 800), 12), ((1920, 1080), 15)])
 def test_type_is_large_enough(opened, viewport, least):
-    """No text has less than 12 px on a laptop, and 15 px on a projector, scripts above and below aside."""
+    """No text has less than 12 px on a laptop, and 15 px on a projector; in formulas, scripts and all, 10 and 12 px."""
     page = opened(viewport=viewport)
     page.click("#step")
     sizes = page.evaluate(
-        """() => [...document.querySelectorAll('body *')].filter((e) => e.checkVisibility() && !e.matches('sup, sub') &&
+        """() => [...document.querySelectorAll('body *')].filter((e) => e.checkVisibility() &&
            [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim()))
-           .map((e) => parseFloat(getComputedStyle(e).fontSize))"""
+           .map((e) => [Boolean(e.closest('math, sup, sub')), parseFloat(getComputedStyle(e).fontSize)])"""
     )
+    formulas, texts = ([size for inside, size in sizes if inside is which] for which in (True, False))
     drawn = page.evaluate("parseFloat(document.getElementById('curve').getContext('2d').font)")
-    assert len(sizes) > 30
-    assert min(*sizes, drawn) >= least
+    assert len(texts) > 30
+    assert min(*texts, drawn) >= least
+    assert min(formulas) >= 0.8 * least
 
 
 def contrast(one: str, other: str) -> float:

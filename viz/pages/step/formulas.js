@@ -39,7 +39,7 @@ function chip(role, element) {
   const space = () => {
     const strut = m("mspace");
     const isTall = element.localName === "mfrac";
-    for (const [name, value] of [["width", "0.25em"], ["height", isTall ? "1.45em" : "0.9em"], ["depth", isTall ? "0.85em" : "0.3em"]]) strut.setAttribute(name, value);
+    for (const [name, value] of [["width", "0.25em"], ["height", isTall ? "1.6em" : "0.9em"], ["depth", isTall ? "1.25em" : "0.3em"]]) strut.setAttribute(name, value);
     return strut;
   };
   const row = m("mrow", space(), element, space());

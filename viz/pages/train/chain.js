@@ -1,9 +1,14 @@
 // One weight by the chain rule, at the chosen point.
 
+// In MathML: a name with the layer above and the neuron below, as the lecture writes it; a partial derivative.
 function name(symbol, layer, ...below) {
-  const up = layer === null ? "" : `<sup>${layer}</sup>`;
-  return `<i>${symbol}</i>${up}${below.length ? `<sub>${below.join(",")}</sub>` : ""}`;
+  const sub = `<mrow>${below.map((k) => (k === "k" ? "<mi>k</mi>" : `<mn>${k}</mn>`)).join("<mo>,</mo>")}</mrow>`;
+  return layer === null ? `<msub><mi>${symbol}</mi>${sub}</msub>` : `<msubsup><mi>${symbol}</mi>${sub}<mn>${layer}</mn></msubsup>`;
 }
+
+// Each in an element of its own, because browsers break no line inside of one.
+const math = (inner) => `<math>${inner}</math>`;
+const partial = (top, bottom) => math(`<mfrac><mrow><mo>∂</mo>${top}</mrow><mrow><mo>∂</mo>${bottom}</mrow></mfrac>`);
 
 function choose({ layer, neuron, input }) {
   const layers = training.layers;
@@ -41,13 +46,13 @@ function explain() {
   const Z = name("z", l, neuron + 1);
   const A = name("a", l, neuron + 1);
   const before = layer ? name("a", l - 1, input + 1) : name("x", null, input + 1);
-  const part = (top, bottom) => `∂${top}/∂${bottom}`;
+  const J = "<mi>J</mi>";
   const up = (x) => `<span class="up">${x}</span>`;
   const local = (x) => `<span class="local">${x}</span>`;
-  const lines = [`<p>${W} = ${shown(w)}, at the point x = (${shown(point[0])}, ${shown(point[1])}) of class ${point[2]}, ringed in the plane:</p>`];
-  lines.push(`<p class="formula">${part("<i>J</i>", W)} = ${up(part("<i>J</i>", Z))} · ${local(part(Z, W))} = ${up(part("<i>J</i>", Z))} · ${local(before)} = ${up(shown(delta))} × ${local(factor(below, 1))} = <b>${shown(delta * below)}</b></p>`);
+  const lines = [`<p>${math(W)} = ${shown(w)}, at the point x = (${shown(point[0])}, ${shown(point[1])}) of class ${point[2]}, ringed in the plane:</p>`];
+  lines.push(`<p class="formula">${partial(J, W)} = ${up(partial(J, Z))} · ${local(partial(Z, W))} = ${up(partial(J, Z))} · ${local(math(before))} = ${up(shown(delta))} × ${local(factor(below, 1))} = <b>${shown(delta * below)}</b></p>`);
   if (layer === last) {
-    lines.push(`<p>The first factor is the slope of the loss at the output's ${Z} = ${shown(L.z[0])}.</p>`);
+    lines.push(`<p>The first factor is the slope of the loss at the output's ${math(Z)} = ${shown(L.z[0])}.</p>`);
   } else {
     const next = layers[layer + 1];
     const slopeHere = L.activation.slope(L.z[neuron], L.a[neuron]);
@@ -62,11 +67,11 @@ function explain() {
     const sum = next.nout > 1 ? "Σ<sub>k</sub> " : "";
     const kk = next.nout > 1 ? "k" : "1";
     lines.push("<p>The first factor comes from behind, over every edge that leaves this neuron, and through its activation:</p>");
-    lines.push(`<p class="formula">${part("<i>J</i>", A)} = ${sum}${up(part("<i>J</i>", name("z", l + 1, kk)))} · ${local(name("w", l + 1, kk, neuron + 1))} = ${terms.join(" + ")} = ${shown(da)}</p>`);
-    lines.push(`<p class="formula">${part("<i>J</i>", Z)} = ${up(part("<i>J</i>", A))} · ${local(`f′(${Z})`)} = ${up(shown(da))} × ${local(factor(slopeHere, 1))} = ${shown(da * slopeHere)}</p>`);
+    lines.push(`<p class="formula">${partial(J, A)} = ${sum}${up(partial(J, name("z", l + 1, kk)))} · ${local(math(name("w", l + 1, kk, neuron + 1)))} = ${terms.join(" + ")} = ${shown(da)}</p>`);
+    lines.push(`<p class="formula">${partial(J, Z)} = ${up(partial(J, A))} · ${local(`f′(${math(Z)})`)} = ${up(shown(da))} × ${local(factor(slopeHere, 1))} = ${shown(da * slopeHere)}</p>`);
     if (Math.abs(slopeHere) < 0.01) lines.push(`<p>f′ is almost 0 here: the neuron is saturated, and hardly anything passes through it.</p>`);
   }
-  lines.push(`<p>The mean over all ${state.points.length} points is ${part("<i>J</i>", W)} = <b>${shown(mean)}</b>; ${nudge(L, neuron * L.nin + input)}.</p>`);
+  lines.push(`<p>The mean over all ${state.points.length} points is ${partial(J, W)} = <b>${shown(mean)}</b>; ${nudge(L, neuron * L.nin + input)}.</p>`);
   $("says").innerHTML = lines.join("");
 }
 
