@@ -34,7 +34,7 @@ INLINE void gemm_tile(const int m, const int r, const int half, int64_t K, const
             V x = splat(weight[q][o]);
 #pragma GCC unroll 8
             for (int t = 0; t < whole; t++) s[q][t] = fma_(x, a[t], s[q][t]);
-            if (half) h[q] = fma_half(weight[q][o], last, h[q]);
+            if (half) h[q] = fma_half(x, last, h[q]);
         }
     }
 #pragma GCC unroll 8

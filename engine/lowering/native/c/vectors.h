@@ -87,8 +87,8 @@ INLINE int any(M m) { return _mm512_movepi64_mask((__m512i)m) != 0; }
 INLINE V sqrt_(V a) { return (V)_mm512_sqrt_pd((__m512d)a); }
 #define HALVES 1 /* half a vector costs half of what a whole one costs */
 typedef double Half __attribute__((vector_size(4 * W)));
-INLINE Half fma_half(double a, Half b, Half c) {
-    return (Half)_mm256_fmadd_pd(_mm256_set1_pd(a), (__m256d)b, (__m256d)c);
+INLINE Half fma_half(V a, Half b, Half c) {
+    return (Half)_mm256_fmadd_pd(_mm512_castpd512_pd256((__m512d)a), (__m256d)b, (__m256d)c);
 }
 INLINE V twice(Half a) { return (V)_mm512_insertf64x4(_mm512_castpd256_pd512((__m256d)a), (__m256d)a, 1); }
 #elif defined(__AVX2__)
@@ -129,7 +129,7 @@ INLINE double hsum(V a) {
 #ifndef HALVES
 #define HALVES 0
 typedef V Half;
-INLINE Half fma_half(double a, Half b, Half c) { return fma_(splat(a), b, c); }
+INLINE Half fma_half(V a, Half b, Half c) { return fma_(a, b, c); }
 INLINE V twice(Half a) { return a; }
 #endif
 INLINE M larger(M a, M b) {
