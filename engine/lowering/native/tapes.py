@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 FLAT_MAP, FLAT_NARY, FLAT_DOT, FLAT_GEMV, FLAT_OUTER, FLAT_GATHER = range(6)
 
 
+_VECTOR = 8  # numbers of the widest vectors
+_LARGE = 4096  # weights of a first layer that wait for the next sample, input by input: find_waiting in run.h
+
+
 class Order:
     """Where the parameters lie in U: in the order of the program, or layer by layer as it suits blocked products.
 
@@ -281,7 +285,7 @@ def flat_tape(plan: Plan, library: Library) -> tuple[Flat, int]:
 
 def layer_order(plan: Plan, by_input: bool) -> Order:
     """The parameters in an order that suits blocked products: of each layer the weights, input by input or neuron by
-    neuron, then the biases.
+    neuron, then the biases. Layers of few neurons, whose weights for one input do not fill a vector, go by neuron.
 
     Those that are trained stay in front, because only their gradients are results.
     """
@@ -299,8 +303,9 @@ def layer_order(plan: Plan, by_input: bool) -> Order:
         if any(after < row + K for row, after in zip(ordered, ordered[1:])):  # a weight comes twice
             continue
         block, first = array("i", bytes(4 * J * K)), len(given)
-        for j, row in enumerate(rows if by_input else ordered):
-            where = slice(j, None, J) if by_input else slice(j * K, (j + 1) * K)
+        together = by_input and not (J < _VECTOR or (J < 2 * _VECTOR and J * K < _LARGE))
+        for j, row in enumerate(rows if together else ordered):
+            where = slice(j, None, J) if together else slice(j * K, (j + 1) * K)
             block[where] = array("i", range(row, row + K))
             placed[row : row + K] = array("i", range(first, first + J * K)[where])
             taken[row : row + K] = b"\1" * K
