@@ -69,7 +69,7 @@ class Algebra(Generic[T]):
         raise NotImplementedError
 
     def trusts(self, node: Value) -> bool:
-        """Whether a leaf or a weighted input may be taken for a number of moderate size (``doubtful``)."""
+        """Whether a weighted input may be taken for a number of moderate size (``doubtful``)."""
         return True
 
     def choice(self, op: Op, k: int, elements: Sequence[T], slope: Callable[[], T]) -> T:
@@ -211,7 +211,7 @@ def doubtful(
     instructions: Sequence[tuple[K, Op, Sequence[K]]],
     wanted: Container[K],
     number: Callable[[K], float | None],
-    trusts: Callable[[K], bool] = lambda leaf: True,
+    trusts: Callable[[K], bool] = lambda dot: True,
 ) -> set[K]:
     """What has derivatives behind it that may be infinite or nan: a choice that leaves it out writes a mask.
 
@@ -222,7 +222,7 @@ def doubtful(
     instructions   what is computed, the operation, and its operands; operands first
     wanted         what derivatives are asked of
     number         of a constant, or None
-    trusts         whether something may be taken for as small as that
+    trusts         whether a weighted input may be taken for as small as that
     """
     rows = {op for _, op, _ in instructions}
     if not any(op.chooses for op in rows):
@@ -239,35 +239,32 @@ def _behind(
 ) -> set[K]:  # fmt: skip
     """``doubtful`` with such leaves.
 
-    dots   what is known to be doubtful of weighted inputs, which have such leaves as they are trusted with
+    dots   what was found for leaves that are trusted, and holds for the weighted inputs
     """
     doubt: set[K] = set()
+    odd: set[K] = set()  # what may be infinite or nan itself, or is in doubt
     bounds: dict[K, Bound] = {}
-    shared: dict[int, tuple[bool, bool]] = {}  # by the id() of a dot's operands, which the neurons of a layer share
     for node, op, operands in instructions:
-        if op.name == "dot" and id(operands) in shared:
-            loose, behind = shared[id(operands)]
+        if op.name == "dot":  # its weights may be a million, and are not looked at one by one
+            doubts = not odd.isdisjoint(operands) if dots is None else node in dots
+            bounds[node] = MODERATE if trusts(node) and not doubts else ANY
+            doubts = doubts or not trusts(node)
         else:
             for a in operands:
                 if a not in bounds:
                     constant = number(a)
-                    bounds[a] = rounded(point(constant)) if constant is not None else leaf if trusts(a) else ANY
+                    bounds[a] = leaf if constant is None else rounded(point(constant))
             within = tuple([bounds[a] for a in operands])
-            behind = any(a in doubt and a in wanted for a in operands)
-        if op.name == "dot":
-            if id(operands) not in shared:
-                loose = not all(map(is_finite, within))
-                shared[id(operands)] = loose, behind
-            doubts = loose if dots is None else node in dots
-            bounds[node] = MODERATE if trusts(node) and not doubts else ANY
-        else:
-            n, varying = len(operands), tuple([a in wanted for a in operands])
+            varying = tuple([a in wanted for a in operands])
+            n = len(operands)
             if op.arity is None:
                 within, varying = (joined(within),), (any(varying),)
             bounds[node] = result(op, within, n, n == 2 and operands[0] is operands[1])
-            doubts = node in wanted and not safe(op, within, varying)
-        if doubts or behind:
+            doubts = node in wanted and (not safe(op, within, varying) or not doubt.isdisjoint(operands))
+        if doubts:
             doubt.add(node)
+        if doubts or not is_finite(bounds[node]):
+            odd.add(node)
     return doubt
 
 
