@@ -17,6 +17,7 @@ from engine.expressions import (
     Call,
     ExpressionError,
     JavaScript,
+    Number,
     Python,
     evaluate,
     function,
@@ -171,6 +172,8 @@ def test_javascript():
     """JavaScript is written as people write it."""
     assert JavaScript().text(parse("a if a != b else -tanh(b) / 2")) == "a !== b ? a : -op_tanh(b) / 2"
     assert JavaScript().calls(parse("a if a > 0 else pow(b, 2) + exp(a)")) == ["pow", "exp"]
+    numbers = [JavaScript().text(Number(x)) for x in (2.0, 0.5, -0.0, 1e15, math.inf, -math.inf, math.nan)]
+    assert numbers == ["2", "0.5", "-0.0", "1000000000000000.0", "Infinity", "-Infinity", "NaN"]
 
 
 def test_a_list_takes_the_items_of_another():
