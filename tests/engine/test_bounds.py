@@ -98,3 +98,5 @@ def test_operations_of_the_user_are_known_by_their_rules():
     assert safe(OPS[name], (MODERATE,), (True,))
     define(name, "log(a)", "1 / a", domain=(0.5, 2.0))
     assert not safe(OPS[name], (MODERATE,), (True,))
+    del OPS[name], FUNCTIONS[name], scalar[name]  # other tests go through the table
+    delattr(Value, name)
