@@ -35,6 +35,9 @@ T = TypeVar("T")
 K = TypeVar("K")
 
 
+_SUMS = frozenset({"add", "sum"})  # all derivatives are 1
+
+
 class Algebra(Generic[T]):
     """What the sweep needs to know of the elements that it computes with.
 
@@ -295,18 +298,20 @@ def _passed_on(node: Value, parents: tuple[Value, ...], adjoint: T, condition: T
         if bias is not None and bias in wanted:
             found.append((bias, adjoint, None, condition))
         return found
-    rules = _slopes(op)
-    elements = [algebra.element(parent) for parent in parents]
+    if op.name in _SUMS:
+        return [(parent, adjoint, None, condition) for parent in parents if parent in wanted]
+    slopes = _slopes(op) if op.arguments else _slopes(op) * len(parents)
+    elements = list(map(algebra.element, parents))
     y = algebra.element(node)
     shares = algebra.shares(elements, y) if op.name == "logsumexp" else None
     arguments: list[Any] = [*elements, y]
-    for k, (parent, slope) in enumerate(zip(parents, rules if op.arity else rules * len(parents))):
+    for k, (parent, slope) in enumerate(zip(parents, slopes)):
         if slope.text == "0" or parent not in wanted:
             continue
         if slope.text == "1":
             found.append((parent, adjoint, None, condition))
             continue
-        if not op.arity:
+        if not op.arguments:
             arguments = [elements[k], y, float(len(elements)), elements[:k] + elements[k + 1 :]]
         if slope.choice is None:
             if shares is not None:

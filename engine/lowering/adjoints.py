@@ -75,7 +75,7 @@ class Marking(OnProgram):
     def choice(self, op: Op, k: int, elements: Sequence[int], slope: Callable[[], int]) -> int:
         if op.name in ("maximum", "minimum"):
             a, b = elements if op.name == "maximum" else elements[::-1]
-            if not {a, b} <= self.writer.constant.keys():
+            if self.writer.varying[a] or self.writer.varying[b]:
                 self.choices.append((self.writer.emit("maximum_slope", (a, b)), k == 1))
                 return -len(self.choices)
         elif op.name not in ("where", "relu", "clip"):

@@ -70,7 +70,10 @@ class Writer:
         key = x if x == x and x != 0.0 else repr(x)
         i = self._numbers.get(key)
         if i is None:
-            self._numbers[key] = i = self._append("constant", (), False)
+            self._numbers[key] = i = len(self.op)
+            self.op.append("constant")
+            self.args.append(())
+            self.varying.append(False)
             self.constant[i] = x
         return i
 
@@ -84,10 +87,15 @@ class Writer:
         if i is None:
             if not args or args[0] in self.constant:
                 i = self._folded(op, args)
-            if i is None and op in SIMPLIFY:
-                i = SIMPLIFY[op](self, args)
+            simplify = SIMPLIFY.get(op) if i is None else None
+            if simplify is not None:
+                i = simplify(self, args)
             if i is None:
-                i = self._append(op, args, any(map(self.varying.__getitem__, args)))
+                varying = self.varying
+                i = len(varying)
+                self.op.append(op)
+                self.args.append(args)
+                varying.append(varying[args[0]] if len(args) == 1 else any(map(varying.__getitem__, args)))
             known[key] = i
         return i
 
@@ -99,16 +107,9 @@ class Writer:
         return self.number(result) if type(result) is float else result
 
     def _operation(self, op: Op, *arguments: Any) -> int:
-        if not op.arity:
+        if not op.arguments:
             arguments = tuple([x for part in arguments for x in (part if isinstance(part, list) else [part])])
         return self.computed(op, tuple([self.number(x) if type(x) is float else x for x in arguments]))
-
-    def _append(self, op: str, args: Args, varying: bool) -> int:
-        i = len(self.op)
-        self.op.append(op)
-        self.args.append(args)
-        self.varying.append(varying)
-        return i
 
     def _folded(self, op: str, args: Args) -> int | None:
         """The id of the result where all operands are constants."""

@@ -6,7 +6,8 @@ The interpreter (the C files in ``c/``) knows two kinds of tape, and both are wr
   products of gradients that are only summed over the samples, ``dz_j * a_k``, are one outer product that never needs to
   be stored for a sample; ``x * (s * (1 - s))`` is one operation.
 - a tape of lanes (lanes.py), for batches: a row of samples for each value. A row is used again once its value is dead,
-  so that the rows of a block stay in the cache.
+  so that the rows of a block stay in the cache. terms.py says what is a sum of rows and their products, schedule.py in
+  which order values are computed.
 - a flat tape, for what is the same for all samples, and for training on one sample at a time: the values of a layer
   side by side, so that one instruction takes a whole layer, and the parameters permuted to suit.
 

@@ -9,12 +9,13 @@ from array import array
 from engine.collector import collector_paused
 from engine.lowering.program import Program
 
-from .lanes import Lanes, runs_marked
+from .lanes import Lanes
 from .library import choose_instruction_set, choose_threads, loaded_library
 from .objects import address_of
 from .plan import Plan
 from .tape import Layout, Tape, address
 from .tapes import Order, flat_tape, layer_order
+from .terms import runs_marked
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class NativeKernel:
                 self._lanes[sums, batch > 0] = lanes = Lanes(plan, self.library, order)
         program = self.program
         layout = Layout(
-            lanes.flat.size, len(program.parameter_range), len(program.constant), len(program.inputs),
+            lanes.flat.size, len(program.parameter_range), len(lanes.flat.constants), len(program.inputs),
             max(lanes.rows, 1), program.n_results, len(lanes.uniform) // 2, 0, self.set,
             self.threads or choose_threads(work),
             self.block or (batch if lanes.ends_in_outer and batch <= 256 and batch * lanes.rows <= _ROOM else 0),

@@ -83,15 +83,21 @@ class _Places(dict[int, int]):
 
 
 class Flat:
-    """A flat tape in the making: where each value lies in U, and the instructions."""
+    """A flat tape in the making: where each value lies in U, and the instructions.
 
-    def __init__(self, plan: Plan, library: Library, order: Order, with_inputs: bool) -> None:
+    more   constants beyond those of the program, by ids beyond its own
+    """
+
+    def __init__(
+        self, plan: Plan, library: Library, order: Order, with_inputs: bool, more: dict[int, float] | None = None
+    ) -> None:
         self.plan, self.library, self.order = plan, library, order
         program = plan.program
         self.code = array("i")
-        self.constants = array("d", program.constant.values())
+        constants = program.constant if more is None else program.constant | more
+        self.constants = array("d", constants.values())
         self.at = _Places(order)
-        leaves = [*program.constant, *(program.inputs if with_inputs else ())]
+        leaves = [*constants, *(program.inputs if with_inputs else ())]
         first = len(program.parameter_range)
         for k, i in enumerate(leaves):
             self.at[i] = first + k

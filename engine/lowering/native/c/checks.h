@@ -111,16 +111,29 @@ static int valid_lanes(const Layout *t, const int32_t *c, int64_t n, int64_t *ta
             for (const int32_t *x = c + 3; x < c + size; x += width) NEED(x[0] >= first);
             break;
         }
-        case LANES_TERMS: {
-            NEED(n >= 8 && c[1] >= 1);
-            int64_t width = 1;
-            for (int i = 3; i < 8; i++) {
-                NEED(c[i] >= 0 && c[i] <= 1 << 20);
-                width += (i < 5 ? 1 : 2) * (int64_t)c[i];
+        case LANES_CHOICE:
+            NEED(n >= 3 && c[1] >= 0 && c[1] < CHOICE_CODES && c[2] >= 1);
+            size = 3 + 4 * (int64_t)c[2];
+            NEED(n >= size);
+            for (const int32_t *x = c + 3; x < c + size; x += 4) {
+                NEED(inside(x[0], 1, first, R) && inside(x[1], 1, 8 * first, 8 * R) && all_inside(x + 2, 2, -N, R));
             }
-            size = 8 + width * c[1];
-            NEED(n >= size && all_inside(c + 8, size - 8, 0, R));
-            for (const int32_t *x = c + 8; x < c + size; x += width) NEED(x[0] >= first);
+            break;
+        case LANES_TERMS: {
+            NEED(n >= 6 && c[1] >= 1);
+            for (int i = 3; i < 6; i++) NEED(c[i] >= 0 && c[i] <= 1 << 20);
+            int64_t width = 1 + 2 * ((int64_t)c[3] + c[4] + c[5]);
+            size = 6 + width * c[1];
+            NEED(n >= size);
+            for (const int32_t *x = c + 6, *y; x < c + size; x = y) {
+                NEED(x[0] >= first && x[0] < R);
+                y = x + 1;
+                for (int32_t i = 0; i < c[3]; i++, y += 2) NEED(inside(y[0], 1, 0, R) && inside(y[1], 1, -R, R));
+                NEED(all_inside(y, 2 * (int64_t)c[4], 0, R));
+                y += 2 * (int64_t)c[4];
+                for (int32_t i = 0; i < c[5]; i++, y += 2)
+                    NEED(inside(y[0], 1, 0, R) && inside(y[1] < 0 ? ~y[1] : y[1], 1, 8 * first, 8 * R));
+            }
             break;
         }
         case LANES_SUM:

@@ -48,7 +48,7 @@ static const int32_t *lanes_map(const int32_t *c, const double *U, double *L, in
 
 /* The operations that cost less than a call: a run of them, all of whose operands are rows, is one loop. */
 #define CHEAP_OPS(X) X(add, 2, a + b) X(sub, 2, a - b) X(mul, 2, a *b) X(neg, 1, -a) X(maximum, 2, max_(a, b)) \
-    X(minimum, 2, min_(a, b)) X(maximum_slope, 2, select_(a > b, one_(), select_(a < b, zero_(), splat(0.5))))
+    X(minimum, 2, min_(a, b))
 #define CHEAP_RUN(NAME, ARITY, EXPR)                                                                        \
     case OP_##NAME:                                                                                         \
         for (; count; count--, c += ARITY + 1) {                                                            \
@@ -68,62 +68,138 @@ static const int32_t *lanes_cheap(const int32_t *c, double *L, int64_t ld, int64
     return c + (int64_t)count * (op_arity[op] + 1); /* not reached: lanes.py writes no others */
 }
 
-/* Sums of rows and of products of rows: p added, m taken away, q products added; marked: also products with c slopes of
- * choices, and t with 1 less the slope. An adjoint that was not reached is marked by being -0.0, which nothing else then
- * may be: "+ 0.0" makes it 0.0. */
-INLINE M reached(V g) { return (M)g != INT64_MIN; }
+/* The larger or the smaller of two, with the slope by the first: 1, 0, or a half where they tie. A slope waits for the way
+ * back, and there are many; so it is a byte a sample, twice the slope, and eight rows of slopes lie where one of numbers
+ * would. */
+INLINE int8_t *slopes(int32_t x, double *L, int64_t ld) { return (int8_t *)(L + (x >> 3) * ld) + (x & 7) * ld; }
+INLINE V slope_at(const int8_t *p) {
+#if defined(__AVX512F__)
+    return (V)_mm512_cvtepi32_pd(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)p))) * 0.5;
+#elif defined(__AVX2__)
+    int32_t four;
+    memcpy(&four, p, 4);
+    return (V)_mm256_cvtepi32_pd(_mm_cvtepi8_epi32(_mm_cvtsi32_si128(four))) * 0.5;
+#else
+    return (V){p[0] * 0.5, p[1] * 0.5};
+#endif
+}
+INLINE void store_slope(int8_t *p, V a, V b) {
+    M twice = 1 - (a > b) + (a < b);
+#if defined(__AVX512F__)
+    _mm_storel_epi64((__m128i *)p, _mm512_cvtepi64_epi8((__m512i)twice));
+#elif defined(__AVX2__)
+    __m256i whole = _mm256_shuffle_epi8((__m256i)twice, _mm256_set1_epi32(0x08000800));
+    int16_t low = (int16_t)_mm256_extract_epi16(whole, 0), high = (int16_t)_mm256_extract_epi16(whole, 8);
+    memcpy(p, &low, 2), memcpy(p + 2, &high, 2);
+#else
+    p[0] = (int8_t)twice[0], p[1] = (int8_t)twice[1];
+#endif
+}
+#define CHOICE_RUN(KIND, VALUE, FIRST, SECOND)                                                                  \
+    case KIND:                                                                                                  \
+        for (; count; count--, c += 4) {                                                                        \
+            Operand x = operand(c[2], U, L, ld, &ra), y = operand(c[3], U, L, ld, &rb);                         \
+            const double *pa = x.p, *pb = y.p;                                                                  \
+            double *d = L + c[0] * ld;                                                                          \
+            int8_t *slope = slopes(c[1], L, ld);                                                                \
+            for (int64_t o = 0; o < nv * W; o += W, pa += x.step, pb += y.step) {                               \
+                V a = load(pa), b = load(pb);                                                                   \
+                VALUE;                                                                                          \
+                store_slope(slope + o, FIRST, SECOND);                                                          \
+            }                                                                                                   \
+        }                                                                                                       \
+        return c;
+static const int32_t *lanes_choice(const int32_t *c, const double *U, double *L, int64_t ld, int64_t nv) {
+    int32_t kind = c[1], count = c[2];
+    V ra, rb;
+    c += 3;
+    switch (kind) {
+        CHOICE_RUN(CHOICE_MAXIMUM, store(d + o, max_(a, b)), a, b)
+        CHOICE_RUN(CHOICE_MINIMUM, store(d + o, min_(a, b)), b, a)
+    default:
+        CHOICE_RUN(CHOICE_SLOPE, (void)d, a, b)
+    }
+}
+
+/* Sums of products of rows: n products, of which those with ~d for their second factor are taken away. Marked sums also
+ * have c products with the slopes of choices, and s with slopes that are bytes, of which those with ~x for the slope have
+ * 1 less that. An adjoint that was not reached is marked by being -0.0, which nothing else then may be: what is reached
+ * and comes to -0.0 is made 0.0. A choice whose slope is 0 was another. */
+#if defined(__AVX512F__)
+typedef __mmask8 Mask;
+INLINE Mask reached(V g) { return _mm512_cmpneq_epi64_mask((__m512i)g, _mm512_set1_epi64(INT64_MIN)); }
+INLINE Mask not_zero(V x) { return _mm512_cmp_pd_mask((__m512d)x, _mm512_setzero_pd(), _CMP_NEQ_UQ); }
+INLINE V fma_where(Mask k, V a, V b, V c) { return (V)_mm512_mask3_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c, k); }
+INLINE M noted(M any, Mask k) { return (M)_mm512_mask_set1_epi64((__m512i)any, k, -1); }
+INLINE V add_zero_where(M any, V a) {
+    return (V)_mm512_mask_add_pd((__m512d)a, _mm512_test_epi64_mask((__m512i)any, (__m512i)any), (__m512d)a, _mm512_setzero_pd());
+}
+#else
+typedef M Mask;
+INLINE Mask reached(V g) { return (M)g != INT64_MIN; }
+INLINE Mask not_zero(V x) { return x != 0.0; }
+INLINE V fma_where(Mask k, V a, V b, V c) { return select_(k, fma_(a, b, c), c); }
+INLINE M noted(M any, Mask k) { return any | k; }
+INLINE V add_zero_where(M any, V a) { return select_(any != 0, a + 0.0, a); }
+#endif
+INLINE V with_sign(V x, int32_t sign) { return (V)((M)x ^ ((int64_t)sign & INT64_MIN)); } /* sign: 0 or -1 */
 #define FOR_T _Pragma("GCC unroll 8") for (int t = 0; t < T; t++)
-INLINE void terms_at(const int marked, const int32_t *x, const int32_t *n, double *L, int64_t ld, const int T) {
-    double *d = L + x[0] * ld;
+#define ONE_REGISTER(P) __asm__("" : "+r"(P)) /* else each vector has its address computed anew */
+INLINE void terms_at(const int marked, const int32_t *x, const int32_t *n, double *whole, int64_t ld, int64_t at, const int T) {
+    double *L = whole + at, *d = L + x[0] * ld;
     V s[8];
+    M any[8]; /* not 0 where something was reached */
     x++;
-    FOR_T s[t] = splat(-0.0); /* -0.0 + x is x, for x = -0.0 as well */
-    for (int32_t i = n[0]; i; i--, x++) {
-        const double *a = L + x[0] * ld;
-        FOR_T s[t] = s[t] + load(a + t * W);
-    }
-    for (int32_t i = n[1]; i; i--, x++) {
-        const double *a = L + x[0] * ld;
+    FOR_T s[t] = splat(-0.0), any[t] = (M){}; /* -0.0 + x is x, for x = -0.0 as well */
+    for (int32_t i = n[0]; i; i--, x += 2) {
+        int32_t sign = x[1] >> 31;
+        const double *a = L + x[0] * ld, *b = L + (x[1] ^ sign) * ld;
+        ONE_REGISTER(a);
+        ONE_REGISTER(b);
         FOR_T {
-            V g = load(a + t * W);
-            s[t] = marked ? select_(reached(g), (s[t] - g) + 0.0, s[t]) : s[t] - g;
-        }
-    }
-    for (int32_t i = n[2]; i; i--, x += 2) {
-        const double *a = L + x[0] * ld, *b = L + x[1] * ld;
-        FOR_T {
-            V g = load(a + t * W), sum = fma_(g, load(b + t * W), s[t]);
-            s[t] = marked ? select_(reached(g), sum + 0.0, s[t]) : sum;
+            V g = load(a + t * W), factor = with_sign(load(b + t * W), sign);
+            if (marked) s[t] = fma_where(reached(g), g, factor, s[t]), any[t] |= (M)g ^ INT64_MIN;
+            else s[t] = fma_(g, factor, s[t]);
         }
     }
     if (marked) {
-        for (int32_t i = n[3]; i; i--, x += 2) {
+        for (int32_t i = n[1]; i; i--, x += 2) {
             const double *a = L + x[0] * ld, *b = L + x[1] * ld;
+            ONE_REGISTER(a);
+        ONE_REGISTER(b);
             FOR_T {
                 V g = load(a + t * W), slope = load(b + t * W);
-                s[t] = select_(reached(g) & (slope != 0.0), fma_(g, slope, s[t]) + 0.0, s[t]);
+                Mask k = reached(g) & not_zero(slope);
+                s[t] = fma_where(k, g, slope, s[t]), any[t] = noted(any[t], k);
             }
         }
-        for (int32_t i = n[4]; i; i--, x += 2) {
-            const double *a = L + x[0] * ld, *b = L + x[1] * ld;
+        for (int32_t i = n[2]; i; i--, x += 2) {
+            int32_t sign = x[1] >> 31;
+            const double *a = L + x[0] * ld;
+            const int8_t *b = slopes(x[1] ^ sign, whole, ld) + at;
+            ONE_REGISTER(a);
+        ONE_REGISTER(b);
             FOR_T {
-                V g = load(a + t * W), slope = 1.0 - load(b + t * W);
-                s[t] = select_(reached(g) & (slope != 0.0), fma_(g, slope, s[t]) + 0.0, s[t]);
+                V g = load(a + t * W), slope = with_sign(slope_at(b + t * W), sign) - (double)sign;
+                Mask k = reached(g) & not_zero(slope);
+                s[t] = fma_where(k, g, slope, s[t]), any[t] = noted(any[t], k);
             }
         }
+        FOR_T s[t] = add_zero_where(any[t], s[t]);
     }
+    ONE_REGISTER(d);
     FOR_T store(d + t * W, s[t]);
 }
 #define TERMS_CASE(T)                                              \
     case T:                                                        \
-        if (marked) terms_at(1, c, n, L + v * W, ld, T);           \
-        else terms_at(0, c, n, L + v * W, ld, T);                  \
+        if (marked) terms_at(1, c, n, L, ld, v * W, T);            \
+        else terms_at(0, c, n, L, ld, v * W, T);                   \
         break;
 static const int32_t *lanes_terms(const int32_t *c, double *L, int64_t ld, int64_t nv) {
     int32_t count = c[1], marked = c[2];
     const int32_t *n = c + 3;
-    int64_t width = 1 + (int64_t)n[0] + n[1] + 2 * ((int64_t)n[2] + n[3] + n[4]);
-    for (c += 8; count; count--, c += width)
+    int64_t width = 1 + 2 * ((int64_t)n[0] + n[1] + n[2]);
+    for (c += 6; count; count--, c += width)
         for (int64_t v = 0; v < nv; v += 8) switch (nv - v < 8 ? nv - v : 8) {
                 TERMS_CASE(1) TERMS_CASE(2) TERMS_CASE(3) TERMS_CASE(4)
                 TERMS_CASE(5) TERMS_CASE(6) TERMS_CASE(7) TERMS_CASE(8)
@@ -236,6 +312,7 @@ static void run_lanes(const int32_t *c, int64_t n, const double *U, double *L, i
     while (c < end) switch (c[0]) {
         case LANES_MAP: c = lanes_map(c, U, L, ld, nv); break;
         case LANES_CHEAP: c = lanes_cheap(c, L, ld, nv); break;
+        case LANES_CHOICE: c = lanes_choice(c, U, L, ld, nv); break;
         case LANES_TERMS: c = lanes_terms(c, L, ld, nv); break;
         case LANES_NARY: {
             int64_t v = 0;

@@ -24,7 +24,6 @@
     X(sigmoid_slope, 1, sigmoid_slope_(a)) X(tanh_slope, 1, tanh_slope_(a)) X(hypot_slope, 2, lanes_hypot_slope(a, b))\
     X(floor, 1, lanes_floor(a)) X(ceil, 1, lanes_ceil(a)) X(round, 1, lanes_rint(a))                                 \
     X(sign, 1, truth(a > 0.0) - truth(a < 0.0)) X(mod, 2, lanes_mod(a, b))                                           \
-    X(maximum_slope, 2, select_(a > b, one_(), select_(a < b, zero_(), splat(0.5))))                                \
     X(copy, 1, a)
 
 #define ENUM(NAME, ARITY, EXPR) OP_##NAME,

@@ -11,7 +11,7 @@ from engine.lowering import native
 if not native.available()[0]:
     pytest.skip("the compiled interpreter is not built", allow_module_level=True)
 
-from engine.lowering.native import lanes, tape, tapes
+from engine.lowering.native import schedule, tape, tapes
 from engine.lowering.native.library import loaded_library
 
 N, R, RESULTS = 20, 12, 9  # values, rows of lanes, results
@@ -71,27 +71,36 @@ FLAT_CASES = {
 ANY = span(-N, R - 1)  # a row of lanes, or a value that is the same for all samples
 ROW, MADE, RESULT = span(0, R - 1), span(2, R - 1), span(0, RESULTS - 1)
 LANES_CASES = {
-    "map": ([lanes.LANES_MAP, OPS["add"], 2, 2, -N, 0, 3, 1, 1],
+    "map": ([schedule.LANES_MAP, OPS["add"], 2, 2, -N, 0, 3, 1, 1],
             {1: ([OPS["sub"]], [-1, len(OPS), OPS["exp"]]), 2: ([2], [0, 1, 3]), 3: MADE, 4: ANY, 5: ANY, 6: MADE,
              7: ANY, 8: ANY}),
-    "nary": ([lanes.LANES_NARY, NARY["sum"], 2, 2, 0, 1],
+    "nary": ([schedule.LANES_NARY, NARY["sum"], 2, 2, 0, 1],
              {1: span(0, len(NARY) - 1), 2: ([2], [1, 3, -1]), 3: MADE, 4: ANY, 5: ANY}),
-    "empty sum": ([lanes.LANES_NARY, NARY["sum"], 0, 2], {1: ([NARY["sum"]], [NARY["mean"]])}),
-    "dot": ([lanes.LANES_DOT, 2, 2, 0, 1, -1, -2, 0, 1],
+    "empty sum": ([schedule.LANES_NARY, NARY["sum"], 0, 2], {1: ([NARY["sum"]], [NARY["mean"]])}),
+    "dot": ([schedule.LANES_DOT, 2, 2, 0, 1, -1, -2, 0, 1],
             {1: ([2], [1, 3, -1]), 2: MADE, 4: ANY, **dict.fromkeys(range(5, 9), ANY)}),
-    "empty dot": ([lanes.LANES_DOT, 0, 2, 0, 1], {}),
-    "gemm": ([lanes.LANES_GEMM, 2, 3, 0, 3, 1, 0, 1, 2, 2, 3, -1, 0],
+    "empty dot": ([schedule.LANES_DOT, 0, 2, 0, 1], {}),
+    "gemm": ([schedule.LANES_GEMM, 2, 3, 0, 3, 1, 0, 1, 2, 2, 3, -1, 0],
              {1: ([2], [0, 1, 3]), 2: ([3], [0, 2, 4]), 3: span(0, 14), 4: span(0, 17), 5: span(0, 8), 6: ROW, 7: ROW,
               8: ROW, 9: MADE, 10: MADE, 11: span(-1, N - 1), 12: span(-1, N - 1)}),
-    "outer": ([lanes.LANES_OUTER, 2, 3, 0, 3, 1, 0, 1, 2, 3, 4],
+    "outer": ([schedule.LANES_OUTER, 2, 3, 0, 3, 1, 0, 1, 2, 3, 4],
               {1: ([2], [0, 1, 3]), 2: ([3], [0, 2, 4]), 3: ([0, 3], [4]), 4: span(0, 6), 5: span(0, 2),
                **dict.fromkeys(range(6, 11), ROW)}),
-    "outer with places": ([lanes.LANES_OUTER, 1, 2, -1, 0, 0, 0, 1, 2, 3, 4],
+    "outer with places": ([schedule.LANES_OUTER, 1, 2, -1, 0, 0, 0, 1, 2, 3, 4],
                           {3: ([-1], [0]), 6: ROW, 7: ROW, 8: ROW, 9: RESULT, 10: RESULT}),
-    "pair": ([lanes.LANES_PAIR, 0, 1, 2, 3, 0], {1: span(0, 1), 2: ([1], [0, 2]), 3: MADE, 4: MADE, 5: ROW}),
-    "sum": ([lanes.LANES_SUM, 2, 0, 0, 1, 1], {1: ([2], [-1, 1, 3]), 2: ROW, 3: RESULT, 4: ROW, 5: RESULT}),
-    "out": ([lanes.LANES_OUT, 1, 0, 0], {1: ([1], [-1, 0, 2]), 2: ROW, 3: RESULT}),
-    "empty out": ([lanes.LANES_OUT, 0], {}),
+    "pair": ([schedule.LANES_PAIR, 0, 1, 2, 3, 0], {1: span(0, 1), 2: ([1], [0, 2]), 3: MADE, 4: MADE, 5: ROW}),
+    "cheap": ([schedule.LANES_CHEAP, OPS["add"], 2, 2, 0, 1, 3, 1, 0],
+              {1: ([OPS["sub"]], [-1, len(OPS), OPS["where"]]), 2: ([2], [0, 1, 3]), 3: MADE, 4: ROW, 5: ROW, 6: MADE,
+               7: ROW, 8: ROW}),
+    "choice": ([schedule.LANES_CHOICE, 0, 1, 2, 24, 0, -1],
+               {1: span(0, 2), 2: ([1], [0, 2]), 3: MADE, 4: span(8 * 2, 8 * R - 1), 5: ANY, 6: ANY}),
+    "terms": ([schedule.LANES_TERMS, 1, 1, 2, 1, 2, 2, 0, 1, 1, ~0, 0, 3, 1, 24, 0, ~25],
+              {1: ([1], [0, 2]), 3: ([2], [-1, 1, 3]), 4: ([1], [-1, 0, 2]), 5: ([2], [-1, 1, 3]), 6: MADE, 7: ROW,
+               8: span(-R, R - 1), 9: ROW, 10: span(-R, R - 1), 11: ROW, 12: ROW, 13: ROW,
+               14: ([8 * 2, 8 * R - 1, -8 * R, -8 * 2 - 1], [8 * 2 - 1, 8 * R, -8 * R - 1, -8 * 2]), 15: ROW}),
+    "sum": ([schedule.LANES_SUM, 2, 0, 0, 1, 1], {1: ([2], [-1, 1, 3]), 2: ROW, 3: RESULT, 4: ROW, 5: RESULT}),
+    "out": ([schedule.LANES_OUT, 1, 0, 0], {1: ([1], [-1, 0, 2]), 2: ROW, 3: RESULT}),
+    "empty out": ([schedule.LANES_OUT, 0], {}),
 }  # fmt: skip
 
 
@@ -151,7 +160,7 @@ def test_results_that_are_the_same_for_all_samples():
 
 def test_a_flat_tape_has_no_lanes():
     """A tape without rows takes no instruction on lanes."""
-    assert not accepted(FLAT, code=[lanes.LANES_OUT, 0])
+    assert not accepted(FLAT, code=[schedule.LANES_OUT, 0])
 
 
 @pytest.mark.parametrize(

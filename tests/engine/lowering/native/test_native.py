@@ -241,7 +241,7 @@ def malformed(seed, change):
             )
         if in_lanes:
             layout = tape.Layout(
-                lanes.flat.size, len(program.parameters), len(program.constant), len(inputs), lanes.rows,
+                lanes.flat.size, len(program.parameters), len(lanes.flat.constants), len(inputs), lanes.rows,
                 program.n_results, len(lanes.uniform) // 2, 0, 0, 1, 0,
             )  # fmt: skip
             arguments = codes["flat"], codes["lanes"], codes["uniform"], lanes.flat.constants

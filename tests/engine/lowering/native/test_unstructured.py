@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 import random
+from collections import Counter
 
 import pytest
 
 import engine
 from engine import Value, dot, grad, where
 from engine.lowering import native
+from engine.lowering.native.lanes import Lanes
+from engine.lowering.native.plan import Plan
+from engine.lowering.native.terms import Terms
 from engine.lowering.trace import trace
 from engine.operations import FUNCTIONS
 
@@ -66,6 +70,64 @@ def eager(output, inputs, row):
             parents = [made[parent] for parent in node.parents]
             made[node] = FUNCTIONS[node.op.name](*parents) if node.op else Value(node.data)
     return [made[output].data, *grad(made[output], [made[node] for node in inputs])]
+
+
+def terms_of(kernel):
+    plan = Plan(kernel.program)
+    return plan, Terms(plan)
+
+
+@pytest.mark.parametrize("choose", [engine.maximum, lambda a, b: a + b.tanh()], ids=["marked", "plain"])
+def test_an_adjoint_of_one_term_goes_into_the_sums_that_add_it(choose):
+    """No adjoint of one term is computed only to be added to one other, or taken away; the derivatives are eager's."""
+    rng = random.Random(3)
+    inputs = [Value(rng.uniform(-1, 1)) for _ in range(4)]
+    made = list(inputs)
+    for k in range(40):
+        a, b, c = made[-1], made[(7 * k) % len(made)], made[(5 * k) % len(made)]
+        made.append(0.15 * (choose(0.5 * (a + b) - (a - c) * c, a * b) - a * (b + 0.25 * c) * c))
+    output = made[-1]
+    kernel = native.NativeKernel(trace([output], inputs, inputs))
+    plan, terms = terms_of(kernel)
+    assert terms.folded
+    single = {i for i, (_, *pairs) in terms.shape.items() if sum(pairs) == 1} - terms.folded
+    used = [i for i, (_, products, _, _) in terms.shape.items() if i not in terms.folded and products]
+    added = {operands[k] for i in used for operands in [terms.operands[i]] for k in range(0, 2 * terms.shape[i][1], 2)
+             if operands[k + 1] == terms.one}  # fmt: skip
+    uses = Counter(a for args in plan.args for a in args)
+    assert not {i for i in single & added if uses[i] == 1}
+    for _ in range(5):
+        row = [rng.choice([-1.0, 0.0, 0.5, rng.uniform(-1, 1)]) for _ in inputs]
+        assert list(kernel.rows(row, 1, [])) == pytest.approx(eager(output, inputs, row), rel=1e-11, abs=1e-12)
+
+
+@pytest.mark.parametrize("set_", SETS)
+def test_slopes_of_choices_wait_as_bytes(set_):
+    """Eight slopes that wait for the way back take the room of one row; each is 1, 0 or a half, for nan as for ties."""
+    x, y = Value(0.5), Value(0.25)
+    u = total = x
+    for k in range(64):
+        u = (u * u + 1.5).log()
+        total = total + u * (engine.maximum if k % 2 else engine.minimum)(u.log(), y)
+    program = trace([total], [x, y], [x, y])
+    assert program.quick is not None
+    kernel = native.NativeKernel(program, set_, 1, 24)
+    given = []
+
+    class Watched(Lanes):
+        def _new_bytes(self, i):
+            given.append(super()._new_bytes(i))
+            return given[-1]
+
+    Watched(Plan(kernel.program), kernel.library)
+    assert len(set(given)) == 64
+    assert len({place >> 3 for place in given}) == 8
+    points = [0.0, 0.5, math.log(1.5), math.log(math.log(1.75)), -1.0, math.nan, math.inf]
+    rows = [v for a in points for b in points for v in (a, b)]
+    n = len(rows) // 2
+    found, masked = kernel.rows(rows, n, []), native.NativeKernel(program, set_, 1, 0, quick=False).rows(rows, n, [])
+    for k in range(n):
+        assert list(found[k::n]) == pytest.approx(list(masked[k::n]), rel=1e-13, nan_ok=True), rows[2 * k : 2 * k + 2]
 
 
 MARKS = {

@@ -1,0 +1,242 @@
+"""The order in which a batch computes the values of a plan: its steps.
+
+A step that makes one value, and of which several can be one instruction, is no more than the id of the value, and a
+number that says which steps are of its kind: there may be a million. All other steps are objects.
+"""
+
+from __future__ import annotations
+
+from .library import Library
+from .plan import Plan
+from .tapes import Order, regular
+from .terms import Terms
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+# The instructions, in the order of the enumeration in kernels.h.
+(
+    LANES_MAP,
+    LANES_NARY,
+    LANES_DOT,
+    LANES_GEMM,
+    LANES_OUTER,
+    LANES_SUM,
+    LANES_OUT,
+    LANES_PAIR,
+    LANES_CHEAP,
+    LANES_CHOICE,
+    LANES_TERMS,
+) = range(11)
+CHEAP = frozenset({"add", "sub", "mul", "neg", "maximum", "minimum"})  # as in lanes.h
+PAIRS = {"sigmoid": 0, "tanh": 1}  # what is computed together with its slope
+CHOICES = {"maximum": 0, "minimum": 1, "maximum_slope": 2}
+
+_SLOPE_OF = {"sigmoid": "sigmoid_slope", "tanh": "tanh_slope", "maximum": "maximum_slope", "minimum": "maximum_slope"}
+_SLOPES = frozenset(_SLOPE_OF.values())
+_LARGE = 1024  # products of an outer product that is worth coming last
+_WINDOW = 512  # steps among which those of one operation are brought together
+
+
+class Step:
+    """A step of its own: what it makes and uses, and what else its instruction says."""
+
+    __slots__ = ("kind", "makes", "uses", "data")
+
+    def __init__(self, kind: int, makes: Sequence[int], uses: Sequence[int], data: Any = None) -> None:
+        self.kind, self.makes, self.uses, self.data = kind, makes, uses, data
+
+
+class Schedule:
+    """The steps of a plan.
+
+    order   for each step the id of the value that it makes, or ~k for number k of ``steps``
+    steps   those that are objects
+    kind    for each id the number of the kind of its step
+    kinds   for each number of a kind the instruction, and what it is to do; the first are those of objects
+    slopes  id -> the id of the slope that the same step makes
+    tail    large outer products, which come last, as ``order`` has them: training may take them straight from the
+            parameters
+    """
+
+    def __init__(self, plan: Plan, terms: Terms, library: Library, parameters: Order) -> None:
+        self.plan, self.terms, self.library, self.parameters = plan, terms, library, parameters
+        self.order: list[int] = []
+        self.steps: list[Step] = []
+        self.kind = [0] * len(plan.op)
+        self.kinds: list[tuple[int, Any]] = [(instruction, None) for instruction in range(LANES_TERMS + 1)]
+        self.slopes: dict[int, int] = {}
+        self.tail: list[int] = []
+        self._numbers: dict[tuple[int, Any], int] = {}
+        self._write()
+        self._gather()
+
+    def _write(self) -> None:
+        """The steps in the order of the program; sums over the samples come as soon as what they need is there."""
+        plan, terms, library, order, kind = self.plan, self.terms, self.library, self.order, self.kind
+        op, args, varying, shapes, folded = plan.op, plan.args, plan.varying, terms.shape, terms.folded
+        small = self._outer_products()
+        watched = {i for outer in small for i in outer.uses}
+        place = dict.fromkeys(plan.program.inputs, -1)  # of the steps that make what is watched
+        results: dict[int, list[int]] = {}
+        for r, i in plan.results:
+            if varying[i]:
+                results.setdefault(i, []).append(self.parameters.result(plan.program, r))
+        made = bytearray(len(op))
+        for i in plan.program.inputs:
+            made[i] = 1
+        self._finished(plan.program.inputs, results)
+        slopes = {(op[i], args[i]): i for i in plan.needed if op[i] in _SLOPES}
+        alone = list[int]()  # stands for a step that makes one value
+        for i in plan.needed:
+            if not varying[i] or made[i] or i in folded:
+                continue
+            made[i] = 1
+            name, makes = op[i], alone
+            if i in shapes:
+                kind[i] = self._numbered(LANES_TERMS, shapes[i])
+                order.append(i)
+            elif i in plan.dots and shapes.keys().isdisjoint(plan.dots[i].members):
+                dots = plan.dots[i]
+                makes = dots.members
+                self._add(Step(LANES_GEMM, makes, dots.inputs, dots))
+            elif name == "dot":
+                self._add(Step(LANES_DOT, [i], args[i]))
+            elif name in library.nary:
+                self._add(Step(LANES_NARY, [i], args[i], library.nary[name]))
+            else:
+                slope = None
+                if name in _SLOPE_OF:
+                    operands = args[i][::-1] if name == "minimum" else args[i]
+                    slope = slopes.get((_SLOPE_OF[name], operands))
+                if slope is not None and not made[slope]:
+                    self.slopes[i] = slope
+                    makes = [i, slope]
+                    pair = (LANES_PAIR, PAIRS[name]) if name in PAIRS else (LANES_CHOICE, CHOICES[name])
+                    kind[i] = self._numbered(*pair)
+                elif name == "maximum_slope":
+                    kind[i] = self._numbered(LANES_CHOICE, CHOICES[name])
+                else:
+                    kind[i] = self._elementwise(name, args[i])
+                order.append(i)
+            if makes is alone:
+                if i in watched:
+                    place[i] = len(order) - 1
+                if i in results:
+                    self._finished([i], results)
+            else:
+                for k in makes:
+                    made[k] = 1
+                    if k in watched:
+                        place[k] = len(order) - 1
+                self._finished(makes, results)
+        self._insert(small, place)
+
+    def _numbered(self, instruction: int, what: Any) -> int:
+        """The number of a kind."""
+        key = instruction, what
+        number = self._numbers.get(key)
+        if number is None:
+            self._numbers[key] = number = len(self.kinds)
+            self.kinds.append(key)
+        return number
+
+    def _add(self, step: Step) -> None:
+        self.order.append(~len(self.steps))
+        self.steps.append(step)
+
+    def _elementwise(self, name: str, operands: Sequence[int]) -> int:
+        """The kind of an operation on rows, or on rows and what is the same for all samples."""
+        varying, pinned = self.plan.varying, self.terms.pinned
+        instruction = LANES_CHEAP if name in CHEAP else LANES_MAP
+        for a in operands if name in CHEAP else ():
+            if not varying[a] and a not in pinned:
+                instruction = LANES_MAP
+        return self._numbered(instruction, self.library.operations[name])
+
+    def _finished(self, ids: Sequence[int], results: dict[int, list[int]]) -> None:
+        """Add up, or give out, those of the values that are results."""
+        pairs = [(i, r) for i in ids if i in results for r in results[i]]
+        if pairs:
+            self._add(Step(LANES_SUM if self.plan.sums else LANES_OUT, (), [i for i, _ in pairs], pairs))
+
+    def _outer_products(self) -> list[Step]:
+        """The outer products that are small; others are put into the tail.
+
+        Their data are (a, d, the number of the first result and its steps by a and by d; or the number of each).
+        """
+        program, order = self.plan.program, self.parameters
+        found: list[tuple[Sequence[int], Sequence[int], Any]] = []
+        for outer in self.plan.outers:
+            first = len(program.outputs) + outer.output * len(program.wrt_ids)
+            pairs = sorted(zip(outer.rows, outer.adjoints))  # steps are never below 0
+            rows, adjoints = [order.first + row for row, _ in pairs], [d for _, d in pairs]
+            block = order.block(rows, len(outer.inputs))
+            if block is not None:
+                found.append((outer.inputs, adjoints, (first + block[0], block[2], block[1])))
+            else:
+                places = [[first + order.place(row + k) for row in rows] for k in range(len(outer.inputs))]
+                found.append((outer.inputs, adjoints, places))
+        for inputs, factors, numbers in self.plan.scattered:
+            results = [[order.result(program, r) for r in row] for row in numbers]
+            found.append((inputs, factors, regular(results) or results))
+        small: list[Step] = []
+        for a, d, where in found:
+            step = Step(LANES_OUTER, (), [*a, *d], (a, d, where))
+            if len(a) * len(d) >= _LARGE:
+                self.tail.append(~len(self.steps))
+                self.steps.append(step)
+            else:
+                small.append(step)
+        return small
+
+    def _insert(self, outers: list[Step], place: dict[int, int]) -> None:
+        """Put outer products behind the last step that they need."""
+        behind: dict[int, list[int]] = {}
+        for outer in outers:
+            behind.setdefault(max(map(place.__getitem__, outer.uses)), []).append(~len(self.steps))
+            self.steps.append(outer)
+        if behind:
+            order = behind.get(-1, [])
+            for k, step in enumerate(self.order):
+                order.append(step)
+                order += behind.get(k, ())
+            self.order = order
+
+    def _gather(self) -> None:
+        """Bring the steps of one kind together, as far as they do not need each other.
+
+        A run of one kind is one instruction, and the processor then knows where to jump. Only neighbours change places:
+        values are to be used soon after they are made, while they are in the cache.
+        """
+        operands, kind, kinds, slopes = self.terms.operands, self.kind, len(self.kinds), self.slopes
+        depth = [0] * (len(kind) + 1)  # of the ids, and of the number 1 (terms.py)
+        before, ordered = 0, list[int]()
+        for start in range(0, len(self.order), _WINDOW):
+            window = self.order[start : start + _WINDOW]
+            keys = list[int]()
+            deepest = before
+            for k, i in enumerate(window):
+                step = self.steps[~i] if i < 0 else None
+                d = before
+                for a in operands[i] if step is None else step.uses:
+                    if depth[a] > d:
+                        d = depth[a]
+                d += 1
+                if d > deepest:
+                    deepest = d
+                if step is None:
+                    depth[i] = d
+                    if i in slopes:
+                        depth[slopes[i]] = d
+                    keys.append((d * kinds + kind[i]) * _WINDOW + k)
+                else:
+                    for a in step.makes:
+                        depth[a] = d
+                    keys.append((d * kinds + step.kind) * _WINDOW + k)
+            keys.sort()
+            ordered += [window[key % _WINDOW] for key in keys]
+            before = deepest
+        self.order = ordered
