@@ -12,6 +12,8 @@ from pathlib import Path
 import pdoc
 
 from engine import Value
+from engine.other_names import Elsewhere
+from nn import Module
 
 warnings.simplefilter("error", UserWarning)
 NAMES = "engine", "nn", "viz"
@@ -29,5 +31,9 @@ for name, module in list(sys.modules.items()):
     if name.split(".")[0] in NAMES:
         for word, meaning in KNOWN.items():
             vars(module).setdefault(word, meaning)
+
+for kind in (Value, Module):  # names that only say how something is called here are no part of it
+    for word in [word for word, found in vars(kind).items() if isinstance(found, Elsewhere)]:
+        delattr(kind, word)
 
 pdoc.pdoc(*NAMES, output_directory=Path(sys.argv[1]))

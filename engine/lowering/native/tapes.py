@@ -31,12 +31,14 @@ class Order:
     first    the id of the first parameter
     given    the number, in the order of the program, of the parameter at each place; None: they keep that order
     placed   the place of each parameter
+    rows     the number of the first of parameters that lie evenly -> (its place, the step to the next, how many)
     """
 
     def __init__(self, first: int) -> None:
         self.first = first
         self.given: array[int] | None = None
         self.placed: array[int] | None = None
+        self.rows: dict[int, tuple[int, int, int]] = {}
 
     def place(self, i: int) -> int:
         """The place of the parameter with this id."""
@@ -55,6 +57,9 @@ class Order:
         k = i - self.first
         if self.placed is None:
             return k, 1
+        start, step, many = self.rows.get(k, (0, 0, 0))
+        if n <= many:
+            return start, step if n > 1 else 1
         places = self.placed[k : k + n]
         step = places[1] - places[0] if n > 1 else 1
         even = step > 0 and places == array("i", range(places[0], places[0] + n * step, step))
@@ -301,6 +306,7 @@ def layer_order(plan: Plan, by_input: bool) -> Order:
     if not isinstance(program.wrt_ids, range):
         return order
     taken, given, placed = bytearray(n), array("i"), array("i", bytes(4 * n))
+    numbers = array("i", range(n))  # whose slices are quicker than as many arrays of ranges
     for layer in program.layers:
         rows, K, J = [row - at.start for row in layer.rows], layer.width, len(layer.rows)
         ordered = sorted(rows)
@@ -312,8 +318,9 @@ def layer_order(plan: Plan, by_input: bool) -> Order:
         together = by_input and not (J < _VECTOR or (J < 2 * _VECTOR and J * K < _LARGE))
         for j, row in enumerate(rows if together else ordered):
             where = slice(j, None, J) if together else slice(j * K, (j + 1) * K)
-            block[where] = array("i", range(row, row + K))
-            placed[row : row + K] = array("i", range(first, first + J * K)[where])
+            block[where] = numbers[row : row + K]
+            placed[row : row + K] = numbers[first + where.start : first + (where.stop or J * K) : where.step]
+            order.rows[row] = placed[row], where.step or 1, K
             taken[row : row + K] = b"\1" * K
         given += block
         for b in layer.biases:

@@ -90,12 +90,20 @@ class Trainer:
 
     def _permuted(self, numbers: Sequence[float]) -> array[float]:
         """One number a parameter, in the order of the tape."""
-        given = self._order.given
-        return array("d", numbers if given is None else map(numbers.__getitem__, given[: len(numbers)]))
+        return self._taken(array("d", numbers), self._order.given)
 
     def _restored(self, numbers: array[float]) -> array[float]:
-        placed = self._order.placed
-        return numbers if placed is None else array("d", map(numbers.__getitem__, placed[: len(numbers)]))
+        return self._taken(numbers, self._order.placed)
+
+    def _taken(self, numbers: array[float], places: array[int] | None) -> array[float]:
+        """numbers[places[0]], numbers[places[1]], ...; the numbers themselves where places is None."""
+        if places is None:
+            return numbers
+        if len(numbers) not in (self._trained, len(places)):
+            raise ValueError(f"native: {len(numbers)} numbers for {self._trained} parameters")
+        taken = array("d", [0.0]) * len(numbers)
+        self._c.take(address(numbers), address(places), len(numbers), address(taken))
+        return taken
 
     def load(
         self, parameters: Sequence[float], optimizer: str, *, lr: float, flag: bool = False, h0: float = 0.0,

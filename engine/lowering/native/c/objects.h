@@ -112,6 +112,10 @@ EXPORT int32_t mark_slots(const Objects *o, const void *list, int64_t n, const v
     }
     return 1;
 }
+/* The numbers at these places. */
+EXPORT void take(const double *x, const int32_t *places, int64_t n, double *out) {
+    for (int64_t i = 0; i < n; i++) out[i] = x[places[i]];
+}
 EXPORT int32_t all_finite(const double *x, int64_t n) {
     int64_t odd = 0;
     for (int64_t i = 0; i < n; i++) odd |= is_not_finite(x[i]);

@@ -10,6 +10,7 @@ import pytest
 
 from engine import Value, lower
 from engine.lowering import native
+from engine.weighted import dots
 
 if not native.available()[0]:
     pytest.skip("the compiled interpreter is not built", allow_module_level=True)
@@ -129,3 +130,18 @@ def test_what_does_not_fit_is_refused():
         kernel = lower(outputs, inputs=[x], wrt=wrt, backend="native").native
         with pytest.raises(ValueError, match="one output and its gradient"):
             Trainer(kernel, [1.0], 1, 1)
+
+
+def test_as_many_numbers_as_parameters():
+    """Parameters and state of another length than what is trained are refused, before compiled code reads them."""
+    x, biases = [Value(1.0), Value(2.0)], [Value(0.0), Value(0.1)]
+    rows = [(Value(0.1), Value(0.2)), (Value(0.3), Value(0.4))]
+    a, b = [z.tanh() for z in dots(rows, x, biases, ["", ""])]
+    wrt = [*rows[0], biases[0], *rows[1], biases[1]]
+    trainer = Trainer(lower(a * b, inputs=x, wrt=wrt, backend="native").native, [1.0, 2.0, 3.0, 4.0], 2, 2)
+    data = [p.data for p in wrt]
+    trainer.load(data, "sgd", lr=0.1, h0=0.5, state=([0.0] * 6,))
+    assert trainer.parameters().tolist() == data
+    for parameters, state in ((data[:5], [0.0] * 6), (data, [0.0] * 5), (data, [0.0] * 7)):
+        with pytest.raises(ValueError, match="numbers for 6 parameters"):
+            trainer.load(parameters, "sgd", lr=0.1, h0=0.5, state=(state,))
