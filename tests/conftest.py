@@ -57,6 +57,20 @@ def raising():
     return handler_of
 
 
+@pytest.fixture(autouse=True)
+def _undefined():
+    """An operation that a test defines is gone after it: other tests go through the table."""
+    from engine import OPS, Value
+    from engine.ieee import scalar
+    from engine.operations import FUNCTIONS
+
+    known = set(OPS)
+    yield
+    for name in OPS.keys() - known:
+        del OPS[name], FUNCTIONS[name], scalar[name]
+        delattr(Value, name)
+
+
 @pytest.fixture(autouse=sys.platform == "emscripten")
 def _one_process(monkeypatch):
     """In WebAssembly there is one process with one thread and no signals: a test that wants more is skipped."""

@@ -13,19 +13,8 @@ import engine
 from engine import OPS, Value, define, grad, gradcheck, hessian, lower
 from engine.expressions import ExpressionError
 from engine.lowering import native
-from engine.operations import FUNCTIONS
 
 mp = pytest.importorskip("mpmath").mp
-
-
-@pytest.fixture(autouse=True)
-def undefined():
-    """What a test defines is gone after it."""
-    known = set(OPS)
-    yield
-    for name in set(OPS) - known:
-        del OPS[name], FUNCTIONS[name], engine.ieee.scalar[name]
-        delattr(Value, name)
 
 
 def softsign():

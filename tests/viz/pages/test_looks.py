@@ -289,7 +289,8 @@ def test_a_picture_follows_the_window(opened):
 
     def fits():
         view, svg = page.locator("#picture").bounding_box(), page.locator("#picture svg").bounding_box()
-        return svg["width"] <= view["width"] and svg["height"] <= view["height"]
+        drawn = svg is not None
+        return drawn and svg["width"] <= view["width"] and svg["height"] <= view["height"]
 
     eventually(page, fits)
 

@@ -105,15 +105,11 @@ def test_every_activation_trains_alike(opened):
 def test_an_activation_of_ones_own_trains_alike(opened):
     """An operation made by define is an activation of the page too, with the same losses as fit."""
     engine.define("bend", "a / (1 + abs(a))", "1 / ((1 + abs(a)) * (1 + abs(a)))")
-    try:
-        page = opened(layers=[4], activation="bend", optimizer="adam")
-        found = page.evaluate("() => { for (let i = 0; i < 30; i++) training.step(); return training.history; }")
-        model = MLP(2, [4, 1], activation="bend", seed=0)
-        X, y = rows()
-        history = fit(model, X, y, optimizer=Adam(model.parameters(), lr=0.03), epochs=30)
-    finally:
-        del engine.OPS["bend"], engine.operations.FUNCTIONS["bend"], engine.ieee.scalar["bend"]
-        delattr(engine.Value, "bend")
+    page = opened(layers=[4], activation="bend", optimizer="adam")
+    found = page.evaluate("() => { for (let i = 0; i < 30; i++) training.step(); return training.history; }")
+    model = MLP(2, [4, 1], activation="bend", seed=0)
+    X, y = rows()
+    history = fit(model, X, y, optimizer=Adam(model.parameters(), lr=0.03), epochs=30)
     assert found == pytest.approx(history.loss, rel=1e-9, abs=1e-9)
 
 

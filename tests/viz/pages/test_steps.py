@@ -116,7 +116,8 @@ def test_the_number_travels_into_the_formula(opened, motion):
     if motion == "no-preference":
         assert moving.text_content() == "1.0000"
         first = moving.bounding_box()
-        eventually(page, lambda: moving.count() == 0 or moving.bounding_box()["y"] > first["y"] + 30)
+        height = "document.querySelector('.traveller')?.getBoundingClientRect().y ?? Infinity"
+        eventually(page, lambda: page.evaluate(height) > first["y"] + 30)
         eventually(page, lambda: moving.count() == 0)
 
 
