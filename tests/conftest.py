@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -30,6 +31,10 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "deep: frees a very deep graph, for which the stack of WebAssembly is too small")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in what a shell runs in the background: no Ctrl-C
         signal.signal(signal.SIGINT, signal.default_int_handler)  # would end a training, and tests wait for that
+
+
+def pytest_collection_finish(session):
+    gc.freeze()  # the tests and the libraries they import: the collector would go through them again and again
 
 
 def pytest_collection_modifyitems(config, items):
@@ -64,9 +69,8 @@ def _undefined():
     from engine.ieee import scalar
     from engine.operations import FUNCTIONS
 
-    known = set(OPS)
     yield
-    for name in OPS.keys() - known:
+    for name in [op.name for op in OPS.values() if op.defined]:
         del OPS[name], FUNCTIONS[name], scalar[name]
         delattr(Value, name)
 
