@@ -139,6 +139,7 @@ def test_it_can_be_defined_anew():
         (("2x", "a", "1"), "identifier"),
         (("lambda", "a", "1"), "identifier"),
         (("bad", "log(a - 9)", "1 / (a - 9)"), "give a domain"),
+        (("rest", "a * a", "2 * a"), "rest is a name of the language"),
     ],
 )
 def test_mistakes_are_named(arguments, says):
@@ -161,3 +162,31 @@ def test_expressions_that_cannot_be_understood_are_pointed_at(forward, rule, pla
     assert error.value.text[error.value.start : error.value.end] == place
     with pytest.raises(ValueError, match="the domain is"):
         define("bad", "a", "1", domain=(3, 1))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "domain", "drawn"),
+    [
+        (("bend", "a * a", "2 * a"), [(-2, -1), (1, 2)], (((-2.0, -1.0),), ((1.0, 2.0),))),
+        (("bend", "a * b", "b", "a"), [(0, 1), (2, 3)], (((0.0, 1.0), (2.0, 3.0)),)),
+        (("bend", "a * b", "b", "a"), [[(0, 1), (2, 3)], [(4, 5), (6, 7)]],
+         (((0.0, 1.0), (2.0, 3.0)), ((4.0, 5.0), (6.0, 7.0)))),
+    ],
+)  # fmt: skip
+def test_a_domain_is_one_box_or_several(arguments, domain, drawn):
+    """Of one argument, intervals; of more, an interval for each, or a list of such boxes."""
+    define(*arguments, domain=domain)
+    assert OPS["bend"].domains == drawn
+
+
+@pytest.mark.parametrize("domain", ["wide", [(1, 2, 3)], [(0, 1)], [[(0, 1)], [(2, 3)]], [(0, "1"), (2, 3)], []])
+def test_a_domain_that_is_none_is_refused(domain):
+    """Text, triples, and boxes of fewer intervals than there are arguments."""
+    with pytest.raises(ValueError, match="define bad: the domain is"):
+        define("bad", "a * b", "b", "a", domain=domain)
+
+
+def test_a_default_for_every_argument_is_refused():
+    """The first argument is what an operation is called on."""
+    with pytest.raises(ValueError, match="the first argument has no default, got 1 defaults"):
+        define("bad", "a * a", "2 * a", defaults=(1.0,))

@@ -123,7 +123,12 @@ def test_the_picture(data, capsys):
         (["train", "none.csv", "--target", "kind"], "none.csv: No such file"),
         (["train", "data.csv", "--target", "kund"], "no column 'kund' (--target): did you mean 'kind'?"),
         (["train", "data.csv", "--target", "kind", "--layers", "4,x"], "'x' is not a whole number"),
+        (["train", "data.csv", "--target", "kind", "--layers", "4,0"], "0 must be at least 1"),
         (["train", "data.csv", "--target", "kind", "--test", "1"], "below 1"),
+        (["train", "data.csv", "--target", "kind", "--lr", "fast"], "'fast' is not a number"),
+        (["train", "data.csv", "--target", "kind", "--lr", "0"], "0 must be above 0 and finite"),
+        (["train", "data.csv", "--target", "kind", "--lr", "inf"], "inf must be above 0 and finite"),
+        (["train", "data.csv", "--target", "kind", "--l2", "-1"], "-1 must be at least 0 and finite"),
         (["train", "data.csv", "--target", "kind", "--activation", "sigmod"], "did you mean 'sigmoid'"),
         (["train", "data.csv", "--target", "kind", "--json", "--out", "-"], "both write to standard output"),
         (["train", "data.csv", "--target", "kind", "--delimiter", "ab"], "one character"),
@@ -147,6 +152,21 @@ def test_what_is_wrong_is_said_with_exit_code_2(data, capsys, words, said):
     assert said in printed.err
     assert "Traceback" not in printed.err
     assert sorted(data.iterdir()) == before
+
+
+def test_semicolons_and_decimal_commas(data, capsys):
+    """A table as spreadsheets of half of Europe write it is the same table, and so are its predictions."""
+    text = "x;y\n" + "".join(f"{k},5;{'a' if k < 5 else 'b'}\n" for k in range(10))
+    (data / "commas.csv").write_text(text)
+    (data / "points.csv").write_text(text.replace(",", ".").replace(";", ","))
+    found = []
+    for name in ("commas.csv", "points.csv"):
+        assert run("train", name, "--target", "y", "--layers", "0", "--out", "m.json", "--picture", "none") == 0
+        capsys.readouterr()
+        assert run("predict", "m.json", name, "--out", "-") == 0
+        found.append([line.replace(";", ",").split(",")[-3:] for line in capsys.readouterr().out.splitlines()])
+    assert len(found[0]) == 11
+    assert found[0] == found[1]
 
 
 def test_what_cannot_be_done_has_exit_code_1(data, capsys):

@@ -229,6 +229,28 @@ def test_parameters_that_make_no_sense(options, words):
         classifier(**options).fit(X, y)
 
 
+def test_rows_that_all_weigh_nothing_are_refused():
+    """Weights of 0 leave rows out; there must be some that stay."""
+    with pytest.raises(ValueError, match="leave no row with a weight above 0"):
+        classifier(class_weight=dict.fromkeys(range(3), 0.0)).fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "targets"),
+    [
+        (MLPClassifier, TheirClassifier, y),
+        (MLPClassifier, TheirClassifier, y > 0),
+        (MLPRegressor, TheirRegressor, X[:, 0]),
+        (MLPRegressor, TheirRegressor, X[:, :2]),
+    ],
+)
+def test_what_scikit_learn_says_of_the_network_is_said_here(ours, theirs, targets):
+    """Layers, outputs and the activation of the outputs are scikit-learn's, by name and number."""
+    fitted = [kind(hidden_layer_sizes=(4, 3), max_iter=2).fit(X, targets) for kind in (ours, theirs)]
+    for name in ("n_layers_", "n_outputs_", "out_activation_"):
+        assert getattr(fitted[0], name) == getattr(fitted[1], name), name
+
+
 @pytest.mark.parametrize("solver", ["adam", "adamw", "sgd", "rmsprop", "adagrad"])
 @pytest.mark.parametrize("backend", ["source", "auto"])
 def test_solvers_and_backends(solver, backend):
