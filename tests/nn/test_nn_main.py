@@ -160,8 +160,9 @@ def test_semicolons_and_decimal_commas(data, capsys):
     (data / "commas.csv").write_text(text)
     (data / "points.csv").write_text(text.replace(",", ".").replace(";", ","))
     found = []
-    for name in ("commas.csv", "points.csv"):
-        assert run("train", name, "--target", "y", "--layers", "0", "--out", "m.json", "--picture", "none") == 0
+    for name, delimiter in (("commas.csv", ";"), ("points.csv", ",")):
+        options = ["--layers", "0", "--l2", "0.01", "--test", "0.3", "--out", "m.json", "--picture", "none"]
+        assert run("train", name, "--target", "y", "--delimiter", delimiter, *options) == 0
         capsys.readouterr()
         assert run("predict", "m.json", name, "--out", "-") == 0
         found.append([line.replace(";", ",").split(",")[-3:] for line in capsys.readouterr().out.splitlines()])
