@@ -45,13 +45,7 @@ INLINE void transpose(V *x) {
 /* The sum of each of W vectors, side by side; in the order of hsum. */
 INLINE V sums_across(V *s) {
     transpose(s);
-#if W == 8
-    return ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]));
-#elif W == 4
-    return (s[0] + s[1]) + (s[2] + s[3]);
-#else
-    return s[0] + s[1];
-#endif
+    return SUM_OF(s);
 }
 
 /* n samples of K rows of L into T: sample s at T + s * step, its K numbers side by side, then zeros to a whole vector.

@@ -117,15 +117,15 @@ INLINE V quotient(V a, V b) {
     return a / b;
 #endif
 }
-INLINE double hsum(V a) {
+/* The sum of a[0] to a[W - 1], numbers or vectors, always in this order: the same sum has the same bits. */
 #if W == 8
-    return ((a[0] + a[1]) + (a[2] + a[3])) + ((a[4] + a[5]) + (a[6] + a[7]));
+#define SUM_OF(a) ((((a)[0] + (a)[1]) + ((a)[2] + (a)[3])) + (((a)[4] + (a)[5]) + ((a)[6] + (a)[7])))
 #elif W == 4
-    return (a[0] + a[1]) + (a[2] + a[3]);
+#define SUM_OF(a) (((a)[0] + (a)[1]) + ((a)[2] + (a)[3]))
 #else
-    return a[0] + a[1];
+#define SUM_OF(a) ((a)[0] + (a)[1])
 #endif
-}
+INLINE double hsum(V a) { return SUM_OF(a); }
 #ifndef HALVES
 #define HALVES 0
 typedef V Half;
