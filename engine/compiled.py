@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections import deque
+from functools import partial
+from itertools import repeat
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from typing import Any
+
+    from .value import Value
 
 _SOME, _MANY = 64, 500_000  # items that compiled code is used for, where it is loaded; that it is loaded for
 
@@ -23,3 +29,13 @@ def compiled(n: int) -> Any:
         except ImportError:
             return None
     return module
+
+
+def write_numbers(nodes: list[Value], name: str, numbers: Sequence[float]) -> Callable[[], object]:
+    """A call that gives each Value its number as ``data`` or ``grad``; it runs in C and Python does not interrupt it.
+
+    nodes and numbers   must be held, and stay as they are, until it is called
+    """
+    module = compiled(len(nodes))
+    writing: Callable[[], object] | None = module and module.writing(nodes, name, numbers)
+    return writing or partial(deque, map(setattr, nodes, repeat(name), numbers), maxlen=0)

@@ -22,16 +22,18 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from itertools import chain, repeat
+from functools import partial
+from operator import call
 
 from engine import Value
+from engine.compiled import write_numbers
 from engine.graph import distinct_leaves
 
 from .rule import read_rule
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
 State = dict[str, list[float]]
@@ -95,12 +97,13 @@ class Optimizer:
         """Take one step: parameters and state change together, or not at all."""
         self.commit(*self.update())
 
-    def commit(self, data: list[float], state: State) -> None:
+    def commit(self, data: Sequence[float], state: State) -> None:
         """Write what ``update()`` returned."""
-        targets = chain(self.params, (self,))
-        names = chain(repeat("data", len(self.params)), ("state",))
-        # These run in C: no signal handler, hence no KeyboardInterrupt, comes between two writes.
-        deque(map(setattr, targets, names, chain(data, (state,))), maxlen=0)
+        writes: tuple[Callable[[], object], ...] = (
+            write_numbers(self.params, "data", data), partial(setattr, self, "state", state)
+        )  # fmt: skip
+        # Called one after the other in C: no signal handler, hence no KeyboardInterrupt, comes between two writes.
+        deque(map(call, writes), maxlen=0)
 
     def zero_grad(self) -> None:
         """Set ``grad`` of every parameter to 0.0."""

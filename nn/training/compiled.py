@@ -8,9 +8,8 @@ the time differs.
 from __future__ import annotations
 
 from array import array
-from collections import deque
-from itertools import repeat
 
+from engine.compiled import write_numbers
 from nn.optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
 
 TYPE_CHECKING = False
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
-    from engine import Value
     from engine.lowering import Kernel
 
     from .history import History
@@ -107,16 +105,8 @@ class CompiledEpochs:
         state.update((key, numbers) for key, numbers in zip(lists, trainer.state()) if key)
         gradient = trainer.gradient()
         if gradient is not None:
-            _write(optimizer.params, "grad", gradient)
-        _write(optimizer.params, "data", trainer.parameters())
-        optimizer.state = state
-
-
-def _write(parameters: list[Value], name: str, numbers: array[float]) -> None:
-    from engine.lowering.native.objects import write_numbers  # which is loaded: its trainer has made the numbers
-
-    if not write_numbers(parameters, name, numbers):
-        deque(map(setattr, parameters, repeat(name), numbers), maxlen=0)
+            write_numbers(optimizer.params, "grad", gradient)()
+        optimizer.commit(trainer.parameters(), state)
 
 
 # For each optimiser: its name in compiled code, its hyperparameters there, and which of its lists are used.

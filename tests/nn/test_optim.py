@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 import signal
+from array import array
 
 import pytest
 
@@ -148,9 +149,27 @@ def test_update_changes_nothing():
     assert optimizer.state == {"step": [0.0], "momentum_buffer": [0.0]}
 
 
+def by_steps(optimizer):
+    """Steps as a learner takes them."""
+    while signal.getitimer(signal.ITIMER_REAL)[0]:
+        optimizer.step()
+
+
+def by_arrays(optimizer):
+    """Steps as compiled training brings them back: the numbers are in an array, and written by compiled code."""
+    from engine.lowering.native import objects  # noqa: F401
+
+    while signal.getitimer(signal.ITIMER_REAL)[0]:
+        data, state = optimizer.update()
+        numbers = array("d", data)
+        for _ in range(50):
+            optimizer.commit(numbers, state)
+
+
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs interval timers")
-def test_interrupted_step_happens_whole_or_not_at_all(raising):
-    """However often a signal interrupts step(), all parameters and the state have taken the same number of steps."""
+@pytest.mark.parametrize("stepping", [by_steps, by_arrays])
+def test_interrupted_step_happens_whole_or_not_at_all(stepping, raising):
+    """However often a signal interrupts a step, all parameters and the state have taken the same number of steps."""
     params = [Value(0.0) for _ in range(400)]
     for p in params:
         p.grad = 1.0
@@ -162,8 +181,7 @@ def test_interrupted_step_happens_whole_or_not_at_all(raising):
         for _ in range(200):
             try:
                 signal.setitimer(signal.ITIMER_REAL, rng.uniform(1e-5, 2e-3))
-                while signal.getitimer(signal.ITIMER_REAL)[0]:
-                    optimizer.step()
+                stepping(optimizer)
             except KeyboardInterrupt:
                 pass
             taken = optimizer.state["step"][0]

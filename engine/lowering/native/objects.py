@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import sys
 from array import array
+from functools import partial
 
 from engine.operands import UNSET
 from engine.value import Value
@@ -18,7 +19,7 @@ from .library import LIBRARY, loaded_library
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Any
 
 FINITE, NOT_ALL_FINITE, NOT_READ = range(3)  # what reading gives, as in objects.h
@@ -45,6 +46,7 @@ class _Reader:
         for name, arguments in (
             ("read_rows", (pointer, pointer, int64, int64, pointer)),
             ("read_slots", (pointer, pointer, int64, pointer, int64, pointer)),
+            ("may_write", (pointer, pointer, int64, pointer, int64)),
             ("write_slots", (pointer, pointer, int64, pointer, int64, pointer)),
             ("new_objects", (pointer, pointer, pointer, int64, pointer, pointer, pointer, pointer, int64)),
             ("mark_slots", (pointer, pointer, int64, pointer, int64, pointer, int64, pointer)),
@@ -137,17 +139,19 @@ def read_data(nodes: list[Value]) -> array[float] | None:
     return None if result == NOT_READ else numbers
 
 
-def write_numbers(nodes: list[Value], name: str, numbers: array[float]) -> bool:
-    """Give each Value its number as ``data`` or ``grad``, by one call that Python does not interrupt.
+def writing(nodes: list[Value], name: str, numbers: Sequence[float]) -> Callable[[], int] | None:
+    """A call that gives each Value its number as ``data`` or ``grad``, and that Python does not interrupt.
 
-    False, and nothing written, where there is a Value of a class of its own, or one that holds no number there.
+    Both lists must be held until then. None where there is a Value of a class of its own, or one that holds no number
+    there, and where the numbers are in no array.
     """
     reader = _reader()
-    if reader is None or len(nodes) != len(numbers):
-        return False
-    at = numbers.buffer_info()[0]
-    result = reader.c.write_slots(reader.at, id(nodes), len(nodes), id(Value), reader.slots[name], at)
-    return bool(result != NOT_READ)
+    if reader is None or not isinstance(numbers, array) or len(nodes) != len(numbers):
+        return None
+    where = reader.at, id(nodes), len(nodes), id(Value), reader.slots[name]
+    if not reader.c.may_write(*where):
+        return None
+    return partial(reader.c.write_slots, *where, numbers.buffer_info()[0])
 
 
 def new_leaves(numbers: list[float], names: tuple[str, ...], label: str) -> list[Value] | None:

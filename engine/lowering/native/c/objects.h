@@ -60,23 +60,28 @@ EXPORT int32_t read_rows(const Objects *o, const void *table, int64_t n, int64_t
 EXPORT int32_t read_slots(const Objects *o, const void *list, int64_t n, const void *kind, int64_t slot, double *out) {
     return read_numbers(o, field(list, o->list_items), n, kind, slot, out);
 }
-/* Doubles as floats into a slot of each object of a list; nothing is written where an object is not of this type or its slot
- * holds something else than a number, whose end might run a program. */
-EXPORT int32_t write_slots(const Objects *o, const void *list, int64_t n, const void *kind, int64_t slot, const double *x) {
+/* Whether all objects of a list are of one type and hold a number in a slot: the end of anything else might run a program. */
+EXPORT int32_t may_write(const Objects *o, const void *list, int64_t n, const void *kind, int64_t slot) {
     void **objects = field(list, o->list_items);
     for (int64_t i = 0; i < n; i++) {
-        if (field(objects[i], o->type) != kind) return NOT_READ;
+        if (field(objects[i], o->type) != kind) return 0;
         const void *before = field(objects[i], slot);
         const void *type = before ? field(before, o->type) : NULL;
-        if (type != o->real && type != o->integer && type != o->truth) return NOT_READ;
+        if (type != o->real && type != o->integer && type != o->truth) return 0;
     }
+    return 1;
+}
+/* Doubles as floats into that slot; 0 where memory ran out, and an error is set. */
+EXPORT int32_t write_slots(const Objects *o, const void *list, int64_t n, const void *kind, int64_t slot, const double *x) {
+    if (!may_write(o, list, n, kind, slot)) return 0;
+    void **objects = field(list, o->list_items);
     for (int64_t i = 0; i < n; i++) {
         void **place = (void **)((char *)objects[i] + slot), *number = o->from_double(x[i]);
-        if (!number) return NOT_READ; /* memory ran out, and an error is set */
+        if (!number) return 0;
         o->let_go(*place);
         *place = number;
     }
-    return FINITE;
+    return 1;
 }
 /* A list of None becomes a list of new objects of this type: item i gets numbers[i] (of a list) and names[i] (of a tuple) in
  * the first two slots, and what is the same for all in the others. 0 where memory ran out. */

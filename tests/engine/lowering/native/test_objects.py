@@ -107,7 +107,7 @@ def test_numbers_written_into_values(name):
         node.grad = x
     holders = sys.getrefcount(before[7])
     numbers = array("d", [k / 7 for k in range(100)])
-    assert objects.write_numbers(nodes, name, numbers)
+    objects.writing(nodes, name, numbers)()
     left, new = sys.getrefcount(before[7]), sys.getrefcount(getattr(nodes[7], name))
     assert (left, new) == (holders - 1, 2)
     assert [getattr(node, name) for node in nodes] == list(numbers)
@@ -119,12 +119,12 @@ def test_nothing_is_written_where_one_is_odd(odd):
     """A slot that is empty or holds no plain number, and a Value of a class of its own, leave all as they were."""
     nodes, numbers = [Value(0.5) for _ in range(100)], array("d", [2.0]) * 100
     nodes[99].data = odd
-    assert not objects.write_numbers(nodes, "data", numbers)
+    assert not objects.writing(nodes, "data", numbers)
     del nodes[99].data
-    assert not objects.write_numbers(nodes, "data", numbers)
+    assert not objects.writing(nodes, "data", numbers)
     nodes[99] = type("Own", (Value,), {})(0.5)
-    assert not objects.write_numbers(nodes, "data", numbers)
-    assert not objects.write_numbers(nodes[:99], "data", numbers)
+    assert not objects.writing(nodes, "data", numbers)
+    assert not objects.writing(nodes[:99], "data", numbers)
     assert {node.data for node in nodes} == {0.5}
 
 
@@ -177,7 +177,7 @@ def test_another_layout_is_not_read(monkeypatch):
     monkeypatch.setattr(objects, "_found", None)
     assert objects.read_table(table, 3) is None
     assert objects.read_data([Value(1.0)]) is None
-    assert not objects.write_numbers([Value(1.0)], "data", array("d", [2.0]))
+    assert not objects.writing([Value(1.0)], "data", array("d", [2.0]))
     assert objects.mark_leaves([Value(1.0)], object()) is None
     assert objects.new_leaves([1.0], ("w1",), "") is None
     assert engine_rows.read_rows(table).numbers == expected
