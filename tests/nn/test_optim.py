@@ -10,6 +10,7 @@ from array import array
 import pytest
 
 from engine import Value
+from engine.lowering.native import objects
 from nn import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
 
 STEPS = 60
@@ -157,8 +158,6 @@ def by_steps(optimizer):
 
 def by_arrays(optimizer):
     """Steps as compiled training brings them back: the numbers are in an array, and written by compiled code."""
-    from engine.lowering.native import objects  # noqa: F401
-
     while signal.getitimer(signal.ITIMER_REAL)[0]:
         data, state = optimizer.update()
         numbers = array("d", data)
@@ -174,6 +173,7 @@ def test_interrupted_step_happens_whole_or_not_at_all(stepping, raising):
     for p in params:
         p.grad = 1.0
     optimizer = SGD(params, lr=1.0)
+    objects.read_data(params)  # loads the compiled code before the first signal
 
     before = signal.signal(signal.SIGALRM, raising(KeyboardInterrupt))
     try:
