@@ -96,15 +96,18 @@ class OnValues(Algebra[Value]):
         return x.is_constant and x.data - x.data == 0
 
     def shares(self, elements: Sequence[Value], y: Value) -> list[Value]:
-        """Its rule, with y taken off the operands first: beside 1e16 the logarithm of n would be lost."""
+        """Its rule, with y taken off the operands first: beside 1e16 the logarithm of n would be lost.
+
+        An operand that is inf has the share inf - inf, nan, as in ieee.shares; the finite ones beside it have none.
+        """
         operations = self.operations
-        most = operations["minimum"](y, _LARGEST)  # inf less inf is nan
+        most = operations["minimum"](y, _LARGEST)  # for the others: inf less inf is nan
         less = [operations["sub"](a, most) for a in elements]
         found = []
-        for k, a in enumerate(less):
+        for k, a in enumerate(elements):
             rest = operations["logsumexp"]([*less[:k], *less[k + 1 :]])
             rest = operations["maximum"](rest, -_LARGEST)  # where all others are -inf, nothing is reached through them
-            found.append(operations["sigmoid"](operations["sub"](a, rest)))
+            found.append(operations["sigmoid"](operations["sub"](operations["sub"](a, y), rest)))
         return found
 
     def trusts(self, node: Value) -> bool:

@@ -270,3 +270,17 @@ def test_logsumexp_of_large_and_of_masked_numbers(numbers):
     assert [g.data for g in grad(y, x, create_graph=True)] == pytest.approx(first, rel=1e-14, abs=0)
     for row, expected in zip(hessian(y, x), second):
         assert row == pytest.approx(expected, rel=1e-13, abs=0)
+
+
+@pytest.mark.parametrize("numbers", [[inf, 1.0, 2.0], [inf, inf, 1.0], [inf], [-inf, -inf], [inf, -inf], [nan, 1.0]])
+def test_the_derivatives_of_an_infinite_logsumexp_are_the_same_in_every_backend(numbers):
+    """An infinite operand's share is inf - inf, nan, as in PyTorch and JAX; finite ones beside it have none."""
+    x = [Value(v) for v in numbers]
+    y = engine.logsumexp(x)
+    expected = [nan if abs(y.data) == inf and v == y.data or y.data != y.data else 0.0 for v in numbers]
+    as_graph = grad(y, x, create_graph=True)
+    found = [grad(y, x), [g.data for g in as_graph]]
+    for backend in ("source", *(["native"] if native.available()[0] else [])):
+        found += [lower(y, [], x, backend=backend)()[1], lower(as_graph, [], x, backend=backend)()[0]]
+    for one in found:
+        assert one == pytest.approx(expected, nan_ok=True, abs=0)

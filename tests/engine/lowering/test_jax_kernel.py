@@ -5,10 +5,11 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
+from math import inf, nan
 
 import pytest
 
-from engine import OPS, Value, amax, amin, dot, hessian, logsumexp, lower, mean, to_jax
+from engine import OPS, Value, amax, amin, dot, grad, hessian, logsumexp, lower, mean, to_jax
 from engine import sum as sum_of
 from nn import MLP, binary_cross_entropy_with_logits, cross_entropy
 
@@ -105,6 +106,18 @@ def test_several_outputs_and_any_order():
     assert value.tolist() == pytest.approx(values, rel=1e-13)
     numpy.testing.assert_allclose(jacobian, gradients, rtol=1e-12, atol=1e-15)
     numpy.testing.assert_allclose(found, hessian(outputs[2], w), rtol=1e-11, atol=1e-15)
+
+
+@pytest.mark.parametrize("function", [amax, amin])
+@pytest.mark.parametrize("row", [[nan, 1.0], [1.0, nan, 2.0], [1.0, 1.0, 0.0, 0.0], [inf, inf], [-inf, 2.0]])
+def test_the_share_of_the_largest_is_that_of_eager(function, row):
+    """Those that tie share the gradient of amax and amin equally, and beside a nan there is none to share."""
+    x = [Value(v) for v in row]
+    f = to_jax(lower(function(x), [], x))
+    expected = grad(function(x), x)
+    for found in (jax.grad(f)(f.parameters), jax.jacfwd(f)(f.parameters)):
+        numpy.testing.assert_array_equal(found, expected)
+    assert not jax.hessian(f)(f.parameters).any()
 
 
 def test_errors():
