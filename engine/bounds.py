@@ -13,7 +13,7 @@ from bisect import bisect_left, bisect_right
 from functools import cache
 from math import inf, isinf, pi
 
-from .expressions import Call, List, Name, Node, Number, Spread, rule
+from .expressions import Call, List, Name, Node, Number, Spread, rule, walk
 from .ieee import scalar
 from .ops import OPS, Op
 
@@ -103,6 +103,19 @@ def always_safe(op: Op) -> bool:
     return op.name != "dot" and safe(op, (ANY,) * n, (True,) * n)
 
 
+def computed(tree: Node, values: dict[str, Bound | list[Bound]]) -> list[State]:
+    """The operations that computing an expression may come to, with what their operands may be.
+
+    values   what the names in it may be; a list for the rest of many
+    """
+    used: list[State] = []
+    evaluated(tree, values, used)
+    for node in walk(tree):
+        if isinstance(node, Call) and node.op == "where":
+            evaluated(node.operands[0], values, used)
+    return used
+
+
 def forget() -> None:
     """An operation was defined anew."""
     for known in (result, safe, always_safe, _derivative):
@@ -122,7 +135,7 @@ def _derivative(op: Op, operands: tuple[Bound, ...], k: int) -> tuple[Bound, tup
     else:
         values = dict(zip((*op.arguments, "y"), (*operands, _result(op.name, operands, False, []))))
     text = op.rules[k if op.arity else 0]
-    found = _evaluate(rule(text), values, used)
+    found = evaluated(rule(text), values, used)
     assert isinstance(found, tuple)
     return found, tuple(used)
 
@@ -141,13 +154,15 @@ def _result(name: str, operands: Sequence[Bound], same: bool, used: list[State])
     tree = rule(op.forward)
     if isinstance(tree, Call) and tree.op == name != "where":
         return ANY
-    found = _evaluate(tree, dict(zip(op.arguments, operands)), used)
+    found = evaluated(tree, dict(zip(op.arguments, operands)), used)
     assert isinstance(found, tuple)
     return found
 
 
-def _evaluate(tree: Node, values: dict[str, Bound | list[Bound]], used: list[State]) -> Bound | list[Bound]:
-    """What an expression may be; ``used`` gets the operations in it that are differentiated."""
+def evaluated(tree: Node, values: dict[str, Bound | list[Bound]], used: list[State]) -> Bound | list[Bound]:
+    """What an expression may be; ``used`` gets the operations in it but those of conditions, of which no derivative is
+    asked.
+    """
     if isinstance(tree, Number):
         return point(tree.value)
     if isinstance(tree, (Name, Spread)):
@@ -155,22 +170,22 @@ def _evaluate(tree: Node, values: dict[str, Bound | list[Bound]], used: list[Sta
     if isinstance(tree, List):
         items: list[Bound] = []
         for item in tree.items:
-            found = _evaluate(item, values, used)
+            found = evaluated(item, values, used)
             items += found if isinstance(found, list) else [found]
         return items
     assert isinstance(tree, Call)
     if tree.op == "where":
         condition, then, otherwise = tree.operands
-        truth = _evaluate(condition, values, [])
+        truth = evaluated(condition, values, [])
         assert isinstance(truth, tuple)
         branches: list[Bound] = []
         for branch, holds in ((then, True), (otherwise, False)):
             if truth != ((0.0, 0.0, False) if holds else (1.0, 1.0, False)):
-                found = _evaluate(branch, _narrowed(condition, values, holds), used)
+                found = evaluated(branch, _narrowed(condition, values, holds), used)
                 assert isinstance(found, tuple)
                 branches.append(found)
         return joined(branches)
-    parts = [_evaluate(operand, values, used) for operand in tree.operands]
+    parts = [evaluated(operand, values, used) for operand in tree.operands]
     if OPS[tree.op].arity is None:
         [many] = parts
         assert isinstance(many, list)

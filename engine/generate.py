@@ -13,6 +13,7 @@ from pathlib import Path
 
 from . import expressions, ieee
 from .expressions import Call, Name, Node, Number, Python, rule
+from .guards import may_raise
 from .ops import OPS, Op
 
 TYPE_CHECKING = False
@@ -152,13 +153,11 @@ def _function_on_floats(op: Op) -> str:
     shared, nodes = _shared([tree])
     text = _Code(shared=shared).text(tree)
     lines = [f"def _{op.name}({', '.join(f'{a}: float' for a in op.arguments)}) -> float:"]
-    if _may_raise(text):
-        data = ", ".join(op.arguments)
-        lines += ["    try:", *(f"        {local} = {_Code().text(node)}" for node, local in nodes),
-                  f"        return {text}", "    except RAISED:",
-                  f"        return by_ieee({_constant(op)}.forward, {_tuple(op.arguments)}, {data})"]  # fmt: skip
-    else:
-        lines.append(f"    return {text}")
+    body = [*(f"{local} = {_Code().text(node)}" for node, local in nodes), f"return {text}"]
+    if may_raise(tree, {}):
+        otherwise = f"by_ieee({_constant(op)}.forward, {_tuple(op.arguments)}, {', '.join(op.arguments)})"
+        body = ["try:", *(f"    {line}" for line in body), "except RAISED:", f"    return {otherwise}"]
+    lines += [f"    {line}" for line in body]
     return "\n".join(lines)
 
 
@@ -170,10 +169,6 @@ def _wrapped(items: Iterable[str]) -> list[str]:
 def _tuple(names: tuple[str, ...]) -> str:
     inner = ", ".join(f'"{name}"' for name in names)
     return f"({inner},)" if len(names) == 1 else f"({inner})"
-
-
-def _may_raise(text: str) -> bool:
-    return "/" in text or "(" in text or "%" in text
 
 
 # Methods.
@@ -226,13 +221,15 @@ def _method(op: Op, name: str, operator: bool = False) -> str:
     for node, local in nodes:
         operands = ", ".join([_Code().text(operand) for operand in node.operands])
         text = _Code().text(node)
-        body += _computed(local, text, f'scalar["{node.op}"]({operands})', raises=node.op not in ieee.NEVER_RAISE)
+        body += _computed(local, text, f'scalar["{node.op}"]({operands})', may_raise(node, {}))
+    known = {local: node for node, local in nodes} | {"y": trees[0]}
+    named = [_named(tree, shared) for tree in trees]
     if op.name in ieee.BY_HAND and op.name not in ieee.MATH:
         text = f"_{op.name}({left})"
         body.append(f"y = {text}")
     else:
         text = _Code(shared=shared).text(trees[0])
-        body += _computed("y", text, f'scalar["{op.name}"]({left})', raises=op.name not in ieee.NEVER_RAISE)
+        body += _computed("y", text, f'scalar["{op.name}"]({left})', may_raise(named[0], known))
     body += ["node = new(Value)", "node.data = y", "node.grad = UNSET", 'node._label = ""',
              f"node.op = {_constant(op)}", "node._mark = None"]  # fmt: skip
     if len(op.arguments) <= 2:
@@ -251,16 +248,17 @@ def _method(op: Op, name: str, operator: bool = False) -> str:
             # negative base: it would be the only nan in the graph of (-2.0) ** 2.
             text = f"NOTHING if {others[0]}._a is CONSTANT else {text}"
         data = ", ".join([*op.arguments, "y"])
-        body += _computed(target, text, f"by_ieee({_constant(op)}.rules[{k}], {_tuple((*op.arguments, 'y'))}, {data})")
+        otherwise = f"by_ieee({_constant(op)}.rules[{k}], {_tuple((*op.arguments, 'y'))}, {data})"
+        body += _computed(target, text, otherwise, may_raise(named[k + 1], known))
     if len(op.arguments) > 2:
         body.append("node._da = ((da, db, dc), ())")
     body.append("return node")
     return "\n".join([*lines, *(textwrap.indent(line, "    ") for line in body)]) + "\n"
 
 
-def _computed(target: str, text: str, otherwise: str, raises: bool = True) -> list[str]:
+def _computed(target: str, text: str, otherwise: str, raises: bool) -> list[str]:
     """A statement that computes something, with what stands in where Python raises an exception."""
-    if not raises or not _may_raise(text):
+    if not raises:
         return [f"{target} = {text}"]
     return ["try:", f"    {target} = {text}", "except RAISED:", f"    {target} = {otherwise}"]
 
@@ -283,6 +281,14 @@ def _substituted(tree: Node, values: dict[str, Node]) -> Node:
         return values[tree.name]
     if isinstance(tree, Call):
         return Call(tree.op, tuple(_substituted(x, values) for x in tree.operands), tree.start, tree.end)
+    return tree
+
+
+def _named(tree: Node, shared: dict[str, str]) -> Node:
+    """The tree with names in place of what is computed before."""
+    if isinstance(tree, Call):
+        name = shared.get(_key(tree))
+        return Name(name) if name else Call(tree.op, tuple([_named(x, shared) for x in tree.operands]))
     return tree
 
 
@@ -394,7 +400,7 @@ def _n_ary_function(op: Op) -> str:
         lines.insert(1, "n = len(data)")
     if "rest" not in used and op.rules[0] not in ("0", "1"):
         by_ieee = f'by_ieee({_constant(op)}.rules[0], ("a", "y", "n"), a, y, n)'
-        lines += _computed("derivatives", each, f"tuple([{by_ieee} for a in data])")
+        lines += _computed("derivatives", each, f"tuple([{by_ieee} for a in data])", may_raise(tree, {}))
     else:
         lines.append(f"derivatives = {each}")
     lines.append(f"return many({_constant(op)}, y, parents, derivatives)")
