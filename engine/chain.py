@@ -44,7 +44,6 @@ class Algebra(Generic[T]):
     operations  the functions of the table on elements; numbers may stand among their operands
     marking     whether elements themselves tell that nothing was reached, so that no conditions are needed: a choice
                 then gives a local derivative of its own kind (``choice``)
-    masked      whether there was a choice for whose sake masks were written
     """
 
     operations: dict[str, Callable[..., Any]]
@@ -52,7 +51,6 @@ class Algebra(Generic[T]):
 
     def __init__(self, operations: Mapping[str, Callable[..., Any]]) -> None:
         self.operations = dict(operations)
-        self.masked = False
         self._functions: dict[tuple[str, tuple[str, ...]], Callable[..., Any]] = {}
 
     def number(self, x: float) -> T:
@@ -74,6 +72,9 @@ class Algebra(Generic[T]):
     def trusts(self, node: Value) -> bool:
         """Whether a weighted input may be taken for a number of moderate size (``doubtful``)."""
         return True
+
+    def masks(self) -> None:
+        """Told that masks are about to be written, for the sake of a choice; raises where there must be none."""
 
     def choice(self, op: Op, k: int, elements: Sequence[T], slope: Callable[[], T]) -> T:
         """The local derivative of an operation that chooses, where the algebra marks; as a number it is ``slope()``."""
@@ -331,7 +332,8 @@ def _passed_on(node: Value, parents: tuple[Value, ...], adjoint: T, condition: T
         through, chosen = slope.choice
         below = condition
         if op.name == "where" or parent in doubt:
-            algebra.masked = algebra.masked or parent in doubt
+            if parent in doubt:
+                algebra.masks()
             below = algebra.evaluate(chosen, slope.names, *arguments)
             if condition is not None:
                 below = where(condition, below, 0.0)

@@ -53,6 +53,17 @@ class OnProgram(Algebra[int]):
         return self.writer.emit("dot", (*derivatives, *[adjoint for adjoint, _ in terms]))
 
 
+class Masked(Exception):
+    """Masks would be written."""
+
+
+class Unmasked(OnProgram):
+    """The same for a graph in which no masks are needed; Masked is raised where they are."""
+
+    def masks(self) -> None:
+        raise Masked
+
+
 class NoMark(Exception):
     """A choice whose slope may be 0 although it was taken: only masks tell."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from functools import partial
 
 from engine.collector import collector_paused
 from engine.operands import real_number
@@ -14,7 +15,7 @@ from .trace import trace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Any, Literal
 
     from .native import Trainer
@@ -50,7 +51,7 @@ def lower(
         raise ValueError(f"lower: backend is 'auto', 'native' or 'source', got {backend!r}")
     listed = [outputs] if isinstance(outputs, Value) else outputs
     with collector_paused():  # lowering makes no garbage
-        return Kernel(trace(listed, inputs, wrt), backend, single=isinstance(outputs, Value))
+        return Kernel(partial(trace, listed, inputs, wrt), backend, single=isinstance(outputs, Value))
 
 
 def lower_for_training(
@@ -64,7 +65,7 @@ def lower_for_training(
     Nothing looks at each of them again, which counts where there are a million.
     """
     with collector_paused():
-        return Kernel(trace([loss], inputs, parameters, groups=groups), backend, single=True)
+        return Kernel(partial(trace, [loss], inputs, parameters, groups=groups), backend, single=True)
 
 
 def lower_values(
@@ -72,7 +73,7 @@ def lower_values(
 ) -> Kernel:
     """``lower`` without gradients, for parameters in ``groups`` as ``lower_for_training`` takes them."""
     with collector_paused():
-        return Kernel(trace(outputs, inputs, [], gradient=False, groups=groups), backend)
+        return Kernel(partial(trace, outputs, inputs, [], gradient=False, groups=groups), backend)
 
 
 def choose_backend(backend: str) -> tuple[str, str]:
@@ -104,14 +105,13 @@ class Kernel:
     gradients; with ``reduce="none"`` for each output the list of its n values, and that of its n gradients. Parameters
     are read from their Values at each call.
 
-    program          the flat program
     backend          "native" or "source"
     backend_reason   why this backend was chosen
     """
 
-    def __init__(self, program: Program, backend: str = "auto", single: bool = False) -> None:
-        self.program = program
+    def __init__(self, traced: Callable[..., Program], backend: str, single: bool = False) -> None:
         self.backend, self.backend_reason = choose_backend(backend)
+        self._program = traced(marks=self.backend == "native")
         self._single = single
         self._source: str | None = None
         self._each_row: Any = None  # the generated function for reduce="none"
@@ -119,8 +119,14 @@ class Kernel:
         if self.backend == "native":
             from . import native
 
-            self.native = native.NativeKernel(program)
+            self.native = native.NativeKernel(self._program)
+            self._program = self.native.program
         self._step: Any = None  # the generated function; a long one is compiled when it is called, and may never be
+
+    @property
+    def program(self) -> Program:
+        """The flat program."""
+        return self._program.plain
 
     @property
     def source(self) -> str:
@@ -153,7 +159,7 @@ class Kernel:
         """
         if reduce not in ("mean", "sum", "none"):
             raise ValueError(f"kernel: reduce is 'mean', 'sum' or 'none', got {reduce!r}")
-        program = self.program
+        program = self._program
         labels = [program.core_names[i] or f"inputs[{k}]" for k, i in enumerate(program.inputs)]
         table = _read_rows(rows, labels)
         n = len(table)
@@ -175,11 +181,11 @@ class Kernel:
     def _each(self, table: Rows, parameters: array[float]) -> tuple[list[list[float]], list[list[list[float]]]]:
         """For each output, its value and its gradient at each row."""
         columns = self.columns(table, parameters)
-        values = [column.tolist() for column in columns[: len(self.program.outputs)]]
+        values = [column.tolist() for column in columns[: len(self._program.outputs)]]
         gradients: list[list[list[float]]] = []
         first = len(values)
-        width = len(self.program.wrt_ids)
-        for _ in self.program.entries:
+        width = len(self._program.wrt_ids)
+        for _ in self._program.entries:
             lists = [column.tolist() for column in columns[first : first + width]]
             gradients.append([list(g) for g in zip(*lists)] if lists else [[] for _ in range(len(table))])
             first += width
@@ -189,7 +195,7 @@ class Kernel:
         """For each output, then for each derivative of each output, its numbers at all rows: the quick way to many."""
         if parameters is None:
             parameters = self.parameters()
-        n, results = len(table), self.program.n_results
+        n, results = len(table), self._program.n_results
         if self.native is not None:
             numbers = self.native.rows(table.numbers, n, parameters)
             return [numbers[r * n : (r + 1) * n] for r in range(results)]
@@ -215,7 +221,7 @@ class Kernel:
         return Trainer(self.native, rows.numbers, len(rows), batch, l2, generator)
 
     def parameters(self) -> array[float]:
-        nodes = self.program.parameter_values
+        nodes = self._program.parameter_values
         if self.native is not None:
             from .native.objects import read_data
 

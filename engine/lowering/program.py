@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from itertools import chain
 
+from engine.collector import collector_paused
 from engine.weighted import roles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from engine.value import Value
 
@@ -60,13 +61,14 @@ class Program:
     entries           for each output, place in ``wrt`` -> id of the derivative, where it is in no outer product
     parameter_range   the ids of the parameters
     wrt_ids           the same as ``wrt``
-    quick             the same with marks in place of masks (trace.py), for the compiled interpreter, which runs them in
-                      half the time; or None
+    marked            whether there are marks in place of masks (adjoints.py), which only the compiled interpreter knows
+    trace_plain       traces the program without marks (``plain``); None where that is this one, or is there
     """
 
     __slots__ = ("core_op", "core_args", "core_varying", "core_names", "layers", "outers", "entries", "constant",
-                 "inputs", "outputs", "adjoints", "backward", "parameter_range", "parameter_values", "wrt_ids", "quick",
-                 "_op", "_args", "_varying", "_names", "_parameters", "_wrt", "_gradients")  # fmt: skip
+                 "inputs", "outputs", "adjoints", "backward", "parameter_range", "parameter_values", "wrt_ids",
+                 "marked", "trace_plain", "_plain", "_op", "_args", "_varying", "_names", "_parameters", "_wrt",
+                 "_gradients")  # fmt: skip
 
     def __init__(self) -> None:
         self.core_op: list[str] = []
@@ -84,7 +86,9 @@ class Program:
         self.parameter_range = range(0)
         self.parameter_values: list[Value] = []
         self.wrt_ids: Sequence[int | None] = ()
-        self.quick: Program | None = None
+        self.marked = False
+        self.trace_plain: Callable[[], Program] | None = None
+        self._plain: Program | None = None
         self._op: list[str] | None = None
         self._args: list[Args] | None = None
         self._varying: list[bool] | None = None
@@ -92,6 +96,16 @@ class Program:
         self._parameters: list[int] | None = None
         self._wrt: list[int | None] | None = None
         self._gradients: list[list[int]] | None = None
+
+    @property
+    def plain(self) -> Program:
+        """The program without marks: itself, or one that is traced when it is first asked for."""
+        trace_plain = self.trace_plain
+        if trace_plain is not None:
+            with collector_paused():
+                self._plain = trace_plain()
+            self.trace_plain = None
+        return self._plain or self
 
     @property
     def size(self) -> int:

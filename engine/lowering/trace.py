@@ -13,6 +13,7 @@ Nothing looks at such a weight by itself. A dot of any other kind is an instruct
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from itertools import chain
 from operator import attrgetter
 
@@ -22,7 +23,7 @@ from engine.graph import toposort
 from engine.ops import OPS
 from engine.value import Value
 
-from .adjoints import Marking, NoMark, OnProgram
+from .adjoints import Marking, Masked, NoMark, OnProgram, Unmasked
 from .layers import Leaves, Outer, unmarked
 from .writer import Writer
 
@@ -44,18 +45,20 @@ def trace(
     wrt: Sequence[Value] | None,
     gradient: bool = True,
     groups: Sequence[tuple[Value, ...]] | None = None,
+    marks: bool = False,
 ) -> Program:
     """The program that computes ``outputs`` from ``inputs``, and with ``gradient`` their derivatives for ``wrt``.
 
     An input is usually a leaf. One that was computed is cut from its past: its values come from the rows, and what it
     was computed from is reached only along other ways. A node of ``wrt`` may be any node, as in ``grad``; an output
     that does not depend on it has the derivative 0.0. Plain numbers in expressions become constants of the program;
-    all other leaves are parameters, and they are ``wrt`` where it is None. Where there are masks
-    and no layers, ``quick`` of the program is one that marks instead. Raises TypeError for what is not a Value and
-    ValueError for a repeated input.
+    all other leaves are parameters, and they are ``wrt`` where it is None. Raises TypeError for what is not a Value
+    and ValueError for a repeated input.
 
     groups   where given, ``wrt`` is known to be a list of leaves, each once and none of them an input, which will not
              change: these tuples, one after the other. Tuples after those are parameters that are not differentiated
+    marks    whether the program may have marks in place of masks, which the compiled interpreter runs in half the time;
+             it has them where there are masks and no layers, and then the graph is kept for ``plain`` of the program
     """
     outputs, inputs = checked_values(outputs, "lower: outputs"), checked_values(inputs, "lower: inputs")
     if not outputs:
@@ -74,12 +77,14 @@ def trace(
     else:
         wrt = checked_values(wrt, "lower: wrt")
         parameters = _leaves(wrt, given)
-    tracer = _Tracer(given, cut, wrt, parameters, groups or ())
-    program = tracer.program(outputs, gradient)
-    if tracer.masked and not program.layers:
+    tracer = partial(_Tracer, given, cut, wrt, parameters, groups or ())
+    if marks:
         with suppress(NoMark):
-            program.quick = _Tracer(given, cut, wrt, parameters, groups or (), marking=True).program(outputs, gradient)
-    return program
+            program = tracer().program(outputs, gradient, marks)
+            if program.marked:
+                program.trace_plain = lambda: tracer().program(outputs, gradient)
+            return program
+    return tracer().program(outputs, gradient)
 
 
 def _called(node: Value) -> str:
@@ -113,15 +118,13 @@ class _Tracer:
     """A trace under way.
 
     ids      the id of each node that has been written
-    marking  whether adjoints are marked where they are not reached (chain.py), which only native code can do
-    masked   whether masks have been written
+    algebra  in which the chain rule is evaluated
     """
 
     def __init__(
         self, inputs: dict[Value, int], cut: Collection[Value], wrt: list[Value], parameters: list[Value],
-        groups: Sequence[tuple[Value, ...]], marking: bool = False,
+        groups: Sequence[tuple[Value, ...]],
     ) -> None:  # fmt: skip
-        self.marking, self.masked = marking, False
         self.inputs, self.cut, self.wrt = inputs, cut, wrt
         self.ids = Leaves(parameters, len(inputs))
         self.ids.update(inputs)
@@ -136,7 +139,7 @@ class _Tracer:
         self.layers: list[_Neurons] = []
         self.scattered: dict[int, int] = {}  # place in wrt -> id of a derivative that is in no outer product
 
-    def program(self, outputs: list[Value], gradient: bool) -> Program:
+    def program(self, outputs: list[Value], gradient: bool, marks: bool = False) -> Program:
         ids, wrt = self.ids, self.wrt
         order = _order(outputs, self.cut, ids)
         ids.number_the_rest()
@@ -145,19 +148,29 @@ class _Tracer:
         self.writer = Writer([*self.inputs], ids.parameters + others if others else ids.parameters)
         self._write(order, neurons)
         forward = len(self.writer.op)
-        entries = []
-        if gradient:
-            if self.in_place:
-                _mark_lone(self.layers, ids, len(wrt))
-            for k, output in enumerate(outputs):
-                past = order if len(outputs) == 1 else _order([output], self.cut, ids)
-                entries.append(self._differentiate(k, past))
+        if gradient and self.in_place:
+            _mark_lone(self.layers, ids, len(wrt))
+        self.algebra = Unmasked(self.writer, ids) if marks and not self.layers else OnProgram(self.writer, ids)
+        try:
+            entries = self._gradients(outputs, order) if gradient else []
+        except Masked:  # what has been written of them is not needed
+            self.writer.adjoints.clear()
+            self.algebra = Marking(self.writer, ids)
+            entries = self._gradients(outputs, order)
         self.layers.clear()  # they refer to the tracer: such a cycle would keep the parameters in memory
         plain = len(wrt) <= len(ids.parameters) and self.in_place
         found = range(ids.first, ids.first + len(wrt)) if plain else [ids.find(node) for node in wrt]
-        return self.writer.program(
+        program = self.writer.program(
             tuple([ids[node] for node in outputs]), entries, found, len(ids.parameters), forward
         )  # fmt: skip
+        program.marked = self.algebra.marking
+        return program
+
+    def _gradients(self, outputs: list[Value], order: list[Value]) -> list[dict[int, int]]:
+        """Write the gradient of each output."""
+        if len(outputs) == 1:
+            return [self._differentiate(0, order)]
+        return [self._differentiate(k, _order([output], self.cut, self.ids)) for k, output in enumerate(outputs)]
 
     def _find_layers(self, order: list[Value]) -> dict[Value, _Neurons]:
         """The neurons that share their inputs, where their weights are parameters in a row."""
@@ -236,14 +249,12 @@ class _Tracer:
                     done[place : place + n] = b"\1" * n
         rest = {place: wrt[place] for place in unmarked(done)}
         joint: dict[Value, Joint[int]] = {node: layer for layer in layers for node in layer.places}
-        algebra = Marking(writer, ids) if self.marking else OnProgram(writer, ids)
         before = len(writer.outers)
-        adjoints = sweep(order, order[-1], [*lone, *rest.values()], algebra, cut=self.cut, seen=seen, joint=joint)
-        self.masked = self.masked or algebra.masked
+        adjoints = sweep(order, order[-1], [*lone, *rest.values()], self.algebra, cut=self.cut, seen=seen, joint=joint)
         for outer in writer.outers[before:]:
             for place in outer.rows:
                 done[place] = 2
-        if self.marking:  # what is not reached is 0.0 to the outside
+        if self.algebra.marking:  # what is not reached is 0.0 to the outside
             adjoints = {node: writer.emit("add", (i, writer.number(0.0))) for node, i in adjoints.items()}
         entries = {p: adjoints[node] if node in adjoints else writer.number(0.0) for p, node in rest.items()}
         for layer in layers:

@@ -31,11 +31,10 @@ class NativeKernel:
     """
 
     def __init__(
-        self, program: Program, instruction_set: str | None = None, threads: int | None = None, block: int = 0,
-        quick: bool = True,
-    ) -> None:  # fmt: skip
-        chosen = program.quick if quick and program.quick and runs_marked(program.quick) else program
-        self.program, self._plain, self.threads, self.block = chosen, program, threads, block
+        self, program: Program, instruction_set: str | None = None, threads: int | None = None, block: int = 0
+    ) -> None:
+        self.program = program if runs_marked(program) else program.plain
+        self.threads, self.block = threads, block
         self.library = loaded_library()
         self.set = choose_instruction_set(instruction_set)
         self.plan = Plan(self.program)
@@ -66,7 +65,7 @@ class NativeKernel:
 
     def flat_tape(self) -> tuple[Tape, Order]:
         """A new tape for one sample at a time, and the order of the parameters in it."""
-        program = self._plain  # for one sample alone masks are as good as marks
+        program = self.program.plain  # for one sample alone masks are as good as marks
         with collector_paused():
             flat, results = flat_tape(self.plan if program is self.program else Plan(program), self.library)
         layout = Layout(

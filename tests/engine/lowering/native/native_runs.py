@@ -18,10 +18,10 @@ SETS = native.instruction_sets()
 
 def run(outputs, inputs, wrt, rows, instruction_set=None, reduce="mean", threads=1, block=0):
     """Values and gradients from the compiled interpreter."""
-    program = trace(outputs, inputs, wrt)
+    program = trace(outputs, inputs, wrt, marks=True)
     kernel = native.NativeKernel(program, instruction_set, threads, block)
     numbers = array("d", [x for row in rows for x in row])
-    return kernel.run(numbers, len(rows), [node.data for node in program.parameter_values], reduce)
+    return kernel.run(numbers, len(rows), [node.data for node in kernel.program.parameter_values], reduce)
 
 
 def ulps(x, y):

@@ -92,7 +92,7 @@ def test_random_graphs_train_on_one_sample(graph, instruction_set):
     output, inputs, parameters = graph
     row = [x.data for x in inputs]
     value, gradient = eager_gradient(output, inputs, parameters, row)
-    kernel = native.NativeKernel(trace([output], inputs, parameters), instruction_set)
+    kernel = native.NativeKernel(trace([output], inputs, parameters, marks=True), instruction_set)
     trainer = native.Trainer(kernel, row, 1, 1)
     before = [p.data for p in kernel.program.parameter_values]
     trainer.load(before, "sgd", lr=0.5)
@@ -155,7 +155,7 @@ def test_layers_of_every_width(sizes, instruction_set, activation, n):
     assert close(value, math.fsum(v for v, _ in expected), 1e-12)
     for k, g in enumerate(gradient):
         assert abs(g - math.fsum(e[k] for _, e in expected)) <= 1e-12 * n
-    kernel = native.NativeKernel(trace([loss], inputs, parameters), instruction_set)
+    kernel = native.NativeKernel(trace([loss], inputs, parameters, marks=True), instruction_set)
     trainer = native.Trainer(kernel, rows[0], 1, 1)
     trainer.load([p.data for p in parameters], "sgd", lr=0.1)
     trainer.run(1, array("d", [0.0]), 10.0)
@@ -224,7 +224,7 @@ def test_wrong_sizes_are_refused():
 def malformed(seed, change):
     """Tapes of a network with one word changed: how many were refused, and how many ran all the same."""
     loss, inputs, parameters = network([3, 4, 2])
-    program = trace([loss + parameters[0] * parameters[1].exp() + logsumexp(inputs)], inputs, parameters)
+    program = trace([loss + parameters[0] * parameters[1].exp() + logsumexp(inputs)], inputs, parameters, marks=True)
     kernel = native.NativeKernel(program)
     kernel.run([0.1] * len(inputs), 1, [0.5] * len(program.parameters))
     lanes = kernel._lanes[True, False]

@@ -46,7 +46,7 @@ def test_operations_at_awkward_points(op, instruction_set):
     for _ in op.arguments:
         rows = [(*row, x) for row in rows for x in points]
     inputs = [Value(0.7, name) for name in op.arguments]
-    program = trace([FUNCTIONS[op.name](*inputs)], inputs, inputs)
+    program = trace([FUNCTIONS[op.name](*inputs)], inputs, inputs, marks=True)
     kernel = native.NativeKernel(program, instruction_set, 1)
     for row in rows:
         leaves = [Value(x) for x in row]

@@ -49,7 +49,7 @@ def test_graphs_without_layers(set_, nodes, operations):
         output, inputs = tangled(nodes, seed, operations)
         rows = [[rng.uniform(-1, 1) for _ in inputs] for _ in range(37)]
         rows[3] = [0.5] * 5  # ties
-        program = trace([output], inputs, inputs)
+        program = trace([output], inputs, inputs, marks=True)
         expected = [eager(output, inputs, row) for row in rows]
         for block in (0, 8, 24, 64):
             kernel = native.NativeKernel(program, set_, 1, block)
@@ -87,7 +87,7 @@ def test_an_adjoint_of_one_term_goes_into_the_sums_that_add_it(choose):
         a, b, c = made[-1], made[(7 * k) % len(made)], made[(5 * k) % len(made)]
         made.append(0.15 * (choose(0.5 * (a + b) - (a - c) * c, a * b) - a * (b + 0.25 * c) * c))
     output = made[-1]
-    kernel = native.NativeKernel(trace([output], inputs, inputs))
+    kernel = native.NativeKernel(trace([output], inputs, inputs, marks=True))
     plan, terms = terms_of(kernel)
     assert terms.folded
     single = {i for i, (_, *pairs) in terms.shape.items() if sum(pairs) == 1} - terms.folded
@@ -109,8 +109,8 @@ def test_slopes_of_choices_wait_as_bytes(set_):
     for k in range(64):
         u = (u * u + 1.5).log()
         total = total + u * (engine.maximum if k % 2 else engine.minimum)(u.log(), y)
-    program = trace([total], [x, y], [x, y])
-    assert program.quick is not None
+    program = trace([total], [x, y], [x, y], marks=True)
+    assert program.marked
     kernel = native.NativeKernel(program, set_, 1, 24)
     given = []
 
@@ -125,7 +125,7 @@ def test_slopes_of_choices_wait_as_bytes(set_):
     points = [0.0, 0.5, math.log(1.5), math.log(math.log(1.75)), -1.0, math.nan, math.inf]
     rows = [v for a in points for b in points for v in (a, b)]
     n = len(rows) // 2
-    found, masked = kernel.rows(rows, n, []), native.NativeKernel(program, set_, 1, 0, quick=False).rows(rows, n, [])
+    found, masked = kernel.rows(rows, n, []), native.NativeKernel(program.plain, set_, 1, 0).rows(rows, n, [])
     for k in range(n):
         assert list(found[k::n]) == pytest.approx(list(masked[k::n]), rel=1e-13, nan_ok=True), rows[2 * k : 2 * k + 2]
 
@@ -145,16 +145,16 @@ MARKS = {
 def test_marks_are_as_good_as_masks(set_, name):
     """Adjoints marked where they are not reached give the gradients of the masks, nan and infinities included."""
     x, y = Value(1.5), Value(0.5)
-    program = trace([MARKS[name](x, y)], [x, y], [x, y])
-    assert program.quick is not None
-    assert any(op.startswith("marked") for op in program.quick.core_op)
+    program = trace([MARKS[name](x, y)], [x, y], [x, y], marks=True)
+    assert any(op.startswith("marked") for op in program.op)
+    assert not any(op.startswith("marked") for op in program.plain.op)
     points = [0.0, -0.0, 1.0, 2.0, -1.0, 0.25, 3.0, 99.0, 1000.0, 1e200, -1e200, 1e-320, math.inf, -math.inf, math.nan]
     rows = [v for a in points for b in points for v in (a, b)]
     n = len(rows) // 2
     marked = native.NativeKernel(program, set_, 1, 0)
-    masked = native.NativeKernel(program, set_, 1, 0, quick=False)
-    assert marked.program is program.quick
-    assert masked.program is program
+    masked = native.NativeKernel(program.plain, set_, 1, 0)
+    assert marked.program is program
+    assert masked.program is program.plain
     found, expected = marked.rows(rows, n, []), masked.rows(rows, n, [])
     for k in range(n):
         one, other = found[k::n], expected[k::n]
@@ -169,8 +169,8 @@ def test_an_honest_zero_times_infinity_stays_nan():
         (engine.maximum(x.sqrt() * x.sqrt(), y + 5.0), [0.0, 1.0]),
         (engine.maximum(-(x.log()), y) * 0.0, [math.nan, 0.0]),
     ):
-        program = trace([output], [x, y], [x, y])
-        assert program.quick is not None
+        program = trace([output], [x, y], [x, y], marks=True)
+        assert program.marked
         kernel = native.NativeKernel(program)
         found = kernel.rows([0.0, 0.0], 1, [])[1:]
         assert list(found) == pytest.approx(expected, nan_ok=True)
@@ -178,12 +178,25 @@ def test_an_honest_zero_times_infinity_stays_nan():
 
 
 def test_what_has_layers_or_slopes_of_its_own_keeps_its_masks():
-    """There is no quick program of a network, nor where a slope of 0 does not say that another branch was taken."""
+    """There are no marks in a network, nor where a slope of 0 does not say that another branch was taken."""
     x, w = Value(1.0), [Value(0.1 * k) for k in range(6)]
     hidden = [dot(w[k : k + 2], [x, x * x]).log().relu() for k in (0, 2)]
-    assert trace([dot(w[4:], hidden)], [x], w).quick is None
-    assert trace([engine.leaky_relu(x.log(), x.sqrt())], [x], [x]).quick is None
-    assert trace([x.log() * x], [x], [x]).quick is None  # no choice, no mask
+    assert not trace([dot(w[4:], hidden)], [x], w, marks=True).marked
+    assert not trace([engine.leaky_relu(x.log(), x.sqrt())], [x], [x], marks=True).marked
+    assert not trace([x.log() * x], [x], [x], marks=True).marked  # no choice, no mask
+
+
+def test_masks_are_written_when_they_are_asked_for():
+    """A kernel that runs with marks traces its graph once; its program, with masks, is traced when it is looked at."""
+    x, y = Value(1.5), Value(0.5)
+    z = MARKS["log"](x, y)
+    kernel = engine.lower(z, [x, y], [x], backend="native")
+    assert kernel([[1.5, 0.5]])[1] == pytest.approx([grad(z, [x])[0]])
+    assert kernel.native.program.trace_plain is not None
+    assert kernel.program.listing() == trace([z], [x, y], [x]).listing()
+    assert kernel.native.program.trace_plain is None
+    assert kernel.program is kernel.program.plain
+    assert kernel.source == engine.lower(z, [x, y], [x], backend="source").source
 
 
 def test_marked_sums_need_few_operands_that_do_not_vary():
@@ -193,8 +206,10 @@ def test_marked_sums_need_few_operands_that_do_not_vary():
     y = x
     for k, weight in enumerate(w):
         y = engine.maximum(y * weight, x.log() + k)
-    kernel = native.NativeKernel(trace([y], [x], w))
-    assert kernel.program.quick is not None
+    program = trace([y], [x], w, marks=True)
+    kernel = native.NativeKernel(program)
+    assert program.marked
+    assert kernel.program is program.plain
     found = kernel.run([1.5], 1, [weight.data for weight in w])
     x.data = 1.5
     expected = eager(y, [x, *w], [1.5, *[weight.data for weight in w]])
