@@ -69,31 +69,37 @@ static const int32_t *lanes_cheap(const int32_t *c, double *L, int64_t ld, int64
 }
 
 /* The larger or the smaller of two, with the slope by the first: 1, 0, or a half where they tie. A slope waits for the way
- * back, and there are many; so it is a byte a sample, twice the slope, and eight rows of slopes lie where one of numbers
- * would. */
+ * back, and there are many; so it is a byte a sample, and eight rows of slopes lie where one of numbers would. Of the byte
+ * all bits are set for 1, none for 0, and for a half the lowest: 1 and 0 are masks as they are, and a tie is rare. */
 INLINE int8_t *slopes(int32_t x, double *L, int64_t ld) { return (int8_t *)(L + (x >> 3) * ld) + (x & 7) * ld; }
-INLINE V slope_at(const int8_t *p) {
+INLINE void store_slope(int8_t *p, V a, V b) {
+    M slope = (a > b) | (1 + (a < b));
 #if defined(__AVX512F__)
-    return (V)_mm512_cvtepi32_pd(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)p))) * 0.5;
+    _mm_storel_epi64((__m128i *)p, _mm512_cvtepi64_epi8((__m512i)slope));
+#elif defined(__AVX2__)
+    __m256i whole = _mm256_shuffle_epi8((__m256i)slope, _mm256_set1_epi32(0x08000800));
+    int32_t four = _mm_cvtsi128_si32(_mm_unpacklo_epi16(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1)));
+    memcpy(p, &four, 4);
+#else
+    p[0] = (int8_t)slope[0], p[1] = (int8_t)slope[1];
+#endif
+}
+INLINE M slope_mask(const int8_t *p) { /* where the slope is not a half */
+#if defined(__AVX512F__)
+    return (M)_mm512_cvtepi8_epi64(_mm_loadl_epi64((const __m128i *)p));
 #elif defined(__AVX2__)
     int32_t four;
     memcpy(&four, p, 4);
-    return (V)_mm256_cvtepi32_pd(_mm_cvtepi8_epi32(_mm_cvtsi32_si128(four))) * 0.5;
+    return (M)_mm256_cvtepi8_epi64(_mm_cvtsi32_si128(four));
 #else
-    return (V){p[0] * 0.5, p[1] * 0.5};
+    return (M){p[0], p[1]};
 #endif
 }
-INLINE void store_slope(int8_t *p, V a, V b) {
-    M twice = 1 - (a > b) + (a < b);
-#if defined(__AVX512F__)
-    _mm_storel_epi64((__m128i *)p, _mm512_cvtepi64_epi8((__m512i)twice));
-#elif defined(__AVX2__)
-    __m256i whole = _mm256_shuffle_epi8((__m256i)twice, _mm256_set1_epi32(0x08000800));
-    int16_t low = (int16_t)_mm256_extract_epi16(whole, 0), high = (int16_t)_mm256_extract_epi16(whole, 8);
-    memcpy(p, &low, 2), memcpy(p + 2, &high, 2);
-#else
-    p[0] = (int8_t)twice[0], p[1] = (int8_t)twice[1];
-#endif
+/* Whether a slope of the first n is a half, or one of those behind them in the same eight bytes. */
+INLINE int any_tie(const int8_t *p, int64_t n) {
+    uint64_t ties = 0, eight;
+    for (int64_t i = 0; i < n; i += 8) memcpy(&eight, p + i, 8), ties |= eight ^ eight >> 1;
+    return (ties & 0x0101010101010101u) != 0;
 }
 #define CHOICE_RUN(KIND, VALUE, FIRST, SECOND)                                                                  \
     case KIND:                                                                                                  \
@@ -129,28 +135,36 @@ static const int32_t *lanes_choice(const int32_t *c, const double *U, double *L,
 typedef __mmask8 Mask;
 INLINE Mask reached(V g) { return _mm512_cmpneq_epi64_mask((__m512i)g, _mm512_set1_epi64(INT64_MIN)); }
 INLINE Mask not_zero(V x) { return _mm512_cmp_pd_mask((__m512d)x, _mm512_setzero_pd(), _CMP_NEQ_UQ); }
-INLINE V fma_where(Mask k, V a, V b, V c) { return (V)_mm512_mask3_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c, k); }
-INLINE M noted(M any, Mask k) { return (M)_mm512_mask_set1_epi64((__m512i)any, k, -1); }
-INLINE V add_zero_where(M any, V a) {
-    return (V)_mm512_mask_add_pd((__m512d)a, _mm512_test_epi64_mask((__m512i)any, (__m512i)any), (__m512d)a, _mm512_setzero_pd());
+INLINE V more_where(Mask k, V g, V factor, V s) {
+    s = (V)_mm512_mask3_fmadd_pd((__m512d)g, (__m512d)factor, (__m512d)s, k);
+    return (V)_mm512_mask_add_pd((__m512d)s, k, (__m512d)s, _mm512_setzero_pd());
+}
+INLINE V add_masked(M k, V g, V s) {
+    return (V)_mm512_mask_add_pd((__m512d)s, _mm512_movepi64_mask((__m512i)k), (__m512d)s, (__m512d)g);
 }
 #else
 typedef M Mask;
 INLINE Mask reached(V g) { return (M)g != INT64_MIN; }
 INLINE Mask not_zero(V x) { return x != 0.0; }
-INLINE V fma_where(Mask k, V a, V b, V c) { return select_(k, fma_(a, b, c), c); }
-INLINE M noted(M any, Mask k) { return any | k; }
-INLINE V add_zero_where(M any, V a) { return select_(any != 0, a + 0.0, a); }
+INLINE V more_where(Mask k, V g, V factor, V s) { return select_(k, fma_(g, factor, s) + 0.0, s); }
+INLINE V add_masked(M k, V g, V s) { return s + select_(k, g, splat(-0.0)); }
 #endif
 INLINE V with_sign(V x, int32_t sign) { return (V)((M)x ^ ((int64_t)sign & INT64_MIN)); } /* sign: 0 or -1 */
 #define FOR_T _Pragma("GCC unroll 8") for (int t = 0; t < T; t++)
 #define ONE_REGISTER(P) __asm__("" : "+r"(P)) /* else each vector has its address computed anew */
+/* Adjoints times slopes that are bytes, of which some are a half. */
+static __attribute__((noinline)) void add_ties(const double *g, const int8_t *slope, int64_t sign, V *s, int T) {
+    for (int t = 0; t < T; t++, g += W, slope += W) {
+        M mask = slope_mask(slope);
+        V factor = select_(mask == 1, splat(0.5), (V)((mask ^ sign) & (M)one_()));
+        s[t] = more_where(reached(load(g)) & not_zero(factor), load(g), factor, s[t]);
+    }
+}
 INLINE void terms_at(const int marked, const int32_t *x, const int32_t *n, double *whole, int64_t ld, int64_t at, const int T) {
     double *L = whole + at, *d = L + x[0] * ld;
     V s[8];
-    M any[8]; /* not 0 where something was reached */
     x++;
-    FOR_T s[t] = splat(-0.0), any[t] = (M){}; /* -0.0 + x is x, for x = -0.0 as well */
+    FOR_T s[t] = splat(-0.0); /* -0.0 + x is x, for x = -0.0 as well */
     for (int32_t i = n[0]; i; i--, x += 2) {
         int32_t sign = x[1] >> 31;
         const double *a = L + x[0] * ld, *b = L + (x[1] ^ sign) * ld;
@@ -158,19 +172,17 @@ INLINE void terms_at(const int marked, const int32_t *x, const int32_t *n, doubl
         ONE_REGISTER(b);
         FOR_T {
             V g = load(a + t * W), factor = with_sign(load(b + t * W), sign);
-            if (marked) s[t] = fma_where(reached(g), g, factor, s[t]), any[t] |= (M)g ^ INT64_MIN;
-            else s[t] = fma_(g, factor, s[t]);
+            s[t] = marked ? more_where(reached(g), g, factor, s[t]) : fma_(g, factor, s[t]);
         }
     }
     if (marked) {
         for (int32_t i = n[1]; i; i--, x += 2) {
             const double *a = L + x[0] * ld, *b = L + x[1] * ld;
             ONE_REGISTER(a);
-        ONE_REGISTER(b);
+            ONE_REGISTER(b);
             FOR_T {
                 V g = load(a + t * W), slope = load(b + t * W);
-                Mask k = reached(g) & not_zero(slope);
-                s[t] = fma_where(k, g, slope, s[t]), any[t] = noted(any[t], k);
+                s[t] = more_where(reached(g) & not_zero(slope), g, slope, s[t]);
             }
         }
         for (int32_t i = n[2]; i; i--, x += 2) {
@@ -178,14 +190,15 @@ INLINE void terms_at(const int marked, const int32_t *x, const int32_t *n, doubl
             const double *a = L + x[0] * ld;
             const int8_t *b = slopes(x[1] ^ sign, whole, ld) + at;
             ONE_REGISTER(a);
-        ONE_REGISTER(b);
-            FOR_T {
-                V g = load(a + t * W), slope = with_sign(slope_at(b + t * W), sign) - (double)sign;
-                Mask k = reached(g) & not_zero(slope);
-                s[t] = fma_where(k, g, slope, s[t]), any[t] = noted(any[t], k);
+            ONE_REGISTER(b);
+            if (LIKELY(!any_tie(b, T * W))) FOR_T s[t] = add_masked(slope_mask(b + t * W) ^ (int64_t)sign, load(a + t * W), s[t]);
+            else {
+                V sums[8];
+                FOR_T sums[t] = s[t];
+                add_ties(a, b, sign, sums, T);
+                FOR_T s[t] = sums[t];
             }
         }
-        FOR_T s[t] = add_zero_where(any[t], s[t]);
     }
     ONE_REGISTER(d);
     FOR_T store(d + t * W, s[t]);
