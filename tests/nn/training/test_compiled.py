@@ -114,6 +114,36 @@ def test_large_layers_agree_with_source(name, batch_size, instruction_set):
         assert close(optimizer_c.state[key], numbers, 1e-9, 1e-13)
 
 
+@pytest.mark.parametrize("batch_size", [1, None])
+def test_an_average_of_gradients_that_has_faded_still_moves_what_is_small(batch_size, instruction_set):
+    """Adam leaves out a step too small to change its parameter, and no other: 0 and tiny parameters move by it."""
+
+    def weights_after(backend):
+        model = MLP(5, [7, 1], seed=1)
+        for neuron in model.layers[0].neurons:
+            for weight, x in zip(neuron.weights, [0.5, 0.0, 1e-301, -1e-297, -3.0], strict=True):
+                weight.data = x
+        optimizer = Adam(model.parameters(), lr=0.01)
+        n = len(optimizer.params)
+        state = {"step": [9.0] * n, "exp_avg": [3e-303, -3e-310] * (n // 2), "exp_avg_sq": [1e-18] * n}
+        optimizer.state = {**optimizer.state, **state}
+        fit(
+            model,
+            [[0.0] * 5],
+            [1.0],
+            optimizer=optimizer,
+            epochs=1,
+            batch_size=batch_size,
+            backend=backend,
+            progress=False,
+        )
+        return [weight.data for neuron in model.layers[0].neurons for weight in neuron.weights]
+
+    expected = weights_after("source")
+    assert expected[1] != 0.0
+    assert close(weights_after("native"), expected)
+
+
 @pytest.mark.parametrize("batch_size", [5, 17, 45])
 @pytest.mark.parametrize("name", ["sgd", "adam"])
 def test_threads_share_a_step_of_large_layers(name, batch_size, monkeypatch):
