@@ -51,7 +51,7 @@ class Algebra(Generic[T]):
 
     def __init__(self, operations: Mapping[str, Callable[..., Any]]) -> None:
         self.operations = dict(operations)
-        self._functions: dict[tuple[str, tuple[str, ...]], Callable[..., Any]] = {}
+        self._functions: dict[tuple[str, ...], dict[str, Callable[..., Any]]] = {}
 
     def number(self, x: float) -> T:
         """A number as an element."""
@@ -86,9 +86,12 @@ class Algebra(Generic[T]):
 
     def evaluate(self, expression: str, names: tuple[str, ...], *arguments: Any) -> T:
         """An expression of the table applied to elements and numbers."""
-        made = self._functions.get((expression, names))
+        functions = self._functions.get(names)  # there are few tuples of names, and these are the same each time
+        if functions is None:
+            functions = self._functions[names] = {}
+        made = functions.get(expression)
         if made is None:
-            made = self._functions[expression, names] = function(expression, names, self.operations)
+            made = functions[expression] = function(expression, names, self.operations)
         result = made(*arguments)
         return self.number(result) if type(result) is float else result
 
@@ -121,37 +124,38 @@ def sweep(
     algebra: Algebra[T],
     *,
     cut: Collection[Value] = (),
-    seen: Callable[[Value, T], None] | None = None,
     joint: Mapping[Value, Joint[T]] | None = None,
 ) -> dict[Value, T]:
     """The adjoint of each node on which the output depends and which depends on ``wrt``, where it is reached at all.
 
     order  a topological order of what the output depends on
     cut    nodes that are taken for leaves, although they were computed
-    seen   is told of each adjoint of a computed node
     joint  the nodes that pass on together with others
 
     The adjoints of leaves are written last and in the order of ``wrt``: those of a neuron's weights, which share a
     factor, are then neighbours.
     """
-    inner = [node for node in order if node.op is not None and node not in cut]
     joint = {} if joint is None else joint
-    operands = [_looked_at(node, joint) for node in inner]
+    inner: list[Value] = []
+    operands: list[tuple[Value, ...]] = []
     wanted = set(wrt)  # only nodes that depend on wrt need an adjoint
-    for node, parents in zip(inner, operands):
-        if node in wanted:
+    for node in order:
+        if node.op is None or node in cut:
             continue
-        if not (wanted.isdisjoint(parents) and (node not in joint or wanted.isdisjoint(node.parents))):
+        a, b = node._a, node._b  # most nodes have one or two operands, and asking for ``parents`` takes its time
+        parents = _looked_at(node, joint) if a.__class__ is tuple else (a,) if b is None else (a, b)
+        inner.append(node)
+        operands.append(parents)
+        if not wanted.isdisjoint(parents) or (node in joint and not wanted.isdisjoint(node.parents)):
             wanted.add(node)
     doubt: set[Value] = set()
-    if not algebra.marking:
+    if not algebra.marking and any(op.chooses for op in {node.op for node in inner} if op):
         made = [(node, node.op, parents) for node, parents in zip(inner, operands) if node.op]
         doubt = doubtful(made, wanted, _number, algebra.trusts)
     adjoints: dict[Value, T] = {}
     terms: dict[Value, list[tuple[T, T | None]]] = {}
-    conditions: dict[
-        Value, list[T]
-    ] = {}  # for terms that are not always reached: elements that are 0 where they are not
+    # For terms that are not always reached: elements that are 0 where they are not.
+    conditions: dict[Value, list[T]] = {}
     if output in wanted:
         adjoints[output] = algebra.number(1.0)
     waiting: dict[Joint[T], int] = {}
@@ -166,13 +170,11 @@ def sweep(
         adjoint = adjoints.get(node)
         if adjoint is None and arrived is not None:
             adjoints[node] = adjoint = weighted_sum(arrived)
-            if seen is not None:
-                seen(node, adjoint)
-        together = joint.get(node)
+        together = joint.get(node) if joint else None
         condition = None
         if adjoint is not None:
             # Reached where one of its terms is, and always if one of them is always.
-            limits = conditions.pop(node, None)
+            limits = conditions.pop(node, None) if conditions else None
             if limits is not None and arrived is not None and len(limits) == len(arrived):
                 condition = _either(limits, algebra)
             if together is not None:
@@ -286,13 +288,13 @@ def _passed_on(node: Value, parents: tuple[Value, ...], adjoint: T, condition: T
     op = node.op
     found: list[tuple[Value, T, T | None, T | None]] = []
     assert op is not None
-    where = algebra.operations["where"]
+    where, element, n = algebra.operations["where"], algebra.element, len(parents)
     if op.name == "dot":
         weights, inputs, bias = roles(parents)
         for parents, partners in ((weights, inputs), (inputs, weights)):
             for parent, partner in zip(parents, partners):
                 if parent in wanted:
-                    derivative = algebra.element(partner)
+                    derivative = element(partner)
                     if condition is not None and not algebra.is_finite(derivative, op):
                         derivative = where(condition, derivative, 0.0)
                     found.append((parent, adjoint, derivative, condition))
@@ -301,11 +303,12 @@ def _passed_on(node: Value, parents: tuple[Value, ...], adjoint: T, condition: T
         return found
     if op.name in _SUMS:
         return [(parent, adjoint, None, condition) for parent in parents if parent in wanted]
-    slopes = _slopes(op) if op.arguments else _slopes(op) * len(parents)
-    elements = list(map(algebra.element, parents))
-    y = algebra.element(node)
-    shares = algebra.shares(elements, y) if op.name == "logsumexp" else None
-    arguments: list[Any] = [*elements, y]
+    slopes, shares = _slopes(op), None
+    elements: list[T] = []
+    arguments: list[Any] = []  # of the rules, made for the first that is more than a name
+    if not op.arguments:
+        slopes, elements, y = slopes * n, list(map(element, parents)), element(node)
+        shares = algebra.shares(elements, y) if op.name == "logsumexp" else None
     for k, (parent, slope) in enumerate(zip(parents, slopes)):
         if slope.text == "0" or parent not in wanted:
             continue
@@ -313,12 +316,15 @@ def _passed_on(node: Value, parents: tuple[Value, ...], adjoint: T, condition: T
             found.append((parent, adjoint, None, condition))
             continue
         if not op.arguments:
-            arguments = [elements[k], y, float(len(elements)), elements[:k] + elements[k + 1 :]]
+            arguments = [elements[k], y, float(n), elements[:k] + elements[k + 1 :]]
+        elif slope.place is None and not arguments:
+            elements = list(map(element, parents))
+            arguments = [*elements, element(node)]
         if slope.choice is None:
             if shares is not None:
                 derivative = shares[k]
             elif slope.place is not None:
-                derivative = arguments[slope.place]
+                derivative = element(parents[slope.place] if slope.place < n else node)
             else:
                 derivative = algebra.evaluate(slope.text, slope.names, *arguments)
             if condition is not None and not algebra.is_finite(derivative, op):
@@ -348,7 +354,7 @@ class _Slope:
     """The rule for one operand of an operation, as the sweep looks at it.
 
     text, names  the expression, and the names of what is passed to it
-    place        of which of these it is no more than the name, if it is
+    place        of which of these it is no more than the name, if it is; of an n-ary operation's None
     choice       ``choosing``
     """
 
@@ -357,7 +363,7 @@ class _Slope:
     def __init__(self, op: Op, k: int) -> None:
         self.text = op.rules[k if op.arity else 0]
         self.names = (*op.arguments, "y") if op.arity else ("a", "y", "n", "rest")
-        self.place = self.names.index(self.text) if self.text in self.names else None
+        self.place = self.names.index(self.text) if op.arity and self.text in self.names else None
         self.choice = choosing(op, k)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import chain
 from math import copysign, isfinite
 
@@ -22,12 +23,10 @@ class OnProgram(Algebra[int]):
     def __init__(self, writer: Writer, ids: dict[Value, int]) -> None:
         super().__init__(writer.algebra)
         self.writer, self.ids = writer, ids
+        self.element = ids.__getitem__  # type: ignore[method-assign, assignment]
 
     def number(self, x: float) -> int:
         return self.writer.number(x)
-
-    def element(self, node: Value) -> int:
-        return self.ids[node]
 
     def is_finite(self, x: int, op: Op) -> bool:
         """A parameter that is not finite is met by training that has failed; the layers need no care for it."""
@@ -114,9 +113,14 @@ class Marking(OnProgram):
             return kinds[0][0]
         counts = [len(kind) // (1 if k < 2 else 2) for k, kind in enumerate(kinds)]
         args = tuple(chain.from_iterable(kinds))
-        if constant.keys() >= set(args):
+        if args[0] in constant and all(map(constant.__contains__, args)):
             return self.writer.number(_sum_of_marked([[constant[i] for i in kind] for kind in kinds]))
-        return self.writer.emit("marked " + " ".join(map(str, counts)), args)
+        return self.writer.emit(_marked(*counts), args)
+
+
+@cache
+def _marked(*counts: int) -> str:
+    return "marked " + " ".join(map(str, counts))
 
 
 def _sum_of_marked(kinds: list[list[float]]) -> float:

@@ -8,13 +8,14 @@ entry for each value; it is made when it is first asked for.
 
 from __future__ import annotations
 
-from itertools import chain
+from itertools import accumulate, chain
 
 from engine.collector import collector_paused
 from engine.weighted import roles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from array import array
     from collections.abc import Callable, Iterator, Sequence
 
     from engine.value import Value
@@ -62,13 +63,16 @@ class Program:
     parameter_range   the ids of the parameters
     wrt_ids           the same as ``wrt``
     marked            whether there are marks in place of masks (adjoints.py), which only the compiled interpreter knows
+    adjoints_written  of which ``adjoints`` are made: for each output the ids of adjoints and of their values, as they
+                      were before those of which nothing is needed were left out; the first id of a derivative; and a
+                      mark for each that is needed
     trace_plain       traces the program without marks (``plain``); None where that is this one, or is there
     """
 
     __slots__ = ("core_op", "core_args", "core_varying", "core_names", "layers", "outers", "entries", "constant",
-                 "inputs", "outputs", "adjoints", "backward", "parameter_range", "parameter_values", "wrt_ids",
-                 "marked", "trace_plain", "_plain", "_op", "_args", "_varying", "_names", "_parameters", "_wrt",
-                 "_gradients")  # fmt: skip
+                 "inputs", "outputs", "backward", "parameter_range", "parameter_values", "wrt_ids", "marked",
+                 "trace_plain", "adjoints_written", "_plain", "_adjoints", "_op", "_args", "_varying", "_names",
+                 "_parameters", "_wrt", "_gradients")  # fmt: skip
 
     def __init__(self) -> None:
         self.core_op: list[str] = []
@@ -81,7 +85,8 @@ class Program:
         self.constant: dict[int, float] = {}
         self.inputs: list[int] = []
         self.outputs: list[int] = []
-        self.adjoints: dict[int, tuple[int, int]] = {}
+        self.adjoints_written: tuple[list[tuple[array[int], array[int]]], int, bytearray] = [], 0, bytearray()
+        self._adjoints: dict[int, tuple[int, int]] | None = None
         self.backward = 0
         self.parameter_range = range(0)
         self.parameter_values: list[Value] = []
@@ -106,6 +111,22 @@ class Program:
                 self._plain = trace_plain()
             self.trace_plain = None
         return self._plain or self
+
+    @property
+    def adjoints(self) -> dict[int, tuple[int, int]]:
+        """What is the adjoint of which value."""
+        if self._adjoints is None:
+            outputs, backward, live = self.adjoints_written
+            first: dict[int, tuple[int, int]] = {}
+            for k, (adjoints, values) in enumerate(outputs):
+                for i, of in zip(adjoints, values):
+                    first.setdefault(i, (k, of))
+            new = list(accumulate(live, initial=0))
+            self._adjoints = {
+                new[i]: (k, new[of]) for i, (k, of) in first.items()
+                if i >= backward and live[i] and live[of] and self.core_op[new[i]] not in LEAVES
+            }  # fmt: skip
+        return self._adjoints
 
     @property
     def size(self) -> int:

@@ -12,6 +12,7 @@ Nothing looks at such a weight by itself. A dot of any other kind is an instruct
 
 from __future__ import annotations
 
+from array import array
 from contextlib import suppress
 from functools import partial
 from itertools import chain
@@ -201,7 +202,7 @@ class _Tracer:
     def _write(self, order: list[Value], neurons: dict[Value, _Neurons]) -> None:
         """Write what computes the nodes."""
         writer, ids = self.writer, self.ids
-        computed = writer.computed
+        computed, emit = writer.computed, writer.emit
         for node in order:
             if node in ids:
                 continue
@@ -217,9 +218,12 @@ class _Tracer:
             else:
                 a, b = node._a, node._b
                 if a.__class__ is tuple:
-                    ids[node] = computed(op, tuple([ids[parent] for parent in node.parents]))
+                    args = tuple([ids[parent] for parent in node.parents])
                 else:
-                    ids[node] = computed(op, (ids[a],) if b is None else (ids[a], ids[b]))
+                    args = (ids[a],) if b is None else (ids[a], ids[b])
+                ids[node] = computed(op, args) if op.defined else emit(op.name, args)
+                if not node._label:
+                    continue
             if node.label:
                 writer.labels.setdefault(ids[node], node.label)
 
@@ -231,10 +235,6 @@ class _Tracer:
         an adjoint.
         """
         writer, ids, wrt = self.writer, self.ids, self.wrt
-
-        def seen(node: Value, adjoint: int) -> None:
-            writer.adjoints.setdefault(adjoint, (k, ids[node]))
-
         present = set(order)
         layers = [layer for layer in self.layers if not present.isdisjoint(layer.places)]
         done = bytearray(len(wrt))
@@ -250,7 +250,11 @@ class _Tracer:
         rest = {place: wrt[place] for place in unmarked(done)}
         joint: dict[Value, Joint[int]] = {node: layer for layer in layers for node in layer.places}
         before = len(writer.outers)
-        adjoints = sweep(order, order[-1], [*lone, *rest.values()], self.algebra, cut=self.cut, seen=seen, joint=joint)
+        adjoints = sweep(order, order[-1], [*lone, *rest.values()], self.algebra, cut=self.cut, joint=joint)
+        computed = [node for node in adjoints if node.op is not None and node not in self.cut]
+        writer.adjoints.append(
+            (array("i", map(adjoints.__getitem__, computed)), array("i", map(ids.__getitem__, computed)))
+        )
         for outer in writer.outers[before:]:
             for place in outer.rows:
                 done[place] = 2

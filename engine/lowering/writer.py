@@ -6,6 +6,8 @@ not 0 (x may be nan or infinite), and ``x + 0`` is not x (it is 0.0 where x is -
 
 from __future__ import annotations
 
+from array import array
+from collections import defaultdict
 from functools import partial
 from itertools import accumulate, chain, compress
 
@@ -32,7 +34,8 @@ _COMMUTATIVE = frozenset({"add", "mul", "eq", "ne"})  # the same bits in either 
 class Writer:
     """Writes instructions: each simplified, and each once. The leaves are given; their ids are the first.
 
-    values   the Values behind the parameters, whose ids follow those of the inputs
+    values    the Values behind the parameters, whose ids follow those of the inputs
+    adjoints  for each output the ids of adjoints, and of the values whose adjoints they are
     """
 
     def __init__(self, inputs: Sequence[Value], values: list[Value]) -> None:
@@ -43,13 +46,13 @@ class Writer:
         self.varying = [True] * n + [False] * k
         self.labels = {i: node.label for i, node in enumerate(inputs) if node.label}
         self.constant: dict[int, float] = {}
-        self.adjoints: dict[int, tuple[int, int]] = {}
+        self.adjoints: list[tuple[array[int], array[int]]] = []
         self.layers: list[Layer] = []
         self.outers: list[Outer] = []
         self._numbers: dict[float | str, int] = {}
-        self._known: dict[str, dict[Args, int]] = {}
+        self._known: defaultdict[str, dict[Args, int]] = defaultdict(dict)
         self._known_layers: dict[tuple[Args, int, Args, Args, bool], Layer] = {}
-        self.algebra: dict[str, Callable[..., int]] = {name: partial(self._operation, op) for name, op in OPS.items()}
+        self.algebra: dict[str, Callable[..., int]] = {name: self._function(op) for name, op in OPS.items()}
 
     def layer(self, rows: Args, width: int, inputs: Args, biases: Args = (), turned: bool = False) -> Layer:
         """The products of a layer, which are an earlier layer's where they can be."""
@@ -79,23 +82,24 @@ class Writer:
 
     def emit(self, op: str, args: Args) -> int:
         """The id of an instruction that gives ``op`` of ``args``, which is an earlier one where it can be."""
-        known = self._known.get(op)
-        if known is None:
-            self._known[op] = known = {}
+        known = self._known[op]
         key = args[::-1] if op in _COMMUTATIVE and args[0] > args[1] else args
         i = known.get(key)
         if i is None:
             if not args or args[0] in self.constant:
                 i = self._folded(op, args)
-            simplify = SIMPLIFY.get(op) if i is None else None
-            if simplify is not None:
-                i = simplify(self, args)
+            if i is None and op in SIMPLIFY:
+                i = SIMPLIFY[op](self, args)
             if i is None:
                 varying = self.varying
                 i = len(varying)
                 self.op.append(op)
                 self.args.append(args)
-                varying.append(varying[args[0]] if len(args) == 1 else any(map(varying.__getitem__, args)))
+                n = len(args)
+                varying.append(
+                    varying[args[0]] if n == 1 else varying[args[0]] or varying[args[1]] if n == 2
+                    else any(map(varying.__getitem__, args))
+                )  # fmt: skip
             known[key] = i
         return i
 
@@ -105,6 +109,20 @@ class Writer:
             return self.emit(op.name, args)
         result: Any = evaluate(rule(op.forward), self.algebra, dict(zip(op.arguments, args)))
         return self.number(result) if type(result) is float else result
+
+    def _function(self, op: Op) -> Callable[..., int]:
+        """The operation on ids and numbers: that of one or two operands, as most are, without a detour."""
+        name, emit, number = op.name, self.emit, self.number
+
+        def one(a: int | float) -> int:
+            return emit(name, (number(a) if a.__class__ is float else a,))  # type: ignore[arg-type]
+
+        def two(a: int | float, b: int | float) -> int:
+            return emit(name, (number(a) if a.__class__ is float else a, number(b) if b.__class__ is float else b))  # type: ignore[arg-type]
+
+        if op.defined or op.arity not in (1, 2):
+            return partial(self._operation, op)
+        return one if op.arity == 1 else two
 
     def _operation(self, op: Op, *arguments: Any) -> int:
         if not op.arguments:
@@ -136,7 +154,7 @@ class Writer:
         if stay < 0:
             stay = len(live)
         after = live[stay:]
-        numbers = list(accumulate(after, initial=stay))
+        numbers = [*accumulate(after, initial=stay)]
 
         def new(i: int) -> int:
             return i if i < stay else numbers[i - stay]
@@ -145,10 +163,7 @@ class Writer:
             return ids if not ids or max(ids) < stay else tuple([i if i < stay else numbers[i - stay] for i in ids])
 
         program = Program()
-        program.adjoints = {
-            new(i): (k, new(of)) for i, (k, of) in self.adjoints.items()
-            if i >= forward and (self.args[i] or self.op[i] == "layer") and live[i] and live[of]
-        }  # fmt: skip
+        program.adjoints_written = self.adjoints, forward, live
         self.op[stay:] = compress(self.op[stay:], after)  # in place: the leaves in front may be a million
         self.args[stay:] = map(moved, compress(self.args[stay:], after))
         self.varying[stay:] = compress(self.varying[stay:], after)
