@@ -128,9 +128,7 @@ INLINE V tanh_(V a) {
     if (beyond(x, 300.0)) return lanes_tanh(a);
     V t, e = exp_reduced(x + x, &t), s = (V)((M)one_() + times_2_to_52(t));
     e = fma_(e, s, s - 1.0);
-    V y = e / (e + 2.0);
-    y = select_(x < 1e-290, x, y);
-    return (V)((M)y | ((M)a & INT64_MIN));
+    return (V)((M)(e / (e + 2.0)) | ((M)a & INT64_MIN));
 }
 INLINE V exp_of_minus_abs(V a) {
     V x = abs_(a);

@@ -139,12 +139,19 @@ INLINE M larger(M a, M b) {
     return (M)select_(a > b, (V)a, (V)b);
 #endif
 }
-/* Whether a magnitude lies above the limit, or is nan; and one of two by the sign of a. */
+/* Where a magnitude lies above the limit, or is nan; and whether it does anywhere; and one of two by the sign of a. */
+INLINE M where_beyond(V magnitude, double limit) {
+#if defined(__AVX2__) && !defined(__AVX512F__)
+    return (M)_mm256_cmp_pd((__m256d)magnitude, (__m256d)splat(limit), _CMP_NLE_UQ);
+#else
+    return ~(magnitude <= limit);
+#endif
+}
 INLINE int beyond(V magnitude, double limit) {
 #if defined(__AVX512F__)
     return _mm512_cmp_pd_mask((__m512d)magnitude, (__m512d)splat(limit), _CMP_NLE_UQ) != 0;
 #else
-    return any(~(magnitude <= limit));
+    return any(where_beyond(magnitude, limit));
 #endif
 }
 INLINE V by_sign(V a, V negative, V positive) {
