@@ -110,6 +110,20 @@ def test_places_are_characters():
         ("tanh(" * 2000, "(", f"nested more than {DEPTH} deep"),
         ("a**" * 200 + "a", None, f"nested more than {DEPTH} deep"),
         ("a + " * 300_000 + "a", None, "the limit"),
+        # In the middle of a text: no more is marked than the mistake.
+        ("a + b) * c", ")", "expected an operator or the end, found ')'"),
+        ("a] + b", "]", "expected an operator or the end, found ']'"),
+        ("a + tanh() - b", ")", "expected a number, a name or '(', found ')'"),
+        ("b + [a] - b", "[", "expected a number, a name or '(', found '['"),
+        ("a - a.real + b", ".", "unexpected '.'"),
+        ("a + * b + c", "*", "expected a number, a name or '(', found '*'"),
+        ("a + b c - a", "c", "found 'c' (a product is written with *)"),
+        ("a + True * b", "True", "True is not a number"),
+        ("a + 1e999 - b", "1e999", "more than a float holds"),
+        ("a - (b, c) + a", "(b, c)", "found several"),
+        ("b + a[0] - 1", "a[0]", "expected numbers, names"),
+        ("a + 2(b + c) - a", "2(b + c)", "expected an operator, found '('"),
+        ("a + (b if c) - a", "b if c", "expected else"),
     ],
 )  # fmt: skip
 def test_errors_name_the_mistake_and_point_at_it(text, place, says):
