@@ -146,7 +146,9 @@ def sweep(
         parents = _looked_at(node, joint) if a.__class__ is tuple else (a,) if b is None else (a, b)
         inner.append(node)
         operands.append(parents)
-        if not wanted.isdisjoint(parents) or (node in joint and not wanted.isdisjoint(node.parents)):
+        if node not in wanted and (
+            not wanted.isdisjoint(parents) or (node in joint and not wanted.isdisjoint(node.parents))
+        ):
             wanted.add(node)
     doubt: set[Value] = set()
     if not algebra.marking and any(op.chooses for op in {node.op for node in inner} if op):

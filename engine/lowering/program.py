@@ -8,7 +8,7 @@ entry for each value; it is made when it is first asked for.
 
 from __future__ import annotations
 
-from itertools import accumulate, chain
+from itertools import accumulate, chain, islice
 
 from engine.collector import collector_paused
 from engine.weighted import roles
@@ -243,8 +243,10 @@ class Program:
 
 
 def operands(program: Program) -> Iterator[int]:
-    """The ids of all operands in the scalar view without the products, once for each use, but for weights of layers."""
+    """The ids of all operands in the scalar view without the products, once for each use, but for layers: their weights
+    are left out, and their inputs are there once, however many neurons use them.
+    """
     return chain(
-        chain.from_iterable(program.core_args),
-        chain.from_iterable([layer.inputs * len(layer) + layer.biases for layer in program.layers]),
+        chain.from_iterable(islice(program.core_args, program.parameter_range.stop, None)),
+        chain.from_iterable([layer.inputs + layer.biases for layer in program.layers]),
     )

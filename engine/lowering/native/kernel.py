@@ -52,7 +52,7 @@ class NativeKernel:
         if lanes is None:
             with collector_paused():  # writing tapes makes no garbage
                 plan = self.plan if sums else Plan(self.program, sums=False)
-                order = layer_order(plan, by_input=False) if batch else None
+                order = layer_order(plan, self.library, by_input=False) if batch else None
                 self._lanes[sums, batch > 0] = lanes = Lanes(plan, self.library, order)
         program = self.program
         layout = Layout(

@@ -47,6 +47,7 @@ class Library:
             ("tape_train", ctypes.c_int32, (pointer, int64, ctypes.c_double, pointer)),
             ("tape_gradient", None, (pointer, pointer)),
             ("take", None, (pointer, pointer, int64, pointer)),
+            ("place_weights", None, (pointer, int64, int64, int64, int64, int64, pointer, pointer)),
             ("tape_thread_seconds", ctypes.c_double, (ctypes.c_int32,)),
             ("tape_work_seconds", ctypes.c_double, (ctypes.c_int32,)),
         ):

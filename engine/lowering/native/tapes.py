@@ -10,6 +10,7 @@ from engine.lowering.program import Program, split_dot
 
 from .library import Library
 from .plan import Dots, Plan
+from .tape import address
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -153,6 +154,11 @@ class Flat:
 
     def _map(self, name: str, members: list[int]) -> None:
         at, args = self.at, self.plan.args
+        if len(members) == 1:  # as in a chain, in which every level is one value
+            [i] = members
+            at[i] = first = self.room(1)
+            self.runs(name, [(first, *[at[a] for a in args[i]])])
+            return
         operands = sorted([(*(at[a] for a in args[i]), i) for i in members])
         first = self.room(len(members))
         for k, (*_, i) in enumerate(operands):
@@ -270,7 +276,7 @@ def flat_tape(plan: Plan, library: Library) -> tuple[Flat, int]:
     Results are outputs, then the gradients of the parameters, in the order that these have in the tape.
     """
     program = plan.program
-    order = layer_order(plan, by_input=True)
+    order = layer_order(plan, library, by_input=True)
     flat = Flat(plan, library, order, with_inputs=True)
     flat.write(plan.needed)
     at, outputs, first = flat.at, len(program.outputs), flat.room(program.n_results)
@@ -294,7 +300,7 @@ def flat_tape(plan: Plan, library: Library) -> tuple[Flat, int]:
     return flat, first
 
 
-def layer_order(plan: Plan, by_input: bool) -> Order:
+def layer_order(plan: Plan, library: Library, by_input: bool) -> Order:
     """The parameters in an order that suits blocked products: of each layer the weights, input by input or neuron by
     neuron, then the biases. Layers of few neurons, whose weights for one input do not fill a vector, go by neuron.
 
@@ -305,8 +311,7 @@ def layer_order(plan: Plan, by_input: bool) -> Order:
     order, n = Order(at.start), len(at)
     if not isinstance(program.wrt_ids, range):
         return order
-    taken, given, placed = bytearray(n), array("i"), array("i", bytes(4 * n))
-    numbers = array("i", range(n))  # whose slices are quicker than as many arrays of ranges
+    taken, given, placed, place = bytearray(n), array("i", bytes(4 * n)), array("i", bytes(4 * n)), 0
     for layer in program.layers:
         rows, K, J = [row - at.start for row in layer.rows], layer.width, len(layer.rows)
         ordered = sorted(rows)
@@ -314,23 +319,22 @@ def layer_order(plan: Plan, by_input: bool) -> Order:
             continue
         if any(after < row + K for row, after in zip(ordered, ordered[1:])):  # a weight comes twice
             continue
-        block, first = array("i", bytes(4 * J * K)), len(given)
         together = by_input and not (J < _VECTOR or (J < 2 * _VECTOR and J * K < _LARGE))
-        for j, row in enumerate(rows if together else ordered):
-            where = slice(j, None, J) if together else slice(j * K, (j + 1) * K)
-            block[where] = numbers[row : row + K]
-            placed[row : row + K] = numbers[first + where.start : first + (where.stop or J * K) : where.step]
-            order.rows[row] = placed[row], where.step or 1, K
+        down, along = (1, J) if together else (K, 1)
+        numbers = array("i", rows if together else ordered)
+        library.c.place_weights(address(numbers), J, K, place, down, along, address(given), address(placed))
+        for j, row in enumerate(numbers):
+            order.rows[row] = place + j * down, along, K
             taken[row : row + K] = b"\1" * K
-        given += block
+        place += J * K
         for b in layer.biases:
             k = b - at.start
             if k < trained and not taken[k]:
-                taken[k], placed[k] = 1, len(given)
-                given.append(k)
+                taken[k], placed[k], given[place] = 1, place, k
+                place += 1
     for k in unmarked(taken):
-        placed[k] = len(given)
-        given.append(k)
+        placed[k], given[place] = place, k
+        place += 1
     order.given, order.placed = given, placed
     return order
 

@@ -206,7 +206,7 @@ class Terms:
             kept.update(outer.inputs, outer.adjoints)
         for a, d, _ in plan.scattered:
             kept.update(a, d)
-        for dots in plan.dots.values():
+        for dots in set(plan.dots.values()):
             kept.update(dots.inputs)
         return kept
 

@@ -19,4 +19,5 @@
 #include "threads.h"
 #include "run.h"
 #include "objects.h"
+#include "writing.h"
 #include "training.h"
