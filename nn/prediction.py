@@ -5,6 +5,8 @@ The graph of one row is lowered once and kept with the model, so that a thousand
 
 from __future__ import annotations
 
+from array import array
+from contextlib import suppress
 from operator import add, eq
 
 from engine import Value, collector_paused
@@ -15,10 +17,14 @@ from .standardize import standardized
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from array import array
     from typing import Any
 
+    from engine.lowering import Kernel
+    from engine.rows import Rows
+
     from .layers import MLP
+
+_PORTION = 100_000  # numbers of a long list of rows that are read at once
 
 
 def probabilities(model: MLP, X: object) -> list[float] | list[list[float]]:
@@ -71,10 +77,30 @@ def _decisions(model: MLP, z: list[Value]) -> list[Value]:
 
 
 def _columns(model: MLP, X: object, what: str) -> list[array[float]]:
-    """For each of the model's outputs, or of its decisions, the numbers at all rows of X."""
+    """For each of the model's outputs, or of its decisions, the numbers at all rows of X.
+
+    A long list is taken in portions: what was read of one is still in the cache when the kernel reads it.
+    """
+    step = max(64, _PORTION // model.nin // 8 * 8)  # whole vectors of samples
+    if isinstance(X, list) and len(X) >= 2 * step:
+        kernel = _kernel(model, what)
+        parameters = kernel.parameters()
+        with suppress(TypeError, ValueError):  # which name a row as counted in its portion: below as counted in X
+            starts = range(0, len(X), step)
+            portions = [kernel.columns(_read(model, X[i : i + step]), parameters) for i in starts]
+            return [array("d", b"".join(parts)) for parts in zip(*portions)]
+    rows = _read(model, X)
+    return _kernel(model, what).columns(rows)
+
+
+def _read(model: MLP, X: object) -> Rows:
     rows = read_rows(X, model.nin)
-    if model.mean is not None and model.scale is not None:
-        rows = standardized(rows, model.mean, model.scale)
+    if model.mean is None or model.scale is None:
+        return rows
+    return standardized(rows, model.mean, model.scale)
+
+
+def _kernel(model: MLP, what: str) -> Kernel:
     # Tuples of weights are compared by identity before anything in them is looked at.
     made_for = model.output, [(n.activation, n.weights, n.bias) for layer in model.layers for n in layer.neurons]
     known = model._kernels.get(what)
@@ -85,5 +111,5 @@ def _columns(model: MLP, X: object, what: str) -> list[array[float]]:
         z = model._logits(x, numbers=False)
         results = model._outputs(z) if what == "_outputs" else _decisions(model, z)
         model._kernels[what] = known = made_for, lower_values(results, x, model._groups())
-    columns: list[array[float]] = known[1].columns(rows)
-    return columns
+    kernel: Kernel = known[1]
+    return kernel

@@ -9,7 +9,8 @@ import pytest
 
 from engine.lowering import kernel as kernel_module
 from engine.lowering.kernel import choose_backend
-from nn import MLP
+from engine.rows import read_rows
+from nn import MLP, prediction
 
 OUTPUTS = [("sigmoid", 1), ("sigmoid", 3), ("softmax", 4), ("tanh", 1), ("tanh", 2), ("linear", 1), ("linear", 2)]
 
@@ -94,3 +95,18 @@ def test_one_call_for_all_rows(monkeypatch, backend):
             assert one == pytest.approx(other, rel=1e-12)
         assert len(calls) == 1 + change
         assert model._kernels["_outputs"][1] is kernel
+
+
+def test_a_long_list_in_portions(monkeypatch):
+    """A list longer than a portion gives the same numbers, and a wrong row in it is called by its place in all."""
+    model, rows = made("softmax", 4)
+    rows = 3 * rows
+    expected = model.predict_proba(rows), model.predict(rows)
+    monkeypatch.setattr(prediction, "_PORTION", 1)
+    read = []
+    monkeypatch.setattr(prediction, "read_rows", lambda X, *args: (read.append(len(X)), read_rows(X, *args))[1])
+    assert (model.predict_proba(rows), model.predict(rows)) == expected
+    assert read == 2 * [64, 64, 22]
+    for wrong, error in ((math.nan, ValueError), ("word", TypeError)):
+        with pytest.raises(error, match=r"X\[140\]\[1\]"):
+            model.predict([*rows[:140], [0.0, wrong, 0.0], *rows[141:]])
