@@ -29,8 +29,8 @@ def faults(page, least: float, within: str = "svg") -> list[str]:
     return page.evaluate(_FAULTS, [within, least])
 
 
-def shown(browser, svg: str, width: int, **options):
-    """A page of that width with the picture in it, as large as fits; to be closed by its context."""
-    page = browser.new_context(viewport={"width": width, "height": 800}, **options).new_page()
+def shown(tab, svg: str, width: int):
+    """A page of that width with the picture in it, as large as fits."""
+    page = tab(width, 800)
     page.set_content(f'<!doctype html><body style="margin:8px">{svg[svg.index("<svg") :]}')
     return page

@@ -62,7 +62,7 @@ def test_ids_of_pictures_on_one_page_differ(any_graphviz):
     assert not first & second
 
 
-def test_pictures_can_be_read_on_any_page(any_graphviz, browser):
+def test_pictures_can_be_read_on_any_page(any_graphviz, tab):
     """A notebook's theme decides between light and dark where it is known, else the reader's preference; text and lines
     on the ground have a contrast of 4.5:1 to it in each case, whatever the page around is coloured."""
     cases = [  # the attributes of the page, what the reader prefers, whether the picture is dark
@@ -70,12 +70,12 @@ def test_pictures_can_be_read_on_any_page(any_graphviz, browser):
         ('data-jp-theme-light="false"', "light", True), ('data-jp-theme-light="true"', "dark", False),
         ('class="vscode-dark"', "light", True), ('class="vscode-light"', "dark", False),
     ]  # fmt: skip
+    page = tab()
     for attributes, prefers, dark in cases:
-        page = browser.new_page(color_scheme=prefers)
+        page.emulate_media(color_scheme=prefers)
         page.set_content(f"<body {attributes}>{example()._repr_html_()}</body>")
         ground = page.evaluate("getComputedStyle(document.querySelector('svg .ground')).fill")
         ink = page.evaluate("getComputedStyle(document.querySelector('svg g.edge path')).stroke")
-        page.close()
         assert (luminance(ground) < 0.5) == dark, attributes
         light, deep = sorted((luminance(ground), luminance(ink)), reverse=True)
         assert (light + 0.05) / (deep + 0.05) >= 4.5, attributes
@@ -87,33 +87,31 @@ def luminance(colour: str) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-def test_a_picture_survives_a_notebook_that_is_not_trusted(any_graphviz, browser):
+def test_a_picture_survives_a_notebook_that_is_not_trusted(any_graphviz, tab):
     """Such a notebook takes scripts, styles and SVG out of HTML: an image is left, and no text beside it."""
     stripped = re.sub(r"<(script|style|svg)\b.*?</\1>", "", example()._repr_html_(), flags=re.DOTALL)
-    page = browser.new_page()
+    page = tab()
     page.set_content(stripped)
     assert page.evaluate("document.body.innerText.trim()") == ""
     assert page.evaluate("document.images[0].decode().then(() => document.images[0].naturalWidth)") > 100
     assert page.evaluate("document.images[0].alt") == "Computation graph of an output"
-    page.close()
 
 
-def test_a_trusted_notebook_shows_tooltips_instead_of_the_image(any_graphviz, browser):
+def test_a_trusted_notebook_shows_tooltips_instead_of_the_image(any_graphviz, tab):
     """Scripts that may run put the SVG, whose titles are tooltips, in place of the image."""
-    page = browser.new_page()
+    page = tab()
     y = example()
     page.set_content(y._repr_html_() + y._repr_html_())
     assert page.evaluate("document.images.length") == 0
     assert page.evaluate("document.querySelectorAll('div > svg').length") == 2
     assert "a<b>" in page.evaluate("document.querySelector('svg g.node title').textContent")
-    page.close()
 
 
-def test_wide_pictures_scroll_and_never_shrink_below_what_can_be_read(any_graphviz, browser):
+def test_wide_pictures_scroll_and_never_shrink_below_what_can_be_read(any_graphviz, tab):
     """On a phone the smallest type of a picture in a notebook has 10 px, and the picture scrolls in its own frame."""
     a = Value(1.0)
     y = ((a * 2).tanh() * 3).exp() / 7
-    page = browser.new_page(viewport={"width": 390, "height": 800})
+    page = tab(390, 800)
     page.set_content(y._repr_html_())
     smallest, inner, outer, whole = page.evaluate(
         """() => {
@@ -124,7 +122,6 @@ def test_wide_pictures_scroll_and_never_shrink_below_what_can_be_read(any_graphv
             return [Math.min(...sizes), frame.scrollWidth, frame.clientWidth, document.documentElement.scrollWidth];
         }"""
     )
-    page.close()
     assert smallest >= 9.9
     assert inner > outer
     assert whole <= 390

@@ -114,7 +114,7 @@ def test_what_is_not_a_value_is_refused():
         step_widget(3.0)
 
 
-def test_in_a_browser(browser, tmp_path):
+def test_in_a_browser(tab, tmp_path):
     """With the real script and the real page: a slider's move arrives, a sent number is shown, a new page replaces."""
     loss = binary_cross_entropy(MLP(2, [2, 1], seed=1)([0.5, -1.0]), 1.0)
     widget = step_widget(loss)
@@ -135,9 +135,7 @@ def test_in_a_browser(browser, tmp_path):
       window.done = render({{ model: window.model, el: document.getElementById("cell") }});
     </script>"""
     (tmp_path / "host.html").write_text(host, encoding="utf-8")
-    page = browser.new_page()
-    troubles: list[str] = []
-    page.on("pageerror", lambda error: troubles.append(str(error)))
+    page = tab()
     page.goto((tmp_path / "host.html").as_uri())
     frame = page.frame_locator("iframe")
     field = frame.locator(f"#leaf{k}")
@@ -161,5 +159,4 @@ def test_in_a_browser(browser, tmp_path):
     page.evaluate("(html) => { model.change('html', html); model.call('change:html'); }", "<p id='new'>new</p>")
     frame.locator("#new").wait_for()
     page.evaluate("done()")
-    page.close()
-    assert troubles == []
+    assert page.heard == []

@@ -109,18 +109,12 @@ def test_labels_that_are_no_class_are_refused(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_film_in_a_browser(browser, tmp_path):
+def test_the_film_in_a_browser(tab, tmp_path):
     """Slider, buttons and keys move through the frames; nothing is requested from elsewhere and nothing complains."""
     path = tmp_path / "f.html"
     trained(path)
     frames = frames_of(path)
-    context = browser.new_context()
-    page = context.new_page()
-    troubles = []
-    page.on("console", lambda message: troubles.append(message.text))
-    page.on("pageerror", lambda error: troubles.append(str(error)))
-    local = ("file:", "data:")
-    page.on("request", lambda request: None if request.url.startswith(local) else troubles.append(request.url))
+    page = tab()
     page.goto(path.as_uri())
 
     def shown():
@@ -151,21 +145,18 @@ def test_the_film_in_a_browser(browser, tmp_path):
         page.wait_for_timeout(50)
     assert page.inner_text("#play") == "Play"
     assert shown() == of(3)
-    assert troubles == []
-    context.close()
+    assert page.heard == []
 
 
-def test_without_javascript_the_last_frame_stands(browser, tmp_path):
+def test_without_javascript_the_last_frame_stands(tab, tmp_path):
     """The file alone shows the finished boundary and says that there is more; dead controls are hidden."""
     path = tmp_path / "f.html"
     trained(path)
-    context = browser.new_context(java_script_enabled=False)
-    page = context.new_page()
+    page = tab(java_script_enabled=False)
     page.goto(path.as_uri())
     assert page.inner_text("#caption") == frames_of(path)[-1]["caption"]
     assert not page.is_visible("#controls")
     assert page.is_visible("noscript")
-    context.close()
 
 
 @pytest.mark.parametrize(
@@ -210,12 +201,12 @@ def test_every_class_is_in_the_legend(tmp_path):
 
 @pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axes_and_scales_can_be_read(browser, tmp_path, width, scheme):
+def test_axes_and_scales_can_be_read(tab, tmp_path, width, scheme):
     """Both axes, the scale of confidence and the axes of the loss have numbers; no text is cut off or too small, and
     its contrast with the page is at least 4.5:1."""
     path = tmp_path / "f.html"
     trained(path, axes_labels=("width", "height"))
-    page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
+    page = tab(width, 800, color_scheme=scheme)
     page.goto(path.as_uri())
     texts = page.evaluate(
         """() => [...document.querySelectorAll('#plane text, #loss text')].map(t => {
@@ -228,7 +219,6 @@ def test_axes_and_scales_can_be_read(browser, tmp_path, width, scheme):
     ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
     overflow = page.evaluate("document.documentElement.scrollWidth")
     assert faults(page, 10) == []
-    page.close()
     shown = [text for text, *_ in texts]
     assert {"width", "height", "probability of class 1", "epoch", "0.5"} <= set(shown)
     assert any(text.startswith("loss") for text in shown)

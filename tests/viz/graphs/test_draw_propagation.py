@@ -186,12 +186,12 @@ def test_what_does_not_fit_is_named(arguments, error, message):
         assert not any(p.has_grad for p in arguments[0].parameters())
 
 
-def test_nothing_overlaps_in_a_browser(browser, tmp_path):
+def test_nothing_overlaps_in_a_browser(tab, tmp_path):
     """In a real browser the boxes do not touch each other, every text is inside its box, and the page fits a laptop."""
     if renderer() is None:
         pytest.skip("no Graphviz")
     path = render(draw_propagation(MLP(2, [3, 1], seed=3), [0.5, -1.0], 1), tmp_path / "figure.svg")
-    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    page = tab(1440, 900)
     page.goto(path.as_uri())
     result = page.evaluate(
         """() => {
@@ -214,7 +214,6 @@ def test_nothing_overlaps_in_a_browser(browser, tmp_path):
             return {touching, outside, count: nodes.length, width};
         }"""
     )
-    page.close()
     assert result["count"] == 16
     assert result["touching"] == []
     assert result["outside"] == []
@@ -251,15 +250,14 @@ def test_standardized_inputs_are_said_to_be():
 
 
 @pytest.mark.parametrize("sizes", [(2, 2, 1), (2, 3, 3, 1), (2, 4, 4, 4, 1), (3, 8, 6, 2, 1), (2, 4, 4, 4, 4, 4, 2)])
-def test_the_figure_can_be_read_on_a_laptop(browser, sizes):
+def test_the_figure_can_be_read_on_a_laptop(tab, sizes):
     """However many layers: no type under 10 pixels, nothing cut off, no text on another. The lecture's own network has
     its two rows, a deeper one goes downwards, so that it gets no wider."""
     model = MLP(sizes[0], list(sizes[1:]), seed=0)
     drawn = draw_propagation(model, [0.5] * sizes[0], [1.0] * sizes[-1])
-    page = shown(browser, svg(drawn), 1280)
+    page = shown(tab, svg(drawn), 1280)
     assert faults(page, 10) == []
     picture = page.locator("svg").bounding_box()
-    page.context.close()
     assert (picture["height"] > picture["width"]) == (len(sizes) > 3)
     assert ("rankdir=TB" in drawn.source) == (len(sizes) > 3)
     assert ("Left, downwards" in drawn.source) == (len(sizes) > 3)

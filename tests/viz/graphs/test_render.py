@@ -271,9 +271,9 @@ def test_options_belong_to_values():
     assert "one box for each layer" in svg(example(), detail="layer")
 
 
-def test_every_text_lies_inside_its_box_in_a_browser(browser, any_graphviz):
+def test_every_text_lies_inside_its_box_in_a_browser(tab, any_graphviz):
     """As laid out by a real browser, with its own fonts, no text of a node leaves the node's outline."""
-    page = browser.new_page()
+    page = tab()
     page.set_content(svg(example("a", "a rather long label", "ŷ", "layer1.neuron12.w3")))
     outside = page.evaluate(
         """() => [...document.querySelectorAll('g.node')].flatMap(node => {
@@ -287,19 +287,18 @@ def test_every_text_lies_inside_its_box_in_a_browser(browser, any_graphviz):
         })"""
     )
     count = page.evaluate("document.querySelectorAll('g.node text').length")
-    page.close()
     assert count > 20
     assert outside == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("way", ["opened", "image on white", "image on black", "inline on white", "inline on black"])
-def test_a_picture_can_be_read_on_any_page_in_both_schemes(browser, any_graphviz, tmp_path, scheme, way):
+def test_a_picture_can_be_read_on_any_page_in_both_schemes(tab, any_graphviz, tmp_path, scheme, way):
     """The picture paints its own ground, as the reader prefers: where the ground shows and where a line runs, the
     contrast of the pixels is at least 4.5:1, whatever the page around is coloured."""
     path = render(Value(1.0, label="a").tanh(), tmp_path / "graph.svg", legend=False)
     text = path.read_text(encoding="utf-8").split("?>")[1]
-    page = browser.new_page(color_scheme=scheme)
+    page = tab(color_scheme=scheme)
     if way == "opened":
         page.goto(path.as_uri())
     else:
@@ -309,7 +308,6 @@ def test_a_picture_can_be_read_on_any_page_in_both_schemes(browser, any_graphviz
         outer.write_text(f'<meta charset="utf-8"><body style="background:{color};color:{color};margin:0">{shown}')
         page.goto(outer.as_uri())
     pixels = pixels_of(page.screenshot(clip={"x": 0, "y": 0, "width": 300, "height": 60}))
-    page.close()
     ground = pixels[2][2][:3]  # the corner of the picture
     assert (luminance(ground) < 0.5) == (scheme == "dark")
     edge = max((color[:3] for row in pixels for color in row[170:176]), key=lambda color: contrast(color, ground))
@@ -345,26 +343,24 @@ def test_labels_of_any_length_can_be_drawn(engine_used, length, detail):
     assert len(text) < 100_000
 
 
-def test_styles_stay_inside_their_own_picture(browser, any_graphviz):
+def test_styles_stay_inside_their_own_picture(tab, any_graphviz):
     """A picture in the colour of its page keeps that colour beside one with a ground and styles of its own."""
     one, other = svg(example("one"), inherit_color=True), svg(example("other"))
-    page = browser.new_page(color_scheme="dark")
+    page = tab(color_scheme="dark")
     page.set_content(f'<body style="color:rgb(1, 2, 3)">{one}{other}')
     inherited, own = page.evaluate(
         "[...document.querySelectorAll('svg')].map(s => getComputedStyle(s.querySelector('g.edge path')).stroke)"
     )
     grounds = page.evaluate("[...document.querySelectorAll('svg')].map(s => s.querySelectorAll('.ground').length)")
-    page.close()
     assert (inherited, own) == ("rgb(1, 2, 3)", "rgb(223, 230, 233)")
     assert grounds == [0, 1]
 
 
-def test_a_picture_without_a_ground_has_none_beside_the_same_with_one(browser, any_graphviz):
+def test_a_picture_without_a_ground_has_none_beside_the_same_with_one(tab, any_graphviz):
     """The same graph twice on a page, once transparent: its background stays so."""
-    page = browser.new_page()
+    page = tab()
     page.set_content(svg(example(), transparent=True) + svg(example()))
     found = page.evaluate("[...document.querySelectorAll('svg')].map(s => getComputedStyle(s).backgroundColor)")
-    page.close()
     assert found == ["rgba(0, 0, 0, 0)", "rgb(255, 255, 255)"]
 
 
@@ -378,27 +374,26 @@ def test_transparent_on_request(any_graphviz, tmp_path):
         assert [*corner, 255][3] == alpha
 
 
-def test_a_picture_scales_to_its_container(browser, any_graphviz):
+def test_a_picture_scales_to_its_container(tab, any_graphviz):
     """In a box of 200 px the whole picture is 200 px wide, and as high as its proportions say."""
-    page = browser.new_page()
+    page = tab()
     page.set_content(f'<div style="width:200px">{svg(example())}</div>')
     width, height, ratio = page.evaluate(
         "(() => { const s = document.querySelector('svg'), b = s.getBoundingClientRect(), v = s.viewBox.baseVal;"
         " return [b.width, b.height, v.height / v.width]; })()"
     )
-    page.close()
     assert width == 200
     assert height == pytest.approx(200 * ratio, abs=1)
 
 
-def test_dark_and_light_in_a_browser(browser, any_graphviz, tmp_path):
+def test_dark_and_light_in_a_browser(tab, any_graphviz, tmp_path):
     """Lines on the background are light when the reader prefers dark, and dark otherwise; text in boxes stays dark."""
     path = render(example(), tmp_path / "graph.svg")
+    page = tab()
+    page.goto(path.as_uri())
     for scheme, light_lines in (("dark", True), ("light", False)):
-        page = browser.new_page(color_scheme=scheme)
-        page.goto(path.as_uri())
+        page.emulate_media(color_scheme=scheme)
         line = page.evaluate("getComputedStyle(document.querySelector('g.edge path')).stroke")
         text = page.evaluate("getComputedStyle(document.querySelector('g.node text')).fill")
-        page.close()
         assert (sum(map(int, re.findall(r"\d+", line)[:3])) > 400) == light_lines
         assert sum(map(int, re.findall(r"\d+", text)[:3])) < 200

@@ -124,7 +124,7 @@ def test_a_nudge_settles_on_the_gradient(opened):
 
 def test_a_neuron_and_a_layer_fold_and_open(opened):
     """The sign in the corner folds a neuron to one box, or a layer; again, and it is open."""
-    page = opened(network(2, 3, 1), viewport={"width": 1920, "height": 1080})
+    page = opened(network(2, 3, 1), width=1920, height=1080)
     assert page.locator("#picture .box.table").count() == 4
     page.get_by_role("button", name="Fold layer 1, neuron 2").click()
     assert page.locator("#picture .box.table").count() == 3

@@ -171,11 +171,9 @@ def test_what_cannot_be_made_is_refused():
         handout(binary_cross_entropy(MLP(2, [8, 8, 1])([0.5, 1.0]), 1.0))
 
 
-def test_it_prints(browser, tmp_path):
+def test_it_prints(tab, tmp_path):
     """In the browser the formulas have height, nothing is written to the console, and a network becomes a PDF."""
-    page = browser.new_page(viewport={"width": 820, "height": 1100})
-    said: list[str] = []
-    page.on("console", lambda message: said.append(message.text))
+    page = tab(820, 1100)
     for answers in (False, True):
         made = handout(network(), tmp_path / "page.html", answers=answers)
         page.goto(made.path.as_uri())
@@ -184,29 +182,26 @@ def test_it_prints(browser, tmp_path):
         assert len(heights) > 30
         assert min(heights) > 8
         assert page.pdf()[:5] == b"%PDF-"
-    page.close()
-    assert said == []
+    assert page.heard == []
 
 
 @pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.parametrize("make", [example, network])
-def test_the_sheet_can_be_read(browser, tmp_path, make, width):
+def test_the_sheet_can_be_read(tab, tmp_path, make, width):
     """On a telephone as on a laptop the type of the picture has 10 pixels; whatever is wider scrolls by itself, in the
     page's own width, and no number of a table is out of sight."""
-    page = browser.new_page(viewport={"width": width, "height": 800})
+    page = tab(width, 800)
     page.goto(handout(make(), tmp_path / "page.html", answers=True).path.as_uri())
     assert faults(page, 9.9) == []
     hidden = "[...document.querySelectorAll('.scroll')].filter((e) => e.scrollWidth > e.clientWidth + 1).length"
     assert page.evaluate(hidden) == 0
-    page.close()
 
 
-def test_a_picture_is_printed_as_large_as_can_be_read(browser, tmp_path):
+def test_a_picture_is_printed_as_large_as_can_be_read(tab, tmp_path):
     """A network is drawn by its neurons where all its values would be printed too small for a sheet."""
     small, large = handout(example()), handout(network())
     assert 'class="picture"' in small.html
     assert "one box for each neuron" in large.html
     for made in (small, large):
-        page = shown(browser, made.html[made.html.index("<svg") :].partition("</svg>")[0] + "</svg>", 1047)  # A4 across
+        page = shown(tab, made.html[made.html.index("<svg") :].partition("</svg>")[0] + "</svg>", 1047)  # A4 across
         assert faults(page, 10) == []
-        page.context.close()

@@ -84,7 +84,7 @@ TROUBLES = """() => {
 def test_texts_stay_inside_their_boxes_and_boxes_apart(opened, name, tall):
     """No text crosses the outline of its box or another text, boxes do not overlap, labels of edges lie on no box."""
     make, level = PICTURES[name]
-    page = opened(make(), viewport={"width": 390, "height": 844} if tall else {"width": 1366, "height": 768})
+    page = opened(make(), **({"width": 390, "height": 844} if tall else {}))
     if level is not None and page.locator("#detail").is_visible():
         page.select_option("#detail", level)
     page.focus("#picture")
@@ -139,7 +139,7 @@ CONTRAST = """() => {
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_contrast_is_enough_in_light_and_dark(opened, scheme):
     """Every text stands out from its ground by 4.5 to 1 at every step; the page follows the reader's preference."""
-    page = opened(neuron(), color_scheme=scheme, reduced_motion="reduce", made={"quiz": False})
+    page = opened(neuron(), color_scheme=scheme, made={"quiz": False})
     ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (ground == "rgb(255, 255, 255)") == (scheme == "light")
     assert page.evaluate("getComputedStyle(document.body).colorScheme") == "light dark"
@@ -172,7 +172,7 @@ SIZES = [(390, 844), (768, 1024), (1280, 720), (1366, 768), (1366, 620), (1920, 
 @pytest.mark.parametrize("sizes", [(2, 3, 1), (2, 8, 6, 1)])
 def test_the_whole_graph_is_seen_at_load(opened, sizes, width, height):
     """From a telephone to a projector the picture fits its place, and the page its window, from side to side."""
-    page = opened(network(*sizes), viewport={"width": width, "height": height})
+    page = opened(network(*sizes), width=width, height=height)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     view, svg = page.locator("#picture").bounding_box(), page.locator("#picture svg").bounding_box()
     assert svg["width"] <= view["width"]
@@ -191,7 +191,7 @@ def test_the_whole_graph_is_seen_at_load(opened, sizes, width, height):
 @pytest.mark.parametrize(("width", "height", "least"), [(1280, 720, 10), (1366, 768, 10), (1920, 1080, 15)])
 def test_type_is_large_enough(opened, width, height, least):
     """On a laptop no text of a 2-3-1 network is smaller than 10 px, with every neuron open; on a projector 15 px."""
-    page = opened(network(2, 3, 1), viewport={"width": width, "height": height})
+    page = opened(network(2, 3, 1), width=width, height=height)
     assert page.locator("#picture .box.table").count() == 4
     scale = page.evaluate("document.querySelector('#picture svg').getScreenCTM().a")
     sizes = page.evaluate(
@@ -204,14 +204,14 @@ def test_type_is_large_enough(opened, width, height, least):
 @pytest.mark.parametrize(("sizes", "closed"), [((2, 3, 1), 4), ((2, 8, 6, 1), 3)])
 def test_neurons_fold_before_type_gets_smaller(opened, sizes, closed):
     """On a telephone the neurons of 2-3-1 and the layers of 2-8-6-1 are folded, and the type has 10 px still."""
-    page = opened(network(*sizes), viewport={"width": 390, "height": 844})
+    page = opened(network(*sizes), width=390, height=844)
     assert page.locator("#picture .box.closed").count() == closed
     assert page.evaluate("document.querySelector('#picture svg').getScreenCTM().a") * 12 >= 10
 
 
 def test_a_long_chain_is_wrapped(opened):
     """Fourteen operations one after the other stand in lines, all open and at 10 px or more, on a laptop."""
-    page = opened(chain(14), viewport={"width": 1280, "height": 720})
+    page = opened(chain(14), width=1280, height=720)
     assert page.locator("#picture .box.closed").count() == 0
     assert page.evaluate("document.querySelector('#picture svg').getScreenCTM().a") * 12 >= 10
     places = page.evaluate(
@@ -224,7 +224,7 @@ def test_a_long_chain_is_wrapped(opened):
 @pytest.mark.parametrize(("width", "height", "least"), [(1280, 720, 10), (390, 844, 9)])
 def test_a_long_loop_says_what_its_rounds_do(opened, width, height, least):
     """Hundreds of rounds are a few boxes, which say what the rounds do, in type that can be read on a telephone too."""
-    page = opened(loop(230), made={"limit": 2000}, viewport={"width": width, "height": height})
+    page = opened(loop(230), made={"limit": 2000}, width=width, height=height)
     heads = page.locator("#picture .box.closed > .sign").all_text_contents()
     assert len(heads) <= 7
     assert heads[0] == "rounds 1–39: ×, tanh"
@@ -264,17 +264,14 @@ def test_signs_on_buttons_are_drawn(opened):
 
 def test_neurons_and_operands_stand_in_their_order(opened):
     """Neuron 1 stands above neuron 2, and a above b, in the wide picture; left of it in the tall one."""
-    for viewport, side in (({"width": 1366, "height": 768}, "y"), ({"width": 390, "height": 844}, "x")):
-        page = opened(network(2, 8, 6, 1), viewport=viewport)
+    for (width, height), side in (((1366, 768), "y"), ((390, 844), "x")):
+        page = opened(network(2, 8, 6, 1), width=width, height=height)
         page.select_option("#detail", "1")
-        for layer, count in ((1, 8), (2, 6)):
-            places = [
-                page.locator(f"#picture .box:has(> text:text-is('a{'⁰¹²'[layer]}{'₀₁₂₃₄₅₆₇₈'[k]}'))").bounding_box()[
-                    side
-                ]
-                for k in range(1, count + 1)
-            ]
-            assert places == sorted(places)
+        places = page.evaluate("""(side) => Object.fromEntries([...document.querySelectorAll("#picture .box > text")]
+            .map((text) => [text.textContent, text.parentElement.getBoundingClientRect()[side]]))""", side)  # fmt: skip
+        for layer, count in (("¹", 8), ("²", 6)):
+            in_order = [places[f"a{layer}{k}"] for k in "₁₂₃₄₅₆₇₈"[:count]]
+            assert in_order == sorted(in_order)
     a, b = Value(1.0, label="a"), Value(2.0, label="b")
     for output, names in ((a * b, "ab"), (b - a, "ba"), (a.exp() * b.exp(), "ab")):
         page = opened(output)
@@ -284,7 +281,7 @@ def test_neurons_and_operands_stand_in_their_order(opened):
 
 def test_a_picture_follows_the_window(opened):
     """Where the window is turned or resized the picture fits anew."""
-    page = opened(network(2, 3, 1), viewport={"width": 1366, "height": 768})
+    page = opened(network(2, 3, 1), width=1366, height=768)
     page.set_viewport_size({"width": 420, "height": 800})
 
     def fits():
@@ -298,9 +295,7 @@ def test_a_picture_follows_the_window(opened):
 @pytest.mark.parametrize("quiz", [False, True])
 def test_touch_targets_are_large_enough(opened, quiz):
     """On a telephone every button, field, slider and choice is at least 40 px high and wide."""
-    page = opened(
-        fan_out(), viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True, made={"quiz": quiz}
-    )
+    page = opened(fan_out(), width=390, height=844, has_touch=True, is_mobile=True, made={"quiz": quiz})
     step_to(page, 6)
     small = page.evaluate("""[...document.querySelectorAll("button, input, select, summary")]
         .filter((e) => e.getClientRects().length)

@@ -25,27 +25,18 @@ LOSSES = {"cross_entropy": "auto", "squared_error": mean_squared_error}
 
 
 @pytest.fixture
-def opened(browser, tmp_path):
+def opened(tab, tmp_path):
     """Opens a playground in the browser; at the end there was no message on the console, and no request."""
-    contexts, troubles = [], []
+    tabs = []
 
     def open_page(hash: str = "", viewport=(1366, 768), scheme: str = "light", **options):
-        made = playground(tmp_path / "page.html", **options)
-        context = browser.new_context(viewport=dict(zip(("width", "height"), viewport)), color_scheme=scheme)
-        context.set_default_timeout(5000)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: troubles.append(message.text))
-        page.on("pageerror", lambda error: troubles.append(str(error)))
-        page.on("dialog", lambda dialog: (troubles.append(dialog.message), dialog.dismiss()))
-        page.on("request", lambda r: None if r.url.startswith("file:") else troubles.append(r.url))
-        page.goto(made.path.as_uri() + hash)
+        page = tab(*viewport, color_scheme=scheme)
+        page.goto(playground(tmp_path / "page.html", **options).path.as_uri() + hash)
+        tabs.append(page)
         return page
 
     yield open_page
-    for context in contexts:
-        context.close()
-    assert troubles == []
+    assert [page.heard for page in tabs if page.heard] == []
 
 
 def eventually(page, condition: str) -> None:

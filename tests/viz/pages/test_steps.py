@@ -20,6 +20,7 @@ from opening import (
     set_leaf,
     step_to,
     title_of,
+    titles,
     walk,
 )
 
@@ -30,18 +31,18 @@ from viz.pages.steps import GROUPED, StepGraph, flat
 def test_every_step_of_a_graph_with_fan_out(opened):
     """Forward node by node, the seed, each edge backward with its derivative, product and sum, then the update."""
     output = fan_out()
-    page = opened(output)
-    titles, captions = [], []
+    page = opened(output, reduced_motion="no-preference")
+    names, captions = [], []
     for title in walk(page):
-        titles.append(title)
+        names.append(title)
         captions.append(caption_of(page))
     order = toposort(output)
-    assert len(titles) == 3 + sum(node.op is not None for node in order) + sum(len(node.parents) for node in order)
-    assert titles[0].startswith("Start")
-    assert [title.split(":")[0] for title in titles[1:5]] == ["Forward"] * 4
+    assert len(names) == 3 + sum(node.op is not None for node in order) + sum(len(node.parents) for node in order)
+    assert names[0].startswith("Start")
+    assert [title.split(":")[0] for title in names[1:5]] == ["Forward"] * 4
     assert "∂L∂L=1" in captions[5]
-    assert titles[-1].startswith("Update")
-    backward = [(title, text) for title, text in zip(titles, captions) if title.startswith("Backward: from")]
+    assert names[-1].startswith("Update")
+    backward = [(title, text) for title, text in zip(names, captions) if title.startswith("Backward: from")]
     assert all("localderivative" in text and "upstream×local" in text and "accumulate" in text for _, text in backward)
     to_a = [text for title, text in backward if title.endswith(" to a")]
     # a's three contributions: tanh'(2) × 1, then c's adjoint -3 times a, twice
@@ -90,7 +91,7 @@ def test_formulas_are_mathml_with_fractions(opened):
 
 def test_factors_have_their_colour_in_box_edge_and_caption(opened):
     """In a backward step upstream gradient, local derivative and product each have one colour in both places."""
-    page = opened(fan_out(), hash="#step=8", reduced_motion="reduce")
+    page = opened(fan_out(), hash="#step=8")
     for role in ("upstream", "local", "product"):
         found = page.evaluate(
             """(role) => ["backgroundColor", "fill"].flatMap((kind) => [
@@ -171,7 +172,7 @@ def test_a_constant_has_no_derivative(opened):
 
 def test_the_current_node_and_edge_are_marked_and_in_view(opened):
     """Each step has a thick outline on its node, and scrolls it into the window where the picture is enlarged."""
-    page = opened(network(2, 8, 6, 1), reduced_motion="reduce")
+    page = opened(network(2, 8, 6, 1))
     page.select_option("#detail", "0")
     for _ in range(6):
         page.click("#larger")
@@ -305,9 +306,9 @@ def test_many_steps_are_grouped_and_open_on_a_click(opened, sizes):
     """Over 60 steps come in groups by neuron or layer, of at most 60; each opens, down to every single step."""
     page = opened(network(*sizes))
     assert int(page.get_attribute("#step", "max")) < GROUPED
-    titles = list(walk(page))
+    found = titles(page)
     unit = "layer 2" if sizes[1] == 16 else "layer 2, neuron 3"
-    group = next(k for k, title in enumerate(titles) if title.startswith(f"Backward: {unit} ("))
+    group = next(k for k, title in enumerate(found) if title.startswith(f"Backward: {unit} ("))
     step_to(page, group)
     before = int(page.get_attribute("#step", "max"))
     state = exact(page)

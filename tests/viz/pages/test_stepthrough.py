@@ -198,7 +198,7 @@ def test_nothing_can_leave_the_page(opened):
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        page = opened(fan_out(), expected="Content Security Policy")
+        page = opened(fan_out(), expected="Content Security Policy|^http://127.0.0.1:")
         page.evaluate("""async (url) => {
             await fetch(url + "fetch").catch(() => {});
             for (const [tag, attribute] of [["img", "src"], ["script", "src"], ["link", "href"], ["iframe", "src"]]) {

@@ -92,16 +92,15 @@ def test_png_by_suffix(tmp_path):
     assert not (tmp_path / "p.gif").exists()
 
 
-def test_text_turns_light_on_a_dark_page(browser, tmp_path):
+def test_text_turns_light_on_a_dark_page(tab, tmp_path):
     """In a browser that prefers dark the axis labels are light, and otherwise dark; measured in the rendered page."""
     path = plots.save(figures()["boundary"], tmp_path / "p.svg")
     colors = {}
+    page = tab()
+    page.goto(path.as_uri())
     for scheme in ("light", "dark"):
-        context = browser.new_context(color_scheme=scheme)
-        page = context.new_page()
-        page.goto(path.as_uri())
+        page.emulate_media(color_scheme=scheme)
         colors[scheme] = page.evaluate("getComputedStyle(document.querySelector('text')).fill")
-        context.close()
     brightness = {scheme: sum(map(int, re.findall(r"\d+", color)[:3])) for scheme, color in colors.items()}
     assert brightness["light"] < 200 < 550 < brightness["dark"]
 
@@ -193,12 +192,12 @@ def test_without_matplotlib_the_error_names_the_remedy(monkeypatch):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("color", ["white", "black"])
-def test_a_plot_paints_its_own_ground_and_no_other_picture(browser, tmp_path, scheme, color):
+def test_a_plot_paints_its_own_ground_and_no_other_picture(tab, tmp_path, scheme, color):
     """On a page of either colour ground and ink follow the reader's preference with a contrast of 4.5:1, and ink and
     lines of a picture of someone else's beside it stay as they were."""
     text = plots.save(figures()["boundary"], tmp_path / "p.svg").read_text(encoding="utf-8")
     other = '<svg width="20" height="20"><text id="other" style="fill: #2d3436">x</text></svg>'
-    page = browser.new_page(color_scheme=scheme)
+    page = tab(color_scheme=scheme)
     page.set_content(f'<body style="background:{color};color:{color}">{text[text.index("<svg") :]}{other}')
     inks, in_legend = page.evaluate(
         "[false, true].map(is => [...document.querySelectorAll('[role=img] text')]"
@@ -210,7 +209,6 @@ def test_a_plot_paints_its_own_ground_and_no_other_picture(browser, tmp_path, sc
         "(({ fill, strokeLinejoin }) => [fill, strokeLinejoin])(getComputedStyle(document.querySelector('#other')))"
     )
     own = page.evaluate("getComputedStyle(document.querySelector('[role=img] g path')).strokeLinejoin")
-    page.close()
     assert (fill, joins, own) == ("rgb(45, 52, 54)", "miter", "round")
     assert len(inks) > 10
     assert all(contrast(ink, ground) >= 4.5 for ink in inks)
@@ -288,7 +286,7 @@ def test_the_epochs_of_a_history_agree():
     assert [list(line.get_xdata()) for line in accuracy.lines] == [[1, 2, 3]]
 
 
-def test_type_can_be_read_on_a_telephone_and_no_text_is_cut_off_or_covered(browser, tmp_path):
+def test_type_can_be_read_on_a_telephone_and_no_text_is_cut_off_or_covered(tab, tmp_path):
     """Every plot, as wide as a telephone: its type has 10 pixels or more, and each text lies inside the picture and on
     no other; a title of several lines and long names included."""
     drawn = [
@@ -297,9 +295,7 @@ def test_type_can_be_read_on_a_telephone_and_no_text_is_cut_off_or_covered(brows
     ]
     for k, figure in enumerate(drawn):
         text = plots.save(figure, tmp_path / f"{k}.svg").read_text(encoding="utf-8")
-        page = shown(browser, text, 390)
-        assert faults(page, 10) == []
-        page.context.close()
+        assert faults(shown(tab, text, 390), 10) == []
 
 
 def test_names_of_any_length_are_shown_in_part(tmp_path):
