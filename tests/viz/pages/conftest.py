@@ -6,16 +6,19 @@ import re
 
 import pytest
 
+from viz.pages import stepthrough
 from viz.pages.stepthrough import StepThrough, step_through
 
 
 @pytest.fixture
-def opened(tab, tmp_path):
+def opened(tab, tmp_path, monkeypatch):
     """Opens the page of a graph in the browser; at the end there was no message on the console, and no request."""
-    tabs = []
+    tabs, most = [], stepthrough.MOST
 
-    def open_page(output, hash: str = "", expected: str = "", made: dict | None = None, **options):
-        """expected: what may be heard; made: arguments of step_through; options: of the tab."""
+    def open_page(output, hash: str = "", expected: str = "", made: dict | None = None, still: bool = False, **options):
+        """expected: what may be heard; made: arguments of step_through; still: whether there is a picture for readers
+        without JavaScript, for which Graphviz takes as long as the page takes to open; options: of the tab."""
+        monkeypatch.setattr(stepthrough, "MOST", most if still else 0)
         page = (
             output if isinstance(output, StepThrough) else step_through(output, tmp_path / "page.html", **(made or {}))
         )

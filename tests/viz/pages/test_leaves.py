@@ -41,7 +41,7 @@ def test_every_operation_is_recomputed_as_the_engine_does(opened, part):
             results.append(FUNCTIONS[name](*(own if OPS[name].arity else [own])))
     output = FUNCTIONS["sum"](results)  # passes the gradient 1 to each of them
     order = toposort(output)
-    page = opened(output, made={"timeout": 0.001})
+    page = opened(output)
     page.keyboard.press("End")
     for k in range(max(map(len, points.values()))):
         data = {}
@@ -66,7 +66,7 @@ def test_random_graphs_are_recomputed_as_the_engine_does(opened, seed):
     chance = random.Random(seed)
     output = random_graph(chance)
     order = toposort(output)
-    page = opened(output, made={"timeout": 0.001})
+    page = opened(output)
     page.keyboard.press("End")
     for _ in range(4):
         leaves = [k for k, node in enumerate(order) if node.is_leaf]

@@ -172,7 +172,7 @@ SIZES = [(390, 844), (768, 1024), (1280, 720), (1366, 768), (1366, 620), (1920, 
 @pytest.mark.parametrize("sizes", [(2, 3, 1), (2, 8, 6, 1)])
 def test_the_whole_graph_is_seen_at_load(opened, sizes, width, height):
     """From a telephone to a projector the picture fits its place, and the page its window, from side to side."""
-    page = opened(network(*sizes), width=width, height=height)
+    page = opened(network(*sizes), still=True, width=width, height=height)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     view, svg = page.locator("#picture").bounding_box(), page.locator("#picture svg").bounding_box()
     assert svg["width"] <= view["width"]
@@ -262,21 +262,26 @@ def test_signs_on_buttons_are_drawn(opened):
     assert not page.locator("#play .go").is_visible()
 
 
-def test_neurons_and_operands_stand_in_their_order(opened):
-    """Neuron 1 stands above neuron 2, and a above b, in the wide picture; left of it in the tall one."""
-    for (width, height), side in (((1366, 768), "y"), ((390, 844), "x")):
-        page = opened(network(2, 8, 6, 1), width=width, height=height)
-        page.select_option("#detail", "1")
-        places = page.evaluate("""(side) => Object.fromEntries([...document.querySelectorAll("#picture .box > text")]
-            .map((text) => [text.textContent, text.parentElement.getBoundingClientRect()[side]]))""", side)  # fmt: skip
-        for layer, count in (("¹", 8), ("²", 6)):
-            in_order = [places[f"a{layer}{k}"] for k in "₁₂₃₄₅₆₇₈"[:count]]
-            assert in_order == sorted(in_order)
-    a, b = Value(1.0, label="a"), Value(2.0, label="b")
-    for output, names in ((a * b, "ab"), (b - a, "ba"), (a.exp() * b.exp(), "ab")):
-        page = opened(output)
-        above, below = (page.locator(f".value:has(> .sign:text-is('{name}'))").bounding_box()["y"] for name in names)
-        assert above < below
+@pytest.mark.parametrize(("width", "height", "side"), [(1366, 768, "y"), (390, 844, "x")])
+def test_neurons_stand_in_their_order(opened, width, height, side):
+    """Neuron 1 stands above neuron 2 in the wide picture, left of it in the tall one."""
+    page = opened(network(2, 8, 6, 1), width=width, height=height)
+    page.select_option("#detail", "1")
+    places = page.evaluate("""(side) => Object.fromEntries([...document.querySelectorAll("#picture .box > text")]
+        .map((text) => [text.textContent, text.parentElement.getBoundingClientRect()[side]]))""", side)  # fmt: skip
+    for layer, count in (("¹", 8), ("²", 6)):
+        in_order = [places[f"a{layer}{k}"] for k in "₁₂₃₄₅₆₇₈"[:count]]
+        assert in_order == sorted(in_order)
+
+
+@pytest.mark.parametrize(
+    ("make", "names"), [(lambda a, b: a * b, "ab"), (lambda a, b: b - a, "ba"), (lambda a, b: a.exp() * b.exp(), "ab")]
+)
+def test_operands_stand_in_their_order(opened, make, names):
+    """The first operand stands above the second."""
+    page = opened(make(Value(1.0, label="a"), Value(2.0, label="b")))
+    above, below = (page.locator(f".value:has(> .sign:text-is('{name}'))").bounding_box()["y"] for name in names)
+    assert above < below
 
 
 def test_a_picture_follows_the_window(opened):

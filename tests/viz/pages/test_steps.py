@@ -31,7 +31,7 @@ from viz.pages.steps import GROUPED, StepGraph, flat
 def test_every_step_of_a_graph_with_fan_out(opened):
     """Forward node by node, the seed, each edge backward with its derivative, product and sum, then the update."""
     output = fan_out()
-    page = opened(output, reduced_motion="no-preference")
+    page = opened(output, still=True, reduced_motion="no-preference")
     names, captions = [], []
     for title in walk(page):
         names.append(title)

@@ -143,7 +143,7 @@ def test_without_graphviz_there_is_a_page(monkeypatch):
 def test_without_javascript_the_finished_picture_and_all_numbers_are_there(opened, make):
     """Every value and gradient stands in the markup, equal to the engine's; the controls are not shown."""
     output = make()
-    page = opened(output, java_script_enabled=False)
+    page = opened(output, still=True, java_script_enabled=False)
     order = toposort(output)
     rows = re.findall(r'<tr data-node="(\d+)">(.*?)</tr>', step_through(output).html)
     assert len(rows) == len(order)
@@ -164,7 +164,7 @@ def test_without_javascript_the_finished_picture_and_all_numbers_are_there(opene
 
 def test_hostile_labels_are_inert_and_intact(opened):
     """Labels that are markup, script or JSON arrive as text, everywhere, and nothing of them runs."""
-    page = opened(hostile())
+    page = opened(hostile(), still=True)
     elements = page.evaluate("[...document.querySelectorAll('script, img')].map((e) => e.localName)")
     assert elements == ["script", "script"]
     for _ in walk(page):

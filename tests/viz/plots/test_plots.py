@@ -44,21 +44,22 @@ POINTS = [[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [0.5, 0.2]]
 LABELS = [0, 0, 1, 1, 1]  # the last lies on the wrong side
 
 
-def figures():
-    return {
-        "curves": plots.curves({"training": [0.7, 0.3, 0.1], "test": {0: 0.8, 2: 0.2}}, {"training": [0.5, 0.9, 1.0]}),
-        "lines": plots.lines([0.0, 1.0, 2.0], {"f": [0.0, 1.0, 4.0], "g": [1.0, 1.0, 1.0]}, "Two functions"),
-        "boundary": plots.boundary(Plane(), POINTS, LABELS, resolution=20),
-        "three": plots.boundary(Thirds(), POINTS, [0, 0, 1, 1, 2], classes=["a", "b", "c"], resolution=20),
-        "weights": plots.weights({f"w{k}": {0: 0.0, 5: float(k)} for k in range(9)}),
-        "norms": plots.gradient_norms({"sigmoid": [1e-6, 1e-3, 1.0], "tanh": [0.5, 0.0, 1.0]}),
-    }
+FIGURES = {
+    "curves": lambda: plots.curves(
+        {"training": [0.7, 0.3, 0.1], "test": {0: 0.8, 2: 0.2}}, {"training": [0.5, 0.9, 1.0]}
+    ),
+    "lines": lambda: plots.lines([0.0, 1.0, 2.0], {"f": [0.0, 1.0, 4.0], "g": [1.0, 1.0, 1.0]}, "Two functions"),
+    "boundary": lambda: plots.boundary(Plane(), POINTS, LABELS, resolution=20),
+    "three": lambda: plots.boundary(Thirds(), POINTS, [0, 0, 1, 1, 2], classes=["a", "b", "c"], resolution=20),
+    "weights": lambda: plots.weights({f"w{k}": {0: 0.0, 5: float(k)} for k in range(9)}),
+    "norms": lambda: plots.gradient_norms({"sigmoid": [1e-6, 1e-3, 1.0], "tanh": [0.5, 0.0, 1.0]}),
+}
 
 
-@pytest.mark.parametrize("name", figures())
+@pytest.mark.parametrize("name", FIGURES)
 def test_an_svg_is_well_formed_and_says_what_it_shows(name, tmp_path):
     """Each picture parses as XML, and carries a title and a description for those who cannot see it."""
-    root = ElementTree.parse(plots.save(figures()[name], tmp_path / "p.svg")).getroot()
+    root = ElementTree.parse(plots.save(FIGURES[name](), tmp_path / "p.svg")).getroot()
     assert root.get("role") == "img"
     assert root.findtext(f"{SVG}title")
     assert len(root.findtext(f"{SVG}desc")) > 20
@@ -85,16 +86,16 @@ def test_png_by_suffix(tmp_path):
     """A .png is a PNG on white, and another suffix is refused by name."""
     from PIL import Image
 
-    with Image.open(plots.save(figures()["boundary"], tmp_path / "p.png")) as image:
+    with Image.open(plots.save(FIGURES["boundary"](), tmp_path / "p.png")) as image:
         assert image.getpixel((0, 0))[:3] == (255, 255, 255)
     with pytest.raises(ValueError, match=r"\.svg or \.png.*'p\.gif'"):
-        plots.save(figures()["boundary"], tmp_path / "p.gif")
+        plots.save(FIGURES["boundary"](), tmp_path / "p.gif")
     assert not (tmp_path / "p.gif").exists()
 
 
 def test_text_turns_light_on_a_dark_page(tab, tmp_path):
     """In a browser that prefers dark the axis labels are light, and otherwise dark; measured in the rendered page."""
-    path = plots.save(figures()["boundary"], tmp_path / "p.svg")
+    path = plots.save(FIGURES["boundary"](), tmp_path / "p.svg")
     colors = {}
     page = tab()
     page.goto(path.as_uri())
@@ -149,7 +150,7 @@ def test_shading_is_white_where_nothing_is_known_and_strongest_where_it_is_certa
 
 def test_points_on_the_wrong_side_are_ringed_and_counted():
     """One of the five points is on the wrong side: the legend has an entry for it, the description the share."""
-    figure = figures()["boundary"]
+    figure = FIGURES["boundary"]()
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert labels == ["class 0", "class 1", "wrong", "border", "probability of class 1: 0.1, 0.9"]
     assert "80.0%" in figure.get_label()
@@ -195,7 +196,7 @@ def test_without_matplotlib_the_error_names_the_remedy(monkeypatch):
 def test_a_plot_paints_its_own_ground_and_no_other_picture(tab, tmp_path, scheme, color):
     """On a page of either colour ground and ink follow the reader's preference with a contrast of 4.5:1, and ink and
     lines of a picture of someone else's beside it stay as they were."""
-    text = plots.save(figures()["boundary"], tmp_path / "p.svg").read_text(encoding="utf-8")
+    text = plots.save(FIGURES["boundary"](), tmp_path / "p.svg").read_text(encoding="utf-8")
     other = '<svg width="20" height="20"><text id="other" style="fill: #2d3436">x</text></svg>'
     page = tab(color_scheme=scheme)
     page.set_content(f'<body style="background:{color};color:{color}">{text[text.index("<svg") :]}{other}')
@@ -231,15 +232,14 @@ def contrast(one: str, other: str) -> float:
 
 def test_transparent_on_request(tmp_path):
     """Without a ground the text still follows the reader's preference."""
-    text = plots.save(figures()["curves"], tmp_path / "p.svg", transparent=True).read_text(encoding="utf-8")
+    text = plots.save(FIGURES["curves"](), tmp_path / "p.svg", transparent=True).read_text(encoding="utf-8")
     assert 'class="ground"' not in text
     assert "prefers-color-scheme" in text
 
 
-@pytest.mark.parametrize("control", ["\x00", "\x07", "\x1b", "\ufffe"])
-def test_control_characters_leave_the_svg_well_formed(tmp_path, control):
-    """In the names of classes, series and axes, and in titles: XML has no place for them."""
-    name = f"a{control}b"
+def test_control_characters_leave_the_svg_well_formed(tmp_path):
+    """In the names of classes, series and axes, and in titles: XML has no place for any of them."""
+    name = "a\x00\x07\x1b\ufffeb"
     for k, figure in enumerate((
         plots.boundary(Plane(), POINTS, LABELS, name, classes=[name, "c"], axes_labels=(name, name), resolution=5),
         plots.lines([0.0, 1.0], {name: [0.0, 1.0]}, name, name, name),
@@ -269,7 +269,7 @@ def test_what_cannot_be_drawn_is_named(X, y, options, says):
 
 def test_the_scale_of_confidence_says_what_the_shading_means():
     """Beside the plane: from certain of the one class through white to certain of the other; with three, from 1/3."""
-    two, three = (figures()[name].axes[1] for name in ("boundary", "three"))
+    two, three = (FIGURES[name]().axes[1] for name in ("boundary", "three"))
     assert (two.get_ylabel(), two.get_ylim()) == ("probability of class 1", (0.0, 1.0))
     (image,) = two.images
     assert tuple(image.get_array()[25][0]) == pytest.approx((1.0, 1.0, 1.0))
@@ -290,7 +290,7 @@ def test_type_can_be_read_on_a_telephone_and_no_text_is_cut_off_or_covered(tab, 
     """Every plot, as wide as a telephone: its type has 10 pixels or more, and each text lies inside the picture and on
     no other; a title of several lines and long names included."""
     drawn = [
-        *figures().values(),
+        *(draw() for draw in FIGURES.values()),
         plots.lines([0.0, 1.0], {"a name as long as this one": [1, 2], "b": [0, 1]}, "T " * 60),
     ]
     for k, figure in enumerate(drawn):
