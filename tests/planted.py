@@ -89,8 +89,8 @@ class _Measured:
 class Room:
     """A copy of the tree in which bugs are planted, and its tests run."""
 
-    def __init__(self, folder: Path, map_file: Path, seconds: float) -> None:
-        self.folder, self.map_file, self.seconds = folder, map_file, seconds
+    def __init__(self, folder: Path, map_file: Path) -> None:
+        self.folder, self.map_file = folder, map_file
         for name in ("engine", "nn", "viz", "demos", "tests", ".github", "README.md", "LICENSE", "pyproject.toml"):
             if (ROOT / name).is_dir():
                 shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "out"))
@@ -204,6 +204,8 @@ class Room:
             found = self.map["lines"]["engine/lowering/native/tape.py"]
             numbers = {k for one in found.values() for k in one}
         own = Path(bug.path).stem
+        if not numbers:  # run in processes of its own, which are not measured
+            numbers = {k for k, name in enumerate(self.map["tests"]) if f"/test_{own}.py::" in name}
         mirrored = lambda k: f"test_{own}.py" not in self.map["tests"][k]  # noqa: E731
         return [
             self.map["tests"][k] for k in sorted(numbers, key=lambda k: (seconds[k] > 0.5, mirrored(k), seconds[k]))
@@ -294,7 +296,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--list", action="store_true", help="name the bugs, plant none")
     parser.add_argument("--quick", action="store_true", help="only the tests that run the changed line")
-    parser.add_argument("--seconds", type=float, default=1e9, help="with --quick: leave out tests that take longer")
     parser.add_argument("--map", type=Path, default=ROOT / "out/planted.json", help="where the map of tests is kept")
     options = parser.parse_args(arguments)
     bugs = candidates(ROOT, options.files)
@@ -313,7 +314,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else {}
     )
     with tempfile.TemporaryDirectory() as folder:
-        room = Room(Path(folder).resolve(), options.map.resolve(), options.seconds)
+        room = Room(Path(folder).resolve(), options.map.resolve())
         import hypothesis  # noqa: F401  once, before all the forks
         import mpmath  # noqa: F401
         import numpy  # noqa: F401

@@ -150,6 +150,23 @@ def test_length_is_not_depth():
     assert isinstance(tree, Call)
 
 
+@pytest.mark.parametrize("terms", [3, DEPTH + 2, 5 * DEPTH])
+def test_terms_are_no_depth_and_parentheses_are(terms):
+    """However many terms, a sum is not nested, and each partial sum knows its place; parentheses around each nest."""
+    text = " + ".join(["a"] * terms)
+    tree = parse(text)
+    assert evaluate(tree, scalar, {"a": 1.0}) == terms
+    for k in range(terms, 1, -1):
+        assert text[tree.start : tree.end] == " + ".join(["a"] * k)
+        tree = tree.operands[0]
+    around = "(" * (terms - 1) + "a" + " + a)" * (terms - 1)
+    if terms <= DEPTH:
+        assert repr(parse(around)) == repr(parse(text))
+    else:
+        with pytest.raises(ExpressionError, match=f"nested more than {DEPTH} deep"):
+            parse(around)
+
+
 @pytest.mark.deep  # Pyodide's parser is given more room, and finds no end
 def test_depth_is_refused():
     """A product of 20,000 factors nests as deep: more than can be read, and that is said."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import engine
+from engine.lowering.native import library as native_library
 
 SCRIPT = Path(engine.__file__).parent / "lowering" / "native" / "build.py"
 if not SCRIPT.exists():
@@ -129,3 +131,97 @@ def test_a_hook_that_built_nothing_has_nothing_to_remove():
     hook.finalize("standard", {}, "")
     hook._folder = "/no/such/folder"
     hook.finalize("standard", {}, "")
+
+
+@pytest.fixture
+def compiler(tmp_path):
+    """A compiler that only notes how it is called; it fails where a call has the word in the file "refuses"."""
+    script = tmp_path / "compiler.py"
+    script.write_text(
+        "import json, sys, pathlib\n"
+        "here, words = pathlib.Path(__file__).parent, sys.argv[1:]\n"
+        "with open(here / 'calls', 'a') as file: print(json.dumps(words), file=file)\n"
+        "refuses = here / 'refuses'\n"
+        "if refuses.exists() and refuses.read_text() in words: sys.exit('unknown: ' + refuses.read_text())\n"
+        "pathlib.Path(words[words.index('-o') + 1]).write_text('made of ' + str(len(words)))\n"
+    )
+    return [sys.executable, str(script)]
+
+
+def calls(folder):
+    lines = (folder / "calls").read_text().splitlines()
+    (folder / "calls").unlink()
+    return [json.loads(line) for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("machine", "sets"), [("AMD64", list(build.X86)), ("x86_64", list(build.X86)), ("arm64", list(build.OTHER))]
+)
+@pytest.mark.parametrize("name", ["_tape.so", "_tape.dll"])
+def test_each_set_of_kernels_is_compiled_and_all_are_linked(tmp_path, compiler, machine, sets, name):
+    """kernels.c once for each set of this processor, with its flags; then the driver, which knows the sets and the
+    checksum that library.py will ask for; then one library of all that, where it belongs. For Windows the threads of
+    GCC go into it.
+    """
+    target = tmp_path / name
+    build.build(str(target), compiler, ["-target", "x"], machine)
+    *kernels, driver, linked = calls(tmp_path)
+    assert [words[words.index("-c") - 1] for words in kernels] == [f"-DTAPE_KERNELS={one}" for one in sets]
+    flags = {one: (build.X86 if machine != "arm64" else build.OTHER)[one][False] for one in sets}
+    for words, one in zip(kernels, sets):
+        assert os.path.basename(words[words.index("-c") + 1]) == "kernels.c"
+        assert words[: len(build.FLAGS) + 2 + len(flags[one])] == [*build.FLAGS, "-target", "x", *flags[one]]
+    assert os.path.basename(driver[driver.index("-c") + 1]) == "driver.c"
+    assert f'-DTAPE_SOURCE="{native_library.checksum()}"' in driver
+    assert {f"-DTAPE_HAVE_{one.upper()}" for one in sets} <= set(driver)
+    objects = [words[words.index("-o") + 1] for words in (*kernels, driver)]
+    assert len(set(objects)) == len(sets) + 1
+    assert [word for word in linked if word.endswith(".o")] == objects
+    assert {"-shared", "-target", "x", "-lm", "-lpthread"} <= set(linked)
+    assert ("-static" in linked) is name.endswith(".dll")
+    assert target.read_text() == f"made of {len(linked)}"
+    assert sorted(p.name for p in tmp_path.iterdir()) == [name, "compiler.py"]
+
+
+def test_zig_is_given_flags_of_its_own(tmp_path, compiler):
+    """It names processors in another way, and brings the threads of Windows unasked."""
+    build.build(str(tmp_path / "_tape.dll"), [*compiler, "ziglang"], None, "AMD64")
+    *kernels, _, linked = calls(tmp_path)
+    for words, flags in zip(kernels, build.X86.values()):
+        assert set(flags[True]) <= set(words)
+    assert "-static" not in linked
+
+
+@pytest.mark.parametrize("name", build.X86)
+def test_a_set_that_the_compiler_does_not_know_is_left_out(tmp_path, compiler, name):
+    """The others are linked, and the driver asks for no more; without the baseline there is no library."""
+    (tmp_path / "refuses").write_text(f"-DTAPE_KERNELS={name}")
+    target = tmp_path / "_tape.so"
+    if name == "baseline":
+        with pytest.raises(RuntimeError, match="failed:\nunknown: -DTAPE_KERNELS=baseline"):
+            build.build(str(target), compiler, machine="AMD64")
+        assert not target.exists()
+        return
+    build.build(str(target), compiler, machine="AMD64")
+    driver, linked = calls(tmp_path)[-2:]
+    have = {word for word in driver if word.startswith("-DTAPE_HAVE_")}
+    assert have == {f"-DTAPE_HAVE_{one.upper()}" for one in build.X86 if one != name}
+    assert len([word for word in linked if word.endswith(".o")]) == len(build.X86)
+
+
+def test_the_first_compiler_that_can_builds(monkeypatch, tmp_path, compiler):
+    """The system's, or else that of the package index; where none can, all their reasons are given."""
+    target = str(tmp_path / "_tape.so")
+    monkeypatch.setattr(build, "system_compiler", lambda: [sys.executable, "-c", "raise SystemExit('no disk')"])
+    monkeypatch.setattr(build, "zig", lambda: compiler)
+    assert build.build_with_any(target) is None
+    assert os.path.exists(target)
+    monkeypatch.setattr(build, "zig", lambda: [str(tmp_path / "no-such-program")])
+    reason = build.build_with_any(target)
+    assert "no disk" in reason
+    assert "no-such-program" in reason
+
+
+def test_the_checksum_is_the_one_that_is_compared():
+    """build.py runs without the package, and computes what library.py computes of the C files."""
+    assert build.checksum() == native_library.checksum()
