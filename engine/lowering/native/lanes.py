@@ -6,34 +6,55 @@ which is another one's as soon as nobody needs that any longer.
 
 from __future__ import annotations
 
+import ctypes
 from array import array
-from itertools import chain
+from itertools import accumulate, chain, filterfalse
 
 from .library import Library
 from .plan import Plan
 from .schedule import (
-    LANES_CHOICE,
     LANES_DOT,
     LANES_GEMM,
     LANES_MAP,
     LANES_NARY,
     LANES_OUT,
     LANES_OUTER,
-    LANES_PAIR,
     LANES_SUM,
     LANES_TERMS,
     Schedule,
     Step,
 )
+from .tape import address
 from .tapes import Flat, Order
 from .terms import Terms
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from typing import Any
+
+_NEVER = 2**31 - 1  # beyond the number of any step
+_HEAD = 8  # more words than an instruction and what a step makes take, beside its operands
 
 
-_NEVER = 1 << 62  # beyond the number of any step
+class _Rows(ctypes.Structure):
+    """Rows as they are given out (writing.h)."""
+
+    _fields_ = [
+        *((name, ctypes.c_void_p) for name in ("row", "last", "is_bytes", "free", "free_bytes")),
+        *((name, ctypes.c_int64) for name in ("n_free", "n_free_bytes", "n_rows")),
+    ]
+
+
+class _Steps(ctypes.Structure):
+    """The steps as compiled code reads them (writing.h)."""
+
+    _fields_ = [
+        *(
+            (name, ctypes.c_void_p)
+            for name in ("makes", "slope", "kind", "start", "operands", "turned", "head", "head_start")
+        ),
+        ("n", ctypes.c_int64),
+    ]
 
 
 class Lanes:
@@ -56,125 +77,83 @@ class Lanes:
             if not varying[i]:
                 self.uniform.extend((order.result(program, r), self.flat.at[i]))
         self.code = array("i")
-        self.rows = 0
         schedule = Schedule(plan, self.terms, library, order)
         self.ends_in_outer = bool(schedule.tail)
-        self._row = [-1] * (len(plan.op) + 1)  # of what has one
-        self._free: list[int] = []
-        self._is_bytes = bytearray(len(self._row))
-        self._free_bytes: list[int] = []  # rows of bytes: eight lie in a row r, 8 r to 8 r + 7
-        for i in chain(program.inputs, self.terms.pinned):
-            self._new(i)
-        self._write(schedule)
-        del self.terms, self._row, self._is_bytes  # there may be millions
+        self.rows = self._write(schedule)
+        del self.terms, self._row  # there may be millions
 
-    def _new(self, i: int) -> int:
-        """A row for value i."""
-        if self._free:
-            r = self._free.pop()
-        else:
-            r = self.rows
-            self.rows += 1
-        self._row[i] = r
-        return r
-
-    def _new_bytes(self, i: int) -> int:
-        """A row of bytes for slope i."""
-        if not self._free_bytes:
-            r = self._new(i)
-            self._free_bytes += range(8 * r + 7, 8 * r - 1, -1)
-        self._is_bytes[i] = 1
-        self._row[i] = s = self._free_bytes.pop()
-        return s
-
-    def _operands(self, i: int) -> list[int]:
-        row, at = self._row, self.flat.at
-        return [r if (r := row[a]) >= 0 else ~at[a] for a in self.terms.operands[i]]
-
-    def _write(self, schedule: Schedule) -> None:
-        code, row, new, at, is_bytes = self.code, self._row, self._new, self.flat.at, self._is_bytes
-        free, free_bytes, turned = self._free, self._free_bytes, self.terms.turned
-        operands, kind, kinds, slopes = self.terms.operands, schedule.kind, schedule.kinds, schedule.slopes
-        last = self._last_uses(schedule)
-        if self.terms.pinned:
-            code.extend((LANES_MAP, self.library.operations["copy"], len(self.terms.pinned)))
-            for i in self.terms.pinned:
-                code.extend((row[i], ~at[i]))
-        # The kind of the steps under way, and where their instruction counts them.
-        run, instruction, count = -1, -1, 0
-        for k, i in enumerate(chain(schedule.order, schedule.tail)):
-            if i < 0:
-                step = schedule.steps[~i]
-                if step.kind in (LANES_SUM, LANES_OUT):
-                    if run != ~step.kind:
-                        run, count = ~step.kind, len(code) + 1
-                        code.extend((step.kind, 0))
-                    code[count] += len(step.data)
-                else:
-                    run = -1
-                self._write_step(step, k, last)
-                continue
-            if kind[i] != run:
-                run = kind[i]
-                instruction, what = kinds[run]
-                if instruction == LANES_TERMS:
-                    code.extend((LANES_TERMS, 0, *what))
-                    count = len(code) - len(what) - 1
-                else:
-                    code.extend((instruction, what, 0))
-                    count = len(code) - 1
-            code[count] += 1
-            used = operands[i]
-            rows = [r if (r := row[a]) >= 0 else ~at[a] for a in used]
-            if i in turned:
-                for place in turned[i]:
-                    rows[place] = ~rows[place]
-            if instruction == LANES_PAIR:  # one row is written before all operands have been read
-                code.extend((new(i), new(slopes[i]), *rows))
-                free += self._ended(used, k, last)
-                free += [row[a] for a in (i, slopes[i]) if last[a] < 0]
-                continue
-            slope = self._new_bytes(slopes.get(i, i)) if instruction == LANES_CHOICE else -1
-            for a in used:
-                if last[a] == k and row[a] >= 0:
-                    last[a] = -1
-                    (free_bytes if is_bytes[a] else free).append(row[a])
-            if slope < 0:
-                code.append(new(i))
-            else:
-                code.extend((new(i) if i in slopes else slope >> 3, slope))
-            code.fromlist(rows)
-            if last[i] < 0:
-                free.append(row[i])
-
-    def _last_uses(self, schedule: Schedule) -> list[int]:
-        """For each value the number of the last step that uses it; -1 where none does."""
-        operands, steps = self.terms.operands, schedule.steps
-        last = [-1] * len(self._row)
-        for k, i in enumerate(chain(schedule.order, schedule.tail)):
-            for a in operands[i] if i >= 0 else steps[~i].uses:
-                last[a] = k
-        for i in chain(self.plan.program.inputs, self.terms.pinned):  # filled once for all blocks, or for all steps
+    def _write(self, schedule: Schedule) -> int:
+        """Write the tape, and return how many rows it takes."""
+        code, at, c, pinned = self.code, self.flat.at, self.library.c, self.terms.pinned
+        order = [*schedule.order, *schedule.tail]
+        operands, objects, of, slopes = self.terms.operands, schedule.steps, schedule.kind, schedule.slopes
+        used = [operands[i] if i >= 0 else objects[~i].uses for i in order]
+        heads = [_head(*kind) for kind in schedule.kinds]
+        makes, start = array("i", order), array("i", accumulate(map(len, used), initial=0))
+        slope = array("i", [slopes.get(i, -1) for i in order])
+        kind = array("i", [of[i] if i >= 0 else 0 for i in order])
+        uses, head = array("i", chain.from_iterable(used)), array("i", chain.from_iterable(heads))
+        head_start = array("i", accumulate(map(len, heads), initial=0))
+        turned = array("B", bytes(len(uses)))
+        for k, i in enumerate(order if self.terms.turned else ()):
+            for place in self.terms.turned.get(i, ()):
+                turned[start[k] + place] = 1
+        steps = _Steps(*map(address, (makes, slope, kind, start, uses, turned, head, head_start)), len(order))
+        n = len(self.plan.op) + 1  # and the number 1 (terms.py)
+        self._row = row = array("i", [-1]) * n
+        last, is_bytes, free, free_bytes = (
+            array("i", row),
+            array("B", bytes(n)),
+            array("i", row),
+            array("i", [0]) * (n + 8),
+        )
+        rows = _Rows(*map(address, (row, last, is_bytes, free, free_bytes)), 0, 0, 0)
+        varies = [*self.plan.varying, False]
+        for i in set(filterfalse(varies.__getitem__, uses)):
+            row[i] = ~at[i]
+        filled = array("i", [*self.plan.program.inputs, *pinned])  # once for all blocks, or for all steps
+        at_rows, at_steps = ctypes.byref(rows), ctypes.byref(steps)
+        c.new_rows(at_rows, address(filled), len(filled))
+        c.find_last_uses(at_rows, at_steps)
+        for i in filled:
             last[i] = _NEVER
-        return last
+        if pinned:
+            code.extend((LANES_MAP, self.library.operations["copy"], len(pinned)))
+            for i in pinned:
+                code.extend((row[i], ~at[i]))
+        words, n_words = array("i", bytes(4 * (len(uses) + _HEAD * len(order)))), ctypes.c_int64()
+        k, sums = 0, -1  # where the instruction under way counts its sums, if it has any
+        while k < len(order):
+            if order[k] >= 0:
+                k, sums = c.write_steps(at_rows, at_steps, k, address(words), ctypes.byref(n_words)), -1
+                code += words[: n_words.value]
+                continue
+            step = objects[~order[k]]
+            made = array("i", step.makes)
+            c.new_rows(at_rows, address(made), len(made))
+            if step.kind not in (LANES_SUM, LANES_OUT):
+                sums = -1
+                self._write_step(step, made)
+            else:
+                if sums < 0:
+                    sums = len(code) + 1
+                    code.extend((step.kind, 0))
+                code[sums] += len(step.data)
+                for i, r in step.data:
+                    code.extend((row[i], r))
+            c.end_step(at_rows, at_steps, k, address(made), len(made))
+            k += 1
+        return int(rows.n_rows)
 
-    def _ended(self, used: Sequence[int], k: int, last: list[int]) -> list[int]:
-        """The rows of those values that step k is the last to use."""
-        ended = []
-        for a in used:
-            if last[a] == k and self._row[a] >= 0:
-                last[a] = -1
-                ended.append(self._row[a])
-        return ended
-
-    def _write_step(self, step: Step, k: int, last: list[int]) -> None:
+    def _write_step(self, step: Step, made: array[int]) -> None:
+        """Write a step that is an instruction of its own; what it makes has rows."""
         code, row, at = self.code, self._row, self.flat.at
-        made = [self._new(i) for i in step.makes]
+        targets = [row[i] for i in made]
         if step.kind == LANES_GEMM:
             biases = step.data.biases or [None] * len(made)
             code.extend((LANES_GEMM, len(made), len(step.uses), *self.flat.weights(step.data)))
             code.extend(map(row.__getitem__, step.uses))
-            code.extend(made)
+            code.extend(targets)
             code.extend(-1 if b is None else at[b] for b in biases)
         elif step.kind == LANES_OUTER:
             a, d, places = step.data
@@ -183,15 +162,17 @@ class Lanes:
             if isinstance(places, list):
                 code.extend(chain.from_iterable(places))
         elif step.kind == LANES_NARY:
-            operands = self._operands(step.makes[0])
-            code.extend((LANES_NARY, step.data, len(operands), *made, *operands))
-        elif step.kind == LANES_DOT:
-            operands = self._operands(step.makes[0])
+            operands = [row[a] for a in step.uses]
+            code.extend((LANES_NARY, step.data, len(operands), *targets, *operands))
+        else:
+            operands = [row[a] for a in step.uses]
             n, has_bias = divmod(len(operands), 2)
             bias = operands[-1] if has_bias else 0
-            code.extend((LANES_DOT, n, *made, has_bias, bias, *operands[: 2 * n]))
-        else:
-            for i, r in step.data:
-                code.extend((row[i], r))
-        self._free += self._ended(step.uses, k, last)
-        self._free += [row[i] for i in step.makes if last[i] < 0]
+            code.extend((LANES_DOT, n, *targets, has_bias, bias, *operands[: 2 * n]))
+
+
+def _head(instruction: int, what: Any) -> tuple[int, ...]:
+    """The words that an instruction for a run of steps of one kind begins with, their number 0 among them."""
+    if what is None:  # steps that are objects
+        return ()
+    return (instruction, 0, *what) if instruction == LANES_TERMS else (instruction, what, 0)

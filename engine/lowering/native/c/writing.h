@@ -10,3 +10,101 @@ EXPORT void place_weights(const int32_t *rows, int64_t J, int64_t K, int64_t fir
             placed[rows[j] + k] = (int32_t)at;
         }
 }
+/* The rows of a tape of lanes as they are given out: lanes.py. Values that have none are -1 in `row`, and those that are the
+ * same for all samples ~ their place in U. */
+typedef struct {
+    int32_t *row, *last; /* of each value: its row, and the number of the last step that uses it, -1 where none does */
+    uint8_t *is_bytes;   /* whether that row is one of bytes */
+    int32_t *free, *free_bytes; /* rows, and rows of bytes, that nobody needs: taken from the end */
+    int64_t n_free, n_free_bytes, n_rows;
+} Rows;
+
+/* The steps: what each makes, or below 0 where it is an object of Python's; the slope that it makes besides, or -1; its kind;
+ * where its operands start; and whether each operand is turned. A kind is the words that its instruction begins with, of
+ * which one counts the steps. */
+typedef struct {
+    const int32_t *makes, *slope, *kind, *start, *operands;
+    const uint8_t *turned;
+    const int32_t *head, *head_start;
+    int64_t n;
+} Steps;
+
+static int32_t new_row(Rows *r, int32_t i) {
+    return r->row[i] = r->n_free ? r->free[--r->n_free] : (int32_t)r->n_rows++;
+}
+/* Eight rows of bytes lie in a row. */
+static int32_t new_byte_row(Rows *r, int32_t i) {
+    if (!r->n_free_bytes) {
+        int32_t row = new_row(r, i);
+        for (int32_t k = 7; k >= 0; k--) r->free_bytes[r->n_free_bytes++] = 8 * row + k;
+    }
+    r->is_bytes[i] = 1;
+    return r->row[i] = r->free_bytes[--r->n_free_bytes];
+}
+static void let_go_of_row(Rows *r, int32_t i) {
+    if (r->row[i] < 0) return;
+    if (r->is_bytes[i]) r->free_bytes[r->n_free_bytes++] = r->row[i];
+    else r->free[r->n_free++] = r->row[i];
+}
+/* The operands that step k is the last to use give their rows back. */
+static void end_operands(Rows *r, const Steps *s, int64_t k) {
+    for (int32_t x = s->start[k]; x < s->start[k + 1]; x++) {
+        int32_t a = s->operands[x];
+        if (r->last[a] != k) continue;
+        r->last[a] = -1;
+        let_go_of_row(r, a);
+    }
+}
+/* For each value the last step that uses it. */
+EXPORT void find_last_uses(Rows *r, const Steps *s) {
+    for (int64_t k = 0; k < s->n; k++)
+        for (int32_t x = s->start[k]; x < s->start[k + 1]; x++) r->last[s->operands[x]] = (int32_t)k;
+}
+/* A row for each of these. */
+EXPORT void new_rows(Rows *r, const int32_t *ids, int64_t n) {
+    for (int64_t j = 0; j < n; j++) new_row(r, ids[j]);
+}
+/* After an object has been written as step k: its operands' rows, and those of the values it made that nobody uses. */
+EXPORT void end_step(Rows *r, const Steps *s, int64_t k, const int32_t *made, int64_t n) {
+    end_operands(r, s, k);
+    for (int64_t j = 0; j < n; j++)
+        if (r->last[made[j]] < 0) let_go_of_row(r, made[j]);
+}
+/* Writes the steps from k on, as far as they are no objects, in *words words; returns the number of the step behind them. A
+ * run of one kind is one instruction. */
+EXPORT int64_t write_steps(Rows *r, const Steps *s, int64_t k, int32_t *code, int64_t *words) {
+    int32_t run = -1, *c = code, *count = code;
+    for (; k < s->n && s->makes[k] >= 0; k++) {
+        int32_t i = s->makes[k], slope = s->slope[k], kind = s->kind[k];
+        int32_t instruction = s->head[s->head_start[kind]];
+        if (kind != run) {
+            run = kind;
+            count = c + (instruction == LANES_TERMS ? 1 : 2);
+            for (int32_t h = s->head_start[kind]; h < s->head_start[kind + 1]; h++) *c++ = s->head[h];
+        }
+        ++*count;
+        int pair = instruction == LANES_PAIR, choice = instruction == LANES_CHOICE;
+        int32_t *made = c;
+        c += pair || choice ? 2 : 1;
+        for (int32_t x = s->start[k]; x < s->start[k + 1]; x++) {
+            int32_t row = r->row[s->operands[x]];
+            *c++ = s->turned[x] ? ~row : row;
+        }
+        if (pair) { /* one row is written before all operands have been read */
+            made[0] = new_row(r, i);
+            made[1] = new_row(r, slope);
+            end_operands(r, s, k);
+            if (r->last[slope] < 0) let_go_of_row(r, slope);
+        } else if (choice) {
+            made[1] = new_byte_row(r, slope < 0 ? i : slope);
+            end_operands(r, s, k);
+            made[0] = slope < 0 ? made[1] >> 3 : new_row(r, i);
+        } else {
+            end_operands(r, s, k);
+            made[0] = new_row(r, i);
+        }
+        if (r->last[i] < 0) let_go_of_row(r, i);
+    }
+    *words = c - code;
+    return k;
+}

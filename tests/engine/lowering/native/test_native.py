@@ -14,7 +14,7 @@ from native_runs import SETS, close, run, ulps
 import engine
 from engine import OPS, Value, dot, grad, logsumexp, mean, where
 from engine.lowering import native
-from engine.lowering.native import lanes, tape, tapes
+from engine.lowering.native import schedule, tape, tapes
 from engine.lowering.trace import trace
 from engine.operations import FUNCTIONS
 
@@ -309,7 +309,7 @@ def test_an_activation_and_its_slope_are_computed_together(activation, instructi
     program = trace([getattr(x, activation)()], [x], [x])
     kernel = native.NativeKernel(program, instruction_set, 1)
     found = kernel.rows(array("d", points), len(points), [])
-    assert lanes.LANES_PAIR in kernel._lanes[False, False].code
+    assert schedule.LANES_PAIR in kernel._lanes[False, False].code
     with mpmath.workdps(400):
         for k, a in enumerate(map(mpmath.mpf, points)):
             s = 1 / (1 + mpmath.exp(-a))
