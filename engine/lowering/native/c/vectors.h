@@ -168,6 +168,6 @@ INLINE V max_(V a, V b) { return select_((a >= b) | (a != a), a, b); }
 INLINE V min_(V a, V b) { return select_((a <= b) | (a != a), a, b); }
 /* How many of n things to take now, at most `most` at a time, in portions as even as can be. */
 INLINE int64_t portion(int64_t n, int64_t most) {
-    int64_t parts = (n + most - 1) / most;
-    return (n + parts - 1) / parts;
+    int64_t parts = (n + most - 1) / most, spare = parts * most - n;
+    return spare < parts ? most : most - spare / parts; /* mostly without the division, which a tile would wait for */
 }
