@@ -159,7 +159,7 @@ class Room:
         for file in data.measured_files():
             path = Path(file).relative_to(self.folder).as_posix()
             lines[path] = {
-                str(line): sorted({number[c] for c in contexts if c in number})
+                str(line): [] if "" in contexts else sorted({number[c] for c in contexts if c in number})
                 for line, contexts in data.contexts_by_lineno(file).items()
             }
         found = {"tests": tests, "seconds": list(plugin.seconds.values()), "lines": lines, "sums": self.sums(),
@@ -195,7 +195,7 @@ class Room:
         seconds = self.map["seconds"]
         if bug.path.endswith(".py") and self.map["sums"].get(bug.path) == self.sums_before.get(bug.path):
             run = [lines[str(k)] for k in _statement(self.before[bug.path], bug.line) if str(k) in lines]
-            # What runs when the module is imported may be seen by any test.
+            # What runs before the first test, as when a module is imported, may be seen by any test.
             numbers = set(range(len(seconds))) if [] in run else {k for found in run for k in found}
         elif bug.path.endswith(".py"):  # changed since
             found = self.map["lines"].get(bug.path)

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Sequence
+from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -215,14 +221,62 @@ def _c(path: str, source: bytes) -> list[Bug]:
     return bugs
 
 
+_CONDITIONAL = re.compile(rb"\s*#\s*(?:if|ifdef|ifndef|elif|else|endif)\b")
+
+
+@cache
+def _left_out(folder: Path) -> dict[str, set[int]]:
+    """For each C file the lines that no processor like this one compiles: of AVX-512 where it has none, of Windows.
+
+    The preprocessor says what is left between two conditionals, for each set of instructions that can be run here.
+    """
+    spec = importlib.util.spec_from_file_location("build_hook", folder / "build.py")
+    assert spec is not None and spec.loader is not None  # noqa: PT018
+    build = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(build)
+    compiler = build.system_compiler()
+    # In a process of its own: one forked from this must not find engine imported.
+    ask = "from engine.lowering import native; print(*native.instruction_sets() if native.available()[0] else ())"
+    root = folder.parents[2]
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    asked = subprocess.run([sys.executable, "-c", ask], cwd=root, env=environment, capture_output=True, text=True)
+    sets = asked.stdout.split()
+    if compiler is None or not sets:
+        return {}
+    have = [name for name in build.X86 if name in sets or name == "baseline"]
+    defines = [f"-DTAPE_HAVE_{name.upper()}" for name in have]
+    calls = [("kernels.c", [*build.X86[name][False], f"-DTAPE_KERNELS={name}"]) for name in have]
+    seen: dict[str, set[int]] = {}
+    for source, flags in [*calls, ("driver.c", ['-DTAPE_SOURCE=""', *defines])]:
+        command = [*compiler, *flags, "-E", "-dD", str(folder / "c" / source)]
+        file, line = "", 0
+        for text in subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines():
+            place = re.match(r'# (\d+) "(.*?)"', text)
+            if place:
+                file, line = Path(place[2]).name, int(place[1])
+                continue
+            if text.strip():
+                seen.setdefault(file, set()).add(line)
+            line += 1
+    found = {}
+    for path in (folder / "c").iterdir():
+        lines = path.read_bytes().splitlines()
+        edges = [0, *(k for k, text in enumerate(lines, 1) if _CONDITIONAL.match(text)), len(lines) + 1]
+        between = [range(a + 1, b) for a, b in pairwise(edges)]
+        found[path.name] = {k for part in between if seen.get(path.name, set()).isdisjoint(part) for k in part}
+    return found
+
+
 def candidates(root: Path, wanted: Sequence[str] = ()) -> list[Bug]:
-    """Every bug that can be planted in the files of engine, or in the wanted ones."""
+    """Every bug that can be planted in the files of engine, or in the wanted ones, where this machine would run it."""
     found = []
+    left_out = _left_out(root / "engine/lowering/native")
     for file in sorted((root / "engine").rglob("*")):
         path = file.relative_to(root).as_posix()
         if path == GENERATED or file.suffix not in (".py", ".c", ".h"):
             continue
         if wanted and not any(path.startswith(w) for w in wanted):
             continue
-        found += (_python if file.suffix == ".py" else _c)(path, file.read_bytes())
+        bugs = (_python if file.suffix == ".py" else _c)(path, file.read_bytes())
+        found += [bug for bug in bugs if bug.line not in left_out.get(file.name, ())]
     return found

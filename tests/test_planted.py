@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import shutil
 import sys
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 from planted_bugs import candidates
+
+from engine.lowering import native
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -44,3 +47,15 @@ def test_words_are_left_alone():
     for bug in candidates(ROOT, ["engine/reverse.py"]):
         if bug.line in raises:
             assert (bug.kind, bug.text) == ("statement", "pass")
+
+
+def test_nothing_is_planted_in_code_of_other_processors():
+    """A line that is compiled for none of the sets of instructions that can be run here is no place for a bug."""
+    if not native.available()[0] or not shutil.which("cc"):
+        pytest.skip("nothing says what is compiled here")
+    path = "engine/lowering/native/c/vectors.h"
+    lines = (ROOT / path).read_text(encoding="utf-8").splitlines()
+    tiles = {k for k, line in enumerate(lines, 1) if line.startswith("#define MR ")}
+    planted = {bug.line for bug in candidates(ROOT, [path])}
+    assert len(tiles) == 5, "one for each kind of vectors"
+    assert 0 < len(tiles & planted) <= len(native.instruction_sets())

@@ -225,3 +225,11 @@ def test_the_first_compiler_that_can_builds(monkeypatch, tmp_path, compiler):
 def test_the_checksum_is_the_one_that_is_compared():
     """build.py runs without the package, and computes what library.py computes of the C files."""
     assert build.checksum() == native_library.checksum()
+
+
+def test_a_library_that_was_built_is_used():
+    """All other tests of compiled code are skipped where it cannot be loaded: where it was built, it can."""
+    if not os.path.exists(native_library.LIBRARY):
+        pytest.skip("it was not built")
+    available, reason = native_library.available()
+    assert available, reason
