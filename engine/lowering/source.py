@@ -71,6 +71,7 @@ def load(source: str) -> Any:
 class _Generator:
     def __init__(self, program: Program, each: bool) -> None:
         self.p, self.each = program, each
+        self.op, self.args, self.varying, self.constant = program.op, program.args, program.varying, program.constant
         self.position = {i: k for k, i in enumerate(program.parameters)}
         self.terms = _TERMS_OF_LARGE if sum(map(len, program.args)) > _SMALL else _TERMS
         self.uses = self._count_uses()
@@ -98,8 +99,8 @@ class _Generator:
     # What the program looks like.
 
     def _count_uses(self) -> list[int]:
-        uses = [0] * len(self.p.op)
-        for args in self.p.args:
+        uses = [0] * len(self.op)
+        for args in self.args:
             for a in args:
                 uses[a] += 1
         for row in (self.p.outputs, *self.p.gradients):
@@ -123,39 +124,39 @@ class _Generator:
             for start in range(len(row)):
                 if start < stop:
                     continue
-                stop, factors = start, set(p.args[row[start]])
-                while stop < len(row) and self._is_lone_product(row[stop]) and factors & set(p.args[row[stop]]):
-                    factors &= set(p.args[row[stop]])
+                stop, factors = start, set(self.args[row[start]])
+                while stop < len(row) and self._is_lone_product(row[stop]) and factors & set(self.args[row[stop]]):
+                    factors &= set(self.args[row[stop]])
                     stop += 1
                 if stop - start > self.terms:
                     factor = min(factors)
-                    pairs = [p.args[i] for i in row[start:stop]]
+                    pairs = [self.args[i] for i in row[start:stop]]
                     runs[-1].append((start, stop, factor, tuple([b if a == factor else a for a, b in pairs])))
                     grouped.update(row[start:stop])
         return runs, grouped
 
     def _is_lone_product(self, i: int) -> bool:
-        return self.p.op[i] == "mul" and self.p.varying[i] and self.uses[i] == 1
+        return self.op[i] == "mul" and self.varying[i] and self.uses[i] == 1
 
     def _name_all(self) -> None:
         """Names for labelled values, inputs and outputs; others get one when they are first mentioned."""
         p = self.p
         for i, label in enumerate(p.names):
-            if label and p.op[i] != "constant":
+            if label and self.op[i] != "constant":
                 self.name[i] = self.names.from_label(label)
-        for args, op in zip(p.args, p.op, strict=True):
+        for args, op in zip(self.args, self.op, strict=True):
             if op == "dot":
                 weights, _, bias = split_dot(args)
                 for w in weights:
-                    if p.op[w] == "parameter" and w not in self.name:
+                    if self.op[w] == "parameter" and w not in self.name:
                         self.name[w] = self.names.numbered("w")
-                if bias is not None and p.op[bias] == "parameter" and bias not in self.name:
+                if bias is not None and self.op[bias] == "parameter" and bias not in self.name:
                     self.name[bias] = self.names.numbered("b")
         for i in p.inputs:
             if i not in self.name:
                 self.name[i] = self.names.numbered("x")
         for i in p.outputs:
-            if i not in self.name and p.op[i] not in ("constant", "parameter"):
+            if i not in self.name and self.op[i] not in ("constant", "parameter"):
                 self.name[i] = self.names.free("output") if len(p.outputs) == 1 else self.names.numbered("output")
 
     def named(self, i: int) -> str:
@@ -166,7 +167,7 @@ class _Generator:
         return name
 
     def _new_name(self, i: int) -> str:
-        p, op = self.p, self.p.op[i]
+        p, op = self.p, self.op[i]
         if self.paged:
             return self.names.numbered("v")
         if i in self.adjoints:
@@ -177,11 +178,11 @@ class _Generator:
             return self.names.free(f"d{name}" if len(name) <= 4 else f"d_{name}")
         # z = w*a + b is named after its bias, and the activation of z after z.
         if op == "dot":
-            bias = split_dot(p.args[i])[2]
+            bias = split_dot(self.args[i])[2]
             role = re.fullmatch(r"((?:.*_)?)(?:b|bias)(\d*)", self.name.get(bias, "") if bias is not None else "")
             return self.names.free(f"{role[1]}z{role[2]}") if role else self.names.numbered("z")
         if op in _ACTIVATIONS:
-            role = re.fullmatch(r"((?:.*_)?)z(\d*)", self.name.get(p.args[i][0], ""))
+            role = re.fullmatch(r"((?:.*_)?)z(\d*)", self.name.get(self.args[i][0], ""))
             return self.names.free(f"{role[1]}a{role[2]}") if role else self.names.numbered("a")
         return self.names.numbered("p" if op == "parameter" else "v")
 
@@ -191,26 +192,26 @@ class _Generator:
         """Value i inside an expression that holds its parts together with ``tightness``."""
         if i in self.inlined:
             text, own = self.inlined[i]
-        elif i in self.p.constant:
-            text = repr(self.p.constant[i])
+        elif i in self.constant:
+            text = repr(self.constant[i])
             self.imports.update(word for word in ("inf", "nan") if word in text)
             own = _SIGN if text.startswith("-") else _ATOM
         else:
             text, own = self.named(i), _ATOM
-            if self.p.op[i] == "parameter":
+            if self.op[i] == "parameter":
                 self.used_parameters.add(i)
         return f"({text})" if own < tightness else text
 
     def computed(self, i: int) -> tuple[str, int]:
         """The expression that computes value i, and how tightly it holds together."""
-        op, args, e = self.p.op[i], self.p.args[i], self.expression
+        op, args, e = self.op[i], self.args[i], self.expression
         if op in ("add", "sub"):
             return f"{e(args[0], _SUM)} {_SYMBOLS[op]} {e(args[1], _PRODUCT)}", _SUM
         if op == "mul":
             return self.product(*args), _PRODUCT
         if op == "neg":
             return f"-{e(args[0], _SIGN)}", _SIGN
-        if op == "div" and self.p.constant.get(args[1], 0.0) != 0:
+        if op == "div" and self.constant.get(args[1], 0.0) != 0:
             return f"{e(args[0], _PRODUCT)} / {e(args[1], _SIGN)}", _PRODUCT
         if op == "where":
             condition, a, b = args
@@ -234,7 +235,7 @@ class _Generator:
         return f"{op}({', '.join([e(a) for a in args])})", _ATOM
 
     def product(self, a: int, b: int) -> str:
-        if self.p.constant.get(b) == 1:
+        if self.constant.get(b) == 1:
             return self.expression(a, _PRODUCT)
         return f"{self.expression(a, _PRODUCT)}*{self.expression(b, _SIGN)}"
 
@@ -243,7 +244,7 @@ class _Generator:
         weights, inputs, bias = split_dot(args)
         text = ""
         for w, x in zip(weights, inputs, strict=True):
-            number = self.p.constant.get(w)
+            number = self.constant.get(w)
             if number in (1.0, -1.0):
                 term = self.expression(x, _PRODUCT if text or number == 1.0 else _SIGN)
             elif text and number is not None and -inf < number < 0:
@@ -258,11 +259,11 @@ class _Generator:
         return text if bias is None else f"{text} + {self.expression(bias, _PRODUCT)}"
 
     def comparison(self, i: int) -> str:
-        a, b = self.p.args[i]
-        return f"{self.expression(a, _SUM)} {_SYMBOLS[self.p.op[i]]} {self.expression(b, _SUM)}"
+        a, b = self.args[i]
+        return f"{self.expression(a, _SUM)} {_SYMBOLS[self.op[i]]} {self.expression(b, _SUM)}"
 
     def condition(self, i: int) -> str:
-        if self.p.op[i] in COMPARISONS and i in self.inlined:
+        if self.op[i] in COMPARISONS and i in self.inlined:
             return self.comparison(i)
         return f"{self.expression(i, _SUM)} != 0.0"
 
@@ -275,7 +276,7 @@ class _Generator:
             text = self.slice(ids)
             if text is None:
                 text = "[" + ", ".join([self.expression(i) for i in ids]) + "]"
-            statements = self.loop if any(self.p.varying[i] for i in ids) else self.prologue
+            statements = self.loop if any(self.varying[i] for i in ids) else self.prologue
             statements.append(wrapped(f"{name} = ", text))
         return name
 
@@ -294,8 +295,8 @@ class _Generator:
     def write_statements(self) -> None:
         """Write a statement for each value that is neither inlined nor one of a run of products."""
         p = self.p
-        consumer: list[int | None] = [None] * len(p.op)  # the only one, where there is one use
-        for i, args in enumerate(p.args):
+        consumer: list[int | None] = [None] * len(self.op)  # the only one, where there is one use
+        for i, args in enumerate(self.args):
             for a in args:
                 consumer[a] = i
         section = ""
@@ -304,16 +305,16 @@ class _Generator:
                 continue
             text, own = self.computed(i)
             user = consumer[i]
-            if op in COMPARISONS and self.inlined.keys().isdisjoint(p.args[i]):
+            if op in COMPARISONS and self.inlined.keys().isdisjoint(self.args[i]):
                 self.inlined[i] = text, own  # cheaper made again than kept as a number and compared with 0
                 continue
             if (
                 self.uses[i] == 1 and not p.names[i] and len(text) <= _INLINE and op not in _KEPT
-                and (self._in_same_place(i, user) and i not in self.adjoints if user is not None else p.varying[i])
+                and (self._in_same_place(i, user) and i not in self.adjoints if user is not None else self.varying[i])
             ):  # fmt: skip
                 self.inlined[i] = text, own
                 continue
-            if not p.varying[i]:
+            if not self.varying[i]:
                 self.prologue.append(wrapped(f"{self.named(i)} = ", text))
                 continue
             title = "# forward" if i < p.backward else "# backward"
@@ -325,13 +326,13 @@ class _Generator:
     def _in_same_place(self, i: int, user: int) -> bool:
         """Whether two values are computed once for all rows, or both in the same pass over a row."""
         backward = self.p.backward
-        return self.p.varying[i] == self.p.varying[user] and (i < backward) == (user < backward)
+        return self.varying[i] == self.varying[user] and (i < backward) == (user < backward)
 
     def total(self, i: int, zero: str) -> str:
         """What value i adds up to, as an item of the result."""
-        if not self.p.varying[i]:
+        if not self.varying[i]:
             text = self.expression(i, _SIGN)
-            return text if self.p.constant.get(i) == 0 else f"{text}*times"
+            return text if self.constant.get(i) == 0 else f"{text}*times"
         if i not in self.sums:
             self.sums[i] = name = self.names.free(f"sum_{self.named(i)}")
             self.zeros.setdefault(zero, []).append(name)
