@@ -123,14 +123,22 @@ class Flat:
         for i in ids:
             if i in level:
                 continue
-            together = dots.get(i)
+            together = dots.get(i) if dots else None
             if together is not None and self._there(together):
                 depth = 1 + max([level.get(a, 0) for a in together.inputs], default=0)
                 level.update(dict.fromkeys(together.members, depth))
                 groups[depth, "gemv", i] = together.members
                 continue
-            level[i] = depth = 1 + max([level.get(a, 0) for a in args[i]], default=0)
-            groups.setdefault((depth, op[i], 0), []).append(i)
+            depth = 0
+            for a in args[i]:
+                if a in level and level[a] > depth:
+                    depth = level[a]
+            level[i] = depth = depth + 1
+            key = depth, op[i], 0
+            if key in groups:
+                groups[key].append(i)
+            else:
+                groups[key] = [i]
         for (_, name, i), members in sorted(groups.items(), key=lambda item: item[0][0]):
             if name == "gemv":
                 self._gemv(dots[i])
@@ -156,8 +164,8 @@ class Flat:
         at, args = self.at, self.plan.args
         if len(members) == 1:  # as in a chain, in which every level is one value
             [i] = members
-            at[i] = first = self.room(1)
-            self.runs(name, [(first, *[at[a] for a in args[i]])])
+            self._instruction(self.library.operations[name], 1, self.size, [x for a in args[i] for x in (at[a], 0)])
+            at[i] = self.room(1)
             return
         operands = sorted([(*(at[a] for a in args[i]), i) for i in members])
         first = self.room(len(members))
@@ -179,10 +187,12 @@ class Flat:
                         end += 1
                 else:
                     steps = [0] * (len(head) - 1)
-            operands = [x for pair in zip(head[1:], steps) for x in pair]
-            operands += operands[:2] * (3 - len(steps))
-            self.code.extend((FLAT_MAP, code, end - start, head[0], *operands))
+            self._instruction(code, end - start, head[0], [x for pair in zip(head[1:], steps) for x in pair])
             start = end
+
+    def _instruction(self, code: int, n: int, target: int, operands: list[int]) -> None:
+        """An operation on n neighbours; of each operand the place of the first, and the step to the next."""
+        self.code.extend((FLAT_MAP, code, n, target, *operands, *operands[:2] * (3 - len(operands) // 2)))
 
     def _dot(self, i: int, args: Args) -> None:
         weights, inputs, bias = split_dot(args)
