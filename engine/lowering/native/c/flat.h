@@ -95,7 +95,7 @@ INLINE void flat_pair(const int32_t *c, double *U) {
 /* d[j] = bias[j] + sum_k w[j*so + k*si] a[k]. Weights lie along j (so == 1), along k (si == 1), or scattered. A run of
  * outputs is T vectors, of which the last, of n outputs, begins at `last`: it overlaps, as above. */
 #define RUN (W == 8 ? 8 : 4) /* vectors of a run at most */
-#define EACH_VECTOR(T) _Pragma("GCC unroll 8") for (int t = 0; t < T; t++)
+#define EACH_VECTOR(T) UNROLL for (int t = 0; t < T; t++)
 #define FROM(p, t, T) ((t) == T - 1 ? load_some((p) + last, n) : load((p) + (t) * W))
 #define INTO(p, t, T, x) store_first((p) + ((t) == T - 1 ? last : (t) * W), x, (t) == T - 1 ? n : W)
 INLINE void gemv_run(const int T, int64_t last, int64_t n, int64_t K, double *d, const double *a, const double *w, int64_t si,
@@ -103,11 +103,9 @@ INLINE void gemv_run(const int T, int64_t last, int64_t n, int64_t K, double *d,
     V s[4][RUN];
     const int chains = T > 2 ? 2 : 4; /* enough to hide the latency of a multiply-add */
     int64_t k = 0;
-#pragma GCC unroll 8
-    for (int h = 0; h < chains; h++) EACH_VECTOR(T) s[h][t] = h || !bias ? zero_() : FROM(bias, t, T);
+    UNROLL for (int h = 0; h < chains; h++) EACH_VECTOR(T) s[h][t] = h || !bias ? zero_() : FROM(bias, t, T);
     for (; k + chains <= K; k += chains)
-#pragma GCC unroll 8
-        for (int h = 0; h < chains; h++, w += si) {
+        UNROLL for (int h = 0; h < chains; h++, w += si) {
             V x = splat(a[k + h]);
             EACH_VECTOR(T) s[h][t] = fma_(FROM(w, t, T), x, s[h][t]);
         }
@@ -164,18 +162,15 @@ INLINE void descend_gemv_run(const int T, int64_t last, int64_t n, int64_t K, do
 INLINE V dots(int64_t K, const double *a, const double *w, int64_t so, int64_t n) {
     V s[W];
     const double *row[W];
-#pragma GCC unroll 8
-    for (int q = 0; q < W; q++) s[q] = zero_(), row[q] = w + (q < n ? q : 0) * so;
+    UNROLL for (int q = 0; q < W; q++) s[q] = zero_(), row[q] = w + (q < n ? q : 0) * so;
     int64_t k = 0;
     for (; k + W <= K; k += W) {
         V x = load(a + k);
-#pragma GCC unroll 8
-        for (int q = 0; q < W; q++) s[q] = fma_(load(row[q] + k), x, s[q]);
+        UNROLL for (int q = 0; q < W; q++) s[q] = fma_(load(row[q] + k), x, s[q]);
     }
     if (k < K) {
         V x = load_some(a + k, K - k);
-#pragma GCC unroll 8
-        for (int q = 0; q < W; q++) s[q] = fma_(load_some(row[q] + k, K - k), x, s[q]);
+        UNROLL for (int q = 0; q < W; q++) s[q] = fma_(load_some(row[q] + k, K - k), x, s[q]);
     }
     return sums_across(s);
 }

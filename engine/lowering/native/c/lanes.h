@@ -150,7 +150,7 @@ INLINE V more_where(Mask k, V g, V factor, V s) { return select_(k, fma_(g, fact
 INLINE V add_masked(M k, V g, V s) { return s + select_(k, g, splat(-0.0)); }
 #endif
 INLINE V with_sign(V x, int32_t sign) { return (V)((M)x ^ ((int64_t)sign & INT64_MIN)); } /* sign: 0 or -1 */
-#define FOR_T _Pragma("GCC unroll 8") for (int t = 0; t < T; t++)
+#define FOR_T UNROLL for (int t = 0; t < T; t++)
 #define ONE_REGISTER(P) __asm__("" : "+r"(P)) /* else each vector has its address computed anew */
 /* Adjoints times slopes that are bytes, of which some are a half. */
 static __attribute__((noinline)) void add_ties(const double *g, const int8_t *slope, int64_t sign, V *s, int T) {
@@ -271,28 +271,23 @@ INLINE void lanes_dot_at(const int32_t *c, const double *U, double *L, int64_t l
     int32_t n = c[1];
     const int32_t *w = c + 5, *x = w + n;
     V s[8], rw, rx;
-#pragma GCC unroll 8
-    for (int t = 0; t < T; t++) s[t] = zero_();
+    UNROLL for (int t = 0; t < T; t++) s[t] = zero_();
     for (int32_t i = 0; i < n; i++) {
         Operand a = operand(w[i], U, L, ld, &rw), b = operand(x[i], U, L, ld, &rx);
         const double *pa = a.p + v * a.step, *pb = b.p + v * b.step;
         if (i)
-#pragma GCC unroll 8
-            for (int t = 0; t < T; t++) s[t] = fma_(load(pa + t * a.step), load(pb + t * b.step), s[t]);
+            UNROLL for (int t = 0; t < T; t++) s[t] = fma_(load(pa + t * a.step), load(pb + t * b.step), s[t]);
         else
-#pragma GCC unroll 8
-            for (int t = 0; t < T; t++) s[t] = load(pa + t * a.step) * load(pb + t * b.step);
+            UNROLL for (int t = 0; t < T; t++) s[t] = load(pa + t * a.step) * load(pb + t * b.step);
     }
     if (c[3]) {
         Operand b = operand(c[4], U, L, ld, &rx);
-#pragma GCC unroll 8
-        for (int t = 0; t < T; t++) {
+        UNROLL for (int t = 0; t < T; t++) {
             V bias = load(b.p + (v + t) * b.step);
             s[t] = n ? s[t] + bias : bias;
         }
     }
-#pragma GCC unroll 8
-    for (int t = 0; t < T; t++) store(L + c[2] * ld + (v + t) * W, s[t]);
+    UNROLL for (int t = 0; t < T; t++) store(L + c[2] * ld + (v + t) * W, s[t]);
 }
 
 /* The sums of `count` rows over the samples, each added to its place: W rows at a time, turned for their last additions. */
@@ -303,14 +298,11 @@ static void sum_rows(const int32_t *c, int64_t count, const double *L, int64_t l
         const double *row[W];
         V s[W];
         int64_t o = 0;
-#pragma GCC unroll 8
-        for (int q = 0; q < W; q++) row[q] = L + c[q < n ? 2 * q : 0] * ld, s[q] = none;
+        UNROLL for (int q = 0; q < W; q++) row[q] = L + c[q < n ? 2 * q : 0] * ld, s[q] = none;
         for (; o < full; o += W)
-#pragma GCC unroll 8
-            for (int q = 0; q < W; q++) s[q] += load(row[q] + o);
+            UNROLL for (int q = 0; q < W; q++) s[q] += load(row[q] + o);
         if (any(mask))
-#pragma GCC unroll 8
-            for (int q = 0; q < W; q++) s[q] += select_(mask, load(row[q] + o), none);
+            UNROLL for (int q = 0; q < W; q++) s[q] += select_(mask, load(row[q] + o), none);
         V sum = sums_across(s);
         for (int64_t q = 0; q < n; q++) acc[c[2 * q + 1]] += sum[q];
     }

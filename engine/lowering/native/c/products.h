@@ -14,34 +14,27 @@ INLINE void gemm_tile(const int m, const int r, const int half, int64_t K, const
     const int whole = r - half;
     Half h[MR];
     const double *weight[MR];
-#pragma GCC unroll 8
-    for (int q = 0; q < m; q++) {
+    UNROLL for (int q = 0; q < m; q++) {
         weight[q] = w + q * so;
         double b = bias[q] < 0 ? 0.0 : U[bias[q]];
-#pragma GCC unroll 8
-        for (int t = 0; t < whole; t++) s[q][t] = splat(b);
+        UNROLL for (int t = 0; t < whole; t++) s[q][t] = splat(b);
         if (half) h[q] = b - (Half){};
     }
     for (int64_t k = 0, o = 0; k < K; k++, o += si) {
         const double *row = L + in[k] * ld;
         V a[4];
         Half last;
-#pragma GCC unroll 8
-        for (int t = 0; t < whole; t++) a[t] = load(row + t * W);
+        UNROLL for (int t = 0; t < whole; t++) a[t] = load(row + t * W);
         if (half) memcpy(&last, row + whole * W, sizeof last);
-#pragma GCC unroll 8
-        for (int q = 0; q < m; q++) {
+        UNROLL for (int q = 0; q < m; q++) {
             V x = splat(weight[q][o]);
-#pragma GCC unroll 8
-            for (int t = 0; t < whole; t++) s[q][t] = fma_(x, a[t], s[q][t]);
+            UNROLL for (int t = 0; t < whole; t++) s[q][t] = fma_(x, a[t], s[q][t]);
             if (half) h[q] = fma_half(x, last, h[q]);
         }
     }
-#pragma GCC unroll 8
-    for (int q = 0; q < m; q++) {
+    UNROLL for (int q = 0; q < m; q++) {
         double *row = L + out[q] * ld;
-#pragma GCC unroll 8
-        for (int t = 0; t < whole; t++) store(row + t * W, s[q][t]);
+        UNROLL for (int t = 0; t < whole; t++) store(row + t * W, s[q][t]);
         if (half) store(row + whole * W, twice(h[q])); /* samples again, so that nothing unusual lies behind them */
     }
 }
@@ -100,32 +93,23 @@ static const int32_t *lanes_gemm(const int32_t *c, const double *U, double *L, i
 INLINE void outer_tile(const int m, const int r, const int32_t *ra, const int32_t *rd, V (*s)[3], const double *L,
                        int64_t ld, int64_t full, M mask) {
     const double *A[4], *D[3];
-#pragma GCC unroll 8
-    for (int q = 0; q < m; q++) A[q] = L + ra[q] * ld;
-#pragma GCC unroll 8
-    for (int t = 0; t < r; t++) D[t] = L + rd[t] * ld;
-#pragma GCC unroll 8
-    for (int q = 0; q < m; q++)
-#pragma GCC unroll 8
-        for (int t = 0; t < r; t++) s[q][t] = splat(-0.0); /* as in sum_rows */
+    UNROLL for (int q = 0; q < m; q++) A[q] = L + ra[q] * ld;
+    UNROLL for (int t = 0; t < r; t++) D[t] = L + rd[t] * ld;
+    UNROLL for (int q = 0; q < m; q++)
+        UNROLL for (int t = 0; t < r; t++) s[q][t] = splat(-0.0); /* as in sum_rows */
     int64_t o = 0;
     for (; o < full; o += W) {
         V d[3];
-#pragma GCC unroll 8
-        for (int t = 0; t < r; t++) d[t] = load(D[t] + o);
-#pragma GCC unroll 8
-        for (int q = 0; q < m; q++) {
+        UNROLL for (int t = 0; t < r; t++) d[t] = load(D[t] + o);
+        UNROLL for (int q = 0; q < m; q++) {
             V a = load(A[q] + o);
-#pragma GCC unroll 8
-            for (int t = 0; t < r; t++) s[q][t] = fma_(a, d[t], s[q][t]);
+            UNROLL for (int t = 0; t < r; t++) s[q][t] = fma_(a, d[t], s[q][t]);
         }
     }
     if (any(mask)) {
-#pragma GCC unroll 8
-        for (int q = 0; q < m; q++) {
+        UNROLL for (int q = 0; q < m; q++) {
             V a = load(A[q] + o);
-#pragma GCC unroll 8
-            for (int t = 0; t < r; t++) s[q][t] = select_(mask, fma_(a, load(D[t] + o), s[q][t]), s[q][t]);
+            UNROLL for (int t = 0; t < r; t++) s[q][t] = select_(mask, fma_(a, load(D[t] + o), s[q][t]), s[q][t]);
         }
     }
 }
@@ -172,35 +156,26 @@ INLINE void rank_tile(const int m, const int r, int64_t n, const double *T, cons
                       int64_t ld, double *g, double *p, double rate, int64_t sj, int64_t left) {
     V s[MR][NR];
     const double *D[MR];
-#pragma GCC unroll 8
-    for (int q = 0; q < m; q++) {
+    UNROLL for (int q = 0; q < m; q++) {
         D[q] = L + rd[q] * ld;
-#pragma GCC unroll 8
-        for (int t = 0; t < r; t++) s[q][t] = splat(-0.0);
+        UNROLL for (int t = 0; t < r; t++) s[q][t] = splat(-0.0);
     }
     for (int64_t i = 0; i < n; i++, T += r * W) {
         V a[NR];
-#pragma GCC unroll 8
-        for (int t = 0; t < r; t++) a[t] = load(T + t * W);
-#pragma GCC unroll 8
-        for (int q = 0; q < m; q++) {
+        UNROLL for (int t = 0; t < r; t++) a[t] = load(T + t * W);
+        UNROLL for (int q = 0; q < m; q++) {
             V d = splat(D[q][i]);
-#pragma GCC unroll 8
-            for (int t = 0; t < r; t++) s[q][t] = fma_(d, a[t], s[q][t]);
+            UNROLL for (int t = 0; t < r; t++) s[q][t] = fma_(d, a[t], s[q][t]);
         }
     }
     if (!p) {
-#pragma GCC unroll 8
-        for (int q = 0; q < m; q++)
-#pragma GCC unroll 8
-            for (int t = 0; t < r; t++) store(g + q * TURNED + t * W, s[q][t]);
+        UNROLL for (int q = 0; q < m; q++)
+            UNROLL for (int t = 0; t < r; t++) store(g + q * TURNED + t * W, s[q][t]);
         return;
     }
-#pragma GCC unroll 8
-    for (int q = m - 1; q >= 0; q--) {
+    UNROLL for (int q = m - 1; q >= 0; q--) {
         double *x = p + q * sj;
-#pragma GCC unroll 8
-        for (int t = 0; t < r - 1; t++) store(x + t * W, load(x + t * W) - rate * s[q][t]);
+        UNROLL for (int t = 0; t < r - 1; t++) store(x + t * W, load(x + t * W) - rate * s[q][t]);
         x += (r - 1) * W;
         if (left == W) store(x, load(x) - rate * s[q][r - 1]);
         else store_some(x, load_some(x, left) - rate * s[q][r - 1], left);

@@ -12,25 +12,20 @@
 INLINE void transpose(V *x) {
 #if W == 8
     V y[8];
-#pragma GCC unroll 8
-    for (int i = 0; i < 8; i += 2) {
+    UNROLL for (int i = 0; i < 8; i += 2) {
         y[i] = PAIR(x[i], x[i + 1], 0, 8, 2, 10, 4, 12, 6, 14);
         y[i + 1] = PAIR(x[i], x[i + 1], 1, 9, 3, 11, 5, 13, 7, 15);
     }
-#pragma GCC unroll 8
-    for (int i = 0; i < 8; i += 4)
-#pragma GCC unroll 8
-        for (int h = i; h < i + 2; h++) {
+    UNROLL for (int i = 0; i < 8; i += 4)
+        UNROLL for (int h = i; h < i + 2; h++) {
             x[h] = PAIR(y[h], y[h + 2], 0, 1, 8, 9, 4, 5, 12, 13);
             x[h + 2] = PAIR(y[h], y[h + 2], 2, 3, 10, 11, 6, 7, 14, 15);
         }
-#pragma GCC unroll 8
-    for (int h = 0; h < 4; h++) {
+    UNROLL for (int h = 0; h < 4; h++) {
         y[h] = PAIR(x[h], x[h + 4], 0, 1, 2, 3, 8, 9, 10, 11);
         y[h + 4] = PAIR(x[h], x[h + 4], 4, 5, 6, 7, 12, 13, 14, 15);
     }
-#pragma GCC unroll 8
-    for (int h = 0; h < 8; h++) x[h] = y[h];
+    UNROLL for (int h = 0; h < 8; h++) x[h] = y[h];
 #elif W == 4
     V a = PAIR(x[0], x[1], 0, 4, 2, 6), b = PAIR(x[0], x[1], 1, 5, 3, 7);
     V c = PAIR(x[2], x[3], 0, 4, 2, 6), d = PAIR(x[2], x[3], 1, 5, 3, 7);
@@ -54,11 +49,9 @@ static void turn_rows(int64_t K, int64_t n, const int32_t *rows, const double *L
     for (int64_t k = 0; k < K; k += W)
         for (int64_t s = 0; s < n; s += W) {
             V x[W];
-#pragma GCC unroll 8
-            for (int i = 0; i < W; i++) x[i] = k + i < K ? load(L + rows[k + i] * ld + s) : zero_();
+            UNROLL for (int i = 0; i < W; i++) x[i] = k + i < K ? load(L + rows[k + i] * ld + s) : zero_();
             transpose(x);
-#pragma GCC unroll 8
-            for (int i = 0; i < W; i++) store(T + (s + i) * step + k, x[i]);
+            UNROLL for (int i = 0; i < W; i++) store(T + (s + i) * step + k, x[i]);
         }
 }
 /* Inputs of n samples into I rows of L. They lie side by side for each sample: those of sample i at X + i * row. */
@@ -73,11 +66,9 @@ static void turn_samples(int64_t I, int64_t n, const double *X, int64_t row, con
         int64_t k = 0;
         for (; k + W <= I; k += W) {
             V y[W];
-#pragma GCC unroll 8
-            for (int i = 0; i < W; i++) y[i] = load(p[i] + k);
+            UNROLL for (int i = 0; i < W; i++) y[i] = load(p[i] + k);
             transpose(y);
-#pragma GCC unroll 8
-            for (int i = 0; i < W; i++) store(L + (k + i) * ld + s, y[i]);
+            UNROLL for (int i = 0; i < W; i++) store(L + (k + i) * ld + s, y[i]);
         }
         for (; k < I; k++)
             for (int i = 0; i < W; i++) L[k * ld + s + i] = p[i][k];
