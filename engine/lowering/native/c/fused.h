@@ -82,17 +82,10 @@ static int fused_step(Trainer *r, int64_t n, double *loss) {
     }
     *loss = acc[0] / (double)n;
     if (!isfinite(*loss)) return 0;
-    for (int64_t i = 0; i < t->n_runs; i++) {
-        double x = k->max_magnitude(acc + t->others[2 * i], t->others[2 * i + 1]);
-        if (!(x <= g)) g = x;
-    }
-    for (int64_t i = 0; i < t->n_singles; i++)
-        if (!(fabs(acc[single[i]]) <= g)) g = fabs(acc[single[i]]);
+    for (int64_t i = 0; i < t->n_runs; i++) g = greater(g, k->max_magnitude(acc + t->others[2 * i], t->others[2 * i + 1]));
+    for (int64_t i = 0; i < t->n_singles; i++) g = greater(g, fabs(acc[single[i]]));
     g /= (double)n;
-    for (const int32_t *c = tail; c < end; c += outer_size(c)) {
-        double x = k->outer_bound(c, L, t->ld, n);
-        if (!(x <= g)) g = x;
-    }
+    for (const int32_t *c = tail; c < end; c += outer_size(c)) g = greater(g, k->outer_bound(c, L, t->ld, n));
     double bound = bound_after(r, g);
     if (!(bound < 1e100)) {
         measure(r);

@@ -74,14 +74,14 @@ static double bound_after(const Trainer *r, double g) {
     if (o->kind) step = o->h2 > 1e-20 && o->h0 < 1 ? state / (1 - fabs(o->h0)) / o->h2 : INFINITY;
     return r->largest * (1 + fabs(o->lr * o->weight_decay)) + fabs(o->lr) * step + state;
 }
+/* The larger of two magnitudes, nan where one of them is. */
+static double greater(double a, double b) { return b > a || b != b ? b : a; }
 static void measure(Trainer *r) {
     double (*most)(const double *, int64_t) = r->tape->kernels->max_magnitude;
     const double *states[4] = {r->tape->U, r->optimizer.s0, r->optimizer.s1, r->optimizer.s2};
     r->largest = 0.0;
-    for (int i = 0; i < 4; i++) {
-        double x = states[i] ? most(states[i], r->n_trained) : 0.0;
-        if (!(x <= r->largest)) r->largest = x;
-    }
+    for (int i = 0; i < 4; i++)
+        if (states[i]) r->largest = greater(r->largest, most(states[i], r->n_trained));
     r->largest_l2 = r->l2 ? most(r->l2, r->n_trained) : 0.0;
 }
 #include "fused.h"

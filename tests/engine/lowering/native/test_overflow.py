@@ -11,6 +11,7 @@ from itertools import chain
 import pytest
 from native_runs import SETS
 
+import engine
 from engine import Value, dot
 from engine.lowering.native import NativeKernel
 from engine.lowering.native.trainer import DONE, NOT_FINITE, Trainer
@@ -63,3 +64,23 @@ def test_one_number_of_a_sample_decides(batch, momentum, instruction_set):
         assert all(math.isclose(*pair, rel_tol=1e-12, abs_tol=1e-12) for pair in zip(trainer.parameters(), expected)), (
             place
         )
+
+
+@pytest.mark.parametrize("batch", [1, N])
+@pytest.mark.parametrize("instruction_set", SETS)
+def test_nan_in_the_first_of_two_layers(batch, instruction_set):
+    """sqrt at 0 has the derivative infinity, and behind weights of 0 the gradient of the first layer is nan, while
+    that of the second and the loss are finite: the step is not taken.
+    """
+    x, h = [Value(1.0) for _ in range(K)], 40
+    first = [tuple(Value(0.0) for _ in x) for _ in range(J)]
+    second = [tuple(Value(0.0) for _ in range(J)) for _ in range(h)]
+    hidden = [z.sqrt() for z in dots(first, x, [None] * J, [""] * J)]
+    loss = engine.sum([(z - 1) ** 2 for z in dots(second, hidden, [None] * h, [""] * h)])
+    parameters = [*chain(*first), *chain(*second)]
+    program = trace([loss], x, parameters)
+    trainer = Trainer(NativeKernel(program, instruction_set, 1), array("d", [0.5] * (N * K)), N, batch)
+    trainer.load([0.0] * len(parameters), "sgd", lr=0.5)
+    trainer.begin()
+    assert trainer.run(1, array("d", [0.0]), 60.0) == NOT_FINITE
+    assert not any(trainer.parameters())
