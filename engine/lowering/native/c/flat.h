@@ -250,7 +250,9 @@ static void outer_run(const int32_t *c, const double *a, const double *b, const 
     for (int64_t k = 0, n = 0; k < K; k++)
         for (int64_t j = 0, m; j < J; j += m) { /* g gathers runs of neighbours */
             m = dj != 1 ? 1 : J - j < 256 - n ? J - j : 256 - n;
-            for (int64_t i = 0; i < m; i += W) store(g + n + i, a[k] * load_some(b + j + i, m - i < W ? m - i : W));
+            int64_t i = 0;
+            for (; i + W <= m; i += W) store(g + n + i, a[k] * load(b + j + i));
+            if (i < m) store(g + n + i, a[k] * load_some(b + j + i, m - i)); /* a masked load takes several times as long */
             n += m;
             if (n == 256 || dj != 1 || (j + m == J && (dk != J || k == K - 1)))
                 update_run(u, at + k * dk + (j + m - 1) * dj + 1 - n, n, g), n = 0;
