@@ -49,12 +49,17 @@ static const int32_t *lanes_map(const int32_t *c, const double *U, double *L, in
 /* The operations that cost less than a call: a run of them, all of whose operands are rows, is one loop. */
 #define CHEAP_OPS(X) X(add, 2, a + b) X(sub, 2, a - b) X(mul, 2, a *b) X(neg, 1, -a) X(maximum, 2, max_(a, b)) \
     X(minimum, 2, min_(a, b))
+/* The places of the vectors of a row. A row has a whole number of cache lines, and an instruction may go through the
+ * whole of each: what it computes behind the last sample nobody reads. */
+#define EACH_OF_ROW(O)                               \
+    for (int64_t line = 0; line < nv * W; line += 8) \
+        _Pragma("GCC unroll 4") for (int64_t O = line; O < line + 8; O += W)
 #define CHEAP_RUN(NAME, ARITY, EXPR)                                                                        \
     case OP_##NAME:                                                                                         \
         for (; count; count--, c += ARITY + 1) {                                                            \
             double *d = L + c[0] * ld;                                                                      \
             const double *pa = L + c[1] * ld, *pb = L + c[ARITY] * ld;                                      \
-            for (int64_t o = 0; o < nv * W; o += W) {                                                       \
+            EACH_OF_ROW(o) {                                                                                \
                 V a = load(pa + o), b = ARITY > 1 ? load(pb + o) : a;                                       \
                 (void)b;                                                                                    \
                 store(d + o, EXPR);                                                                         \
@@ -208,16 +213,59 @@ INLINE void terms_at(const int marked, const int32_t *x, const int32_t *n, doubl
         if (marked) terms_at(1, c, n, L, ld, v * W, T);            \
         else terms_at(0, c, n, L, ld, v * W, T);                   \
         break;
+static void many_terms(const int marked, const int32_t *c, const int32_t *n, double *L, int64_t ld, int64_t nv) {
+    for (int64_t v = 0; v < nv; v += 8) switch (nv - v < 8 ? nv - v : 8) {
+            TERMS_CASE(1) TERMS_CASE(2) TERMS_CASE(3) TERMS_CASE(4)
+            TERMS_CASE(5) TERMS_CASE(6) TERMS_CASE(7) TERMS_CASE(8)
+        }
+}
+/* Most sums are of few terms: P products, and S with slopes that are bytes. Their rows are looked up once, and then gone
+ * through from end to end. */
+INLINE const int32_t *few_terms(const int marked, const int P, const int S, const int32_t *c, const int32_t *end, double *L,
+                                int64_t ld, int64_t nv) {
+    const int32_t n[] = {P, 0, S};
+    for (; c < end; c += 1 + 2 * (P + S)) {
+        const double *g[4], *factor[4];
+        const int8_t *slope[2];
+        int64_t sign[4], ties = 0;
+        double *d = L + c[0] * ld;
+#pragma GCC unroll 4
+        for (int i = 0; i < P + S; i++) {
+            int32_t x = c[2 + 2 * i];
+            sign[i] = x >> 31, x ^= x >> 31, g[i] = L + c[1 + 2 * i] * ld;
+            if (i < P) factor[i] = L + x * ld, sign[i] &= INT64_MIN;
+            else slope[i - P] = slopes(x, L, ld), ties |= any_tie(slope[i - P], nv * W);
+        }
+        if (S && ties) many_terms(marked, c, n, L, ld, nv);
+        else
+            EACH_OF_ROW(o) {
+                V s = splat(-0.0);
+#pragma GCC unroll 4
+                for (int i = 0; i < P; i++) {
+                    V x = load(g[i] + o), y = (V)((M)load(factor[i] + o) ^ sign[i]);
+                    s = marked ? more_where(reached(x), x, y, s) : fma_(x, y, s);
+                }
+#pragma GCC unroll 4
+                for (int i = 0; i < S; i++) s = add_masked(slope_mask(slope[i] + o) ^ sign[P + i], load(g[P + i] + o), s);
+                store(d + o, s);
+            }
+    }
+    return end;
+}
 static const int32_t *lanes_terms(const int32_t *c, double *L, int64_t ld, int64_t nv) {
-    int32_t count = c[1], marked = c[2];
+    int32_t marked = c[2];
     const int32_t *n = c + 3;
     int64_t width = 1 + 2 * ((int64_t)n[0] + n[1] + n[2]);
-    for (c += 6; count; count--, c += width)
-        for (int64_t v = 0; v < nv; v += 8) switch (nv - v < 8 ? nv - v : 8) {
-                TERMS_CASE(1) TERMS_CASE(2) TERMS_CASE(3) TERMS_CASE(4)
-                TERMS_CASE(5) TERMS_CASE(6) TERMS_CASE(7) TERMS_CASE(8)
-            }
-    return c;
+    const int32_t *end = c + 6 + c[1] * width;
+    c += 6;
+#define FEW(MARKED, P, S) \
+    case 16 * MARKED + 4 * P + S: return few_terms(MARKED, P, S, c, end, L, ld, nv);
+    if (n[0] < 4 && n[1] == 0 && n[2] < 3) switch (16 * (marked != 0) + 4 * n[0] + n[2]) {
+            FEW(0, 1, 0) FEW(0, 2, 0) FEW(0, 3, 0)
+            FEW(1, 0, 1) FEW(1, 0, 2) FEW(1, 1, 0) FEW(1, 1, 1) FEW(1, 1, 2) FEW(1, 2, 0) FEW(1, 2, 1) FEW(1, 2, 2) FEW(1, 3, 0)
+        }
+    for (; c < end; c += width) many_terms(marked, c, n, L, ld, nv);
+    return end;
 }
 
 INLINE V value_at(int32_t x, const double *U, const double *L, int64_t ld, int64_t v) {

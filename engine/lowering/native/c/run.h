@@ -167,7 +167,10 @@ EXPORT Tape *tape_new(const Layout *layout, const int32_t *flat, int64_t n_flat,
     int64_t block = layout->block, T = layout->threads;
     if (!block) {
         block = layout->n_rows ? 56000 / layout->n_rows : 1; /* 450 kB of rows, which stay in the second-level cache */
-        int64_t least = layout->n_rows > 16000 ? 40 : 48; /* where nothing helps, the third-level cache is to hold them */
+        /* Of fewer samples an instruction costs as much to look up as to compute: up to 88, 5 MB of rows are left to the
+         * third-level cache. */
+        int64_t least = layout->n_rows ? 640000 / layout->n_rows : 1;
+        least = least < 40 ? 40 : least > 88 ? 88 : least;
         block = block < least ? least : block > 256 ? 256 : block;
     }
     t->ld = (block + 7) / 8 * 8;
@@ -216,12 +219,11 @@ static const double *run(Tape *t, Batch *b) {
         return acc;
     }
     t->kernels->flat(t->flat, t->n_flat, t->U);
-    int64_t width = t->kernels->width, blocks = (b->samples + t->is.block - 1) / t->is.block;
+    int64_t blocks = (b->samples + t->is.block - 1) / t->is.block;
     if (blocks < T && b->samples >= 8 * T) blocks = T;
     blocks = (blocks + T - 1) / T * T;
     b->per_block = (b->samples + blocks - 1) / blocks;
-    b->per_block = (b->per_block + width - 1) / width * width;
-    if (b->per_block < width) b->per_block = width;
+    b->per_block = (b->per_block + 7) / 8 * 8; /* whole cache lines, and so whole vectors */
     if (b->per_block > t->ld) b->per_block = t->is.block;
     b->blocks = (b->samples + b->per_block - 1) / b->per_block;
     if (b->blocks >= T) share(t, b, run_part);
