@@ -19,6 +19,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from zlib import crc32
 
@@ -82,18 +83,21 @@ def build(target: str, command: list[str], extra: list[str] | None = None, machi
 
     sets = X86 if (machine or platform.machine()).lower() in ("x86_64", "amd64") else OTHER
     with tempfile.TemporaryDirectory() as folder:
-        objects: list[str] = []
-        have: list[str] = []
-        for name, flags in sets.items():
+
+        def kernels_of(name: str) -> str | None:
             object_file = os.path.join(folder, f"{name}.o")
             try:
-                compile_file("kernels.c", object_file, flags[is_zig], [f"-DTAPE_KERNELS={name}"])
+                compile_file("kernels.c", object_file, sets[name][is_zig], [f"-DTAPE_KERNELS={name}"])
             except RuntimeError:
                 if name == "baseline":
                     raise
-                continue
-            objects.append(object_file)
-            have.append(f"-DTAPE_HAVE_{name.upper()}")
+                return None
+            return name
+
+        with ThreadPoolExecutor() as pool:  # each takes several seconds
+            known = [name for name in pool.map(kernels_of, sets) if name]
+        objects = [os.path.join(folder, f"{name}.o") for name in known]
+        have = [f"-DTAPE_HAVE_{name.upper()}" for name in known]
         objects.append(os.path.join(folder, "driver.o"))
         compile_file("driver.c", objects[-1], sets["baseline"][is_zig], [f'-DTAPE_SOURCE="{checksum()}"', *have])
         library = os.path.join(folder, os.path.basename(target))
