@@ -225,25 +225,30 @@ _CONDITIONAL = re.compile(rb"\s*#\s*(?:if|ifdef|ifndef|elif|else|endif)\b")
 
 
 @cache
-def _left_out(folder: Path) -> dict[str, set[int]]:
+def instruction_sets(root: Path) -> list[str]:
+    """The sets of kernels, as build.py names them, that are built and that this machine can run, best first."""
+    # In a process of its own: one forked from this must not find engine imported.
+    ask = "from engine.lowering import native; print(*native.instruction_sets() if native.available()[0] else ())"
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    asked = subprocess.run([sys.executable, "-c", ask], cwd=root, env=environment, capture_output=True, text=True)
+    sets = asked.stdout.split()
+    return [*(name for name in ("avx512", "avx2") if name in sets), "baseline"] if sets else []
+
+
+@cache
+def _left_out(root: Path) -> dict[str, set[int]]:
     """For each C file the lines that no processor like this one compiles: of AVX-512 where it has none, of Windows.
 
     The preprocessor says what is left between two conditionals, for each set of instructions that can be run here.
     """
+    folder = root / "engine/lowering/native"
     spec = importlib.util.spec_from_file_location("build_hook", folder / "build.py")
     assert spec is not None and spec.loader is not None  # noqa: PT018
     build = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(build)
-    compiler = build.system_compiler()
-    # In a process of its own: one forked from this must not find engine imported.
-    ask = "from engine.lowering import native; print(*native.instruction_sets() if native.available()[0] else ())"
-    root = folder.parents[2]
-    environment = {**os.environ, "PYTHONPATH": str(root)}
-    asked = subprocess.run([sys.executable, "-c", ask], cwd=root, env=environment, capture_output=True, text=True)
-    sets = asked.stdout.split()
-    if compiler is None or not sets:
+    compiler, have = build.system_compiler(), instruction_sets(root)
+    if compiler is None or not have:
         return {}
-    have = [name for name in build.X86 if name in sets or name == "baseline"]
     defines = [f"-DTAPE_HAVE_{name.upper()}" for name in have]
     calls = [("kernels.c", [*build.X86[name][False], f"-DTAPE_KERNELS={name}"]) for name in have]
     seen: dict[str, set[int]] = {}
@@ -270,7 +275,7 @@ def _left_out(folder: Path) -> dict[str, set[int]]:
 def candidates(root: Path, wanted: Sequence[str] = ()) -> list[Bug]:
     """Every bug that can be planted in the files of engine, or in the wanted ones, where this machine would run it."""
     found = []
-    left_out = _left_out(root / "engine/lowering/native")
+    left_out = _left_out(root)
     for file in sorted((root / "engine").rglob("*")):
         path = file.relative_to(root).as_posix()
         if path == GENERATED or file.suffix not in (".py", ".c", ".h"):

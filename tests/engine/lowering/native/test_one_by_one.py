@@ -41,10 +41,11 @@ ALSO_READ = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("first", [True, False])
 @pytest.mark.parametrize("also", ALSO_READ)
 @pytest.mark.parametrize("instruction_set", SETS)
-def test_a_large_layer_whose_weights_are_read_elsewhere_too(also, instruction_set):
-    """However else a weight of the layer is read, it is the one that the step before has left.
+def test_a_large_layer_whose_weights_are_read_elsewhere_too(also, first, instruction_set):
+    """However else a weight of the layer is read, before the layer or after it, it is the one of the step before.
 
     Read through a step, which has no derivative: the gradient of the layer is a product still.
     """
@@ -53,7 +54,9 @@ def test_a_large_layer_whose_weights_are_read_elsewhere_too(also, instruction_se
     w = [Value(rng.gauss(0, 0.1)) for _ in range(K * J)]
     out = [Value(rng.gauss(0, 0.3)) for _ in range(J)]
     neurons = dots([tuple(w[K * j : K * j + K]) for j in range(J)], x, [None] * J, [""] * J)
-    loss = (dot(out, [z.tanh() for z in neurons]) + (ALSO_READ[also](w, x) * 1e5).round() * 1e-5 - 0.5) ** 2
+    also_read = (ALSO_READ[also](w, x) * 1e5).round() * 1e-5
+    out_of_layer = dot(out, [z.tanh() for z in neurons])
+    loss = ((also_read + out_of_layer if first else out_of_layer + also_read) - 0.5) ** 2
     rows = [[rng.gauss(0, 1) for _ in x] for _ in range(4)]
     wrt = [*w, *out]
     trainer = Trainer(native.NativeKernel(trace([loss], x, wrt), instruction_set, 1), array("d", chain(*rows)), 4, 1)
@@ -62,13 +65,13 @@ def test_a_large_layer_whose_weights_are_read_elsewhere_too(also, instruction_se
     trainer.begin()
     losses = array("d", [0.0] * 2)
     assert trainer.run(2, losses, 60.0) == DONE
-    expected, gradient = _descended(also, loss, x, wrt, rows)
+    expected, gradient = _descended(loss, x, wrt, rows)
     assert all(close(a, b, 1e-11) for a, b in zip(losses, expected))
     assert all(close(a, b.data, 1e-10, 1e-13) for a, b in zip(trainer.parameters(), wrt))
     assert all(close(a, b, 1e-9, 1e-13) for a, b in zip(trainer.gradient(), gradient))
 
 
-def _descended(also, loss, x, wrt, rows):
+def _descended(loss, x, wrt, rows):
     kernel = lower(loss, x, wrt, backend="source")
     found = []
     for _ in range(2):
