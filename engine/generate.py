@@ -13,8 +13,8 @@ from pathlib import Path
 
 from . import expressions, ieee
 from .expressions import Call, Name, Node, Number, Python, rule
-from .guards import may_raise
 from .ops import OPS, Op
+from .raising import may_raise
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

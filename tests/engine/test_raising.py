@@ -12,8 +12,8 @@ import pytest
 
 from engine import OPS, Value, operations
 from engine.expressions import function, parse
-from engine.guards import may_raise
 from engine.ieee import scalar
+from engine.raising import may_raise
 
 NUMBERS = [0.0, 1.0, 0.25, 0.5, 0.75, 1.5, 2.0, 3.0, 20.0, 709.0, 711.0, 1100.0, 1e10, 1e160, sys.float_info.max, inf,
            5e-324, 1e-200]  # fmt: skip
