@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 
@@ -43,6 +44,18 @@ def test_results_lie_in_their_interval(op):
         for _ in range(20):
             operands = [rng.choice(some) for some in numbers]
             assert inside(scalar[op.name](*operands), announced), (operands, bounds, announced)
+
+
+@pytest.mark.parametrize("name", ["add", "sub", "mul", "div", "neg", "abs", "exp", "log", "sqrt", "tanh", "maximum"])
+def test_intervals_are_no_wider_than_they_must_be(name):
+    """Where an operation is monotone, away from its poles, the interval ends where results at its ends do."""
+    op, rng = OPS[name], random.Random(name)
+    for _ in range(100):
+        signs = [1.0 if name in ("log", "sqrt") else rng.choice((1.0, -1.0)) for _ in op.arguments]
+        ends = [sorted(sign * rng.uniform(0.1, 9.0) for _ in range(2)) for sign in signs]
+        results = [scalar[name](*corner) for corner in itertools.product(*ends)]
+        announced = result(op, tuple([(low, high, False) for low, high in ends]))
+        assert announced == rounded((min(results), max(results), False)), ends
 
 
 @pytest.mark.parametrize("name", ["sum", "mean", "logsumexp", "amax", "amin", "ties"])

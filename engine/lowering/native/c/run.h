@@ -202,21 +202,16 @@ EXPORT Tape *tape_new(const Layout *layout, const int32_t *flat, int64_t n_flat,
 }
 EXPORT double *tape_parameters(Tape *t) { return t->U; }
 
-/* Sums of the results over the samples of the batch. */
+/* Sums of the results over the samples of the batch; of a flat tape, those of its first sample. */
 static const double *run(Tape *t, Batch *b) {
     int64_t R = t->is.n_results, T = t->is.threads;
     double *acc = t->acc;
-    if (!t->is.n_rows) {
-        int64_t I = t->is.n_inputs, inputs = (int64_t)t->is.n_parameters + t->is.n_constants;
-        for (int64_t i = 0; i < R && b->samples != 1; i++) acc[i] = -0.0;
-        for (int64_t s = 0; s < b->samples; s++) {
-            const double *x = b->X + (b->order ? b->order[b->first + s] : b->first + s) * b->row;
-            for (int64_t i = 0; i < I; i++) t->U[inputs + i] = x[i];
-            t->kernels->flat(t->flat, t->n_flat, t->U);
-            if (b->samples == 1) return t->U + t->is.results;
-            for (int64_t r = 0; r < R; r++) acc[r] += t->U[t->is.results + r];
-        }
-        return acc;
+    if (!t->is.n_rows) { /* a flat tape, which computes one sample */
+        const double *x = b->X + (b->order ? b->order[b->first] : b->first) * b->row;
+        double *inputs = t->U + t->is.n_parameters + t->is.n_constants;
+        for (int64_t i = 0; i < t->is.n_inputs; i++) inputs[i] = x[i];
+        t->kernels->flat(t->flat, t->n_flat, t->U);
+        return t->U + t->is.results;
     }
     t->kernels->flat(t->flat, t->n_flat, t->U);
     int64_t blocks = (b->samples + t->is.block - 1) / t->is.block;
