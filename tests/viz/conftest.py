@@ -59,5 +59,5 @@ def _listened(page):
     page.on("console", lambda message: page.heard.append(message.text))
     page.on("pageerror", lambda error: page.heard.append(str(error)))
     page.on("dialog", lambda dialog: (page.heard.append(f"dialog: {dialog.message}"), dialog.dismiss()))
-    page.on("request", lambda r: None if r.url.startswith(("file:", "data:")) else page.heard.append(r.url))
+    page.on("request", lambda r: None if r.url.startswith("file:") else page.heard.append(r.url))
     return page

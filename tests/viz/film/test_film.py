@@ -145,7 +145,7 @@ def test_the_film_in_a_browser(tab, tmp_path):
         page.wait_for_timeout(50)
     assert page.inner_text("#play") == "Play"
     assert shown() == of(3)
-    assert page.heard == []
+    assert [said for said in page.heard if not said.startswith("data:")] == []  # its frames are in the file
 
 
 def test_without_javascript_the_last_frame_stands(tab, tmp_path):

@@ -102,7 +102,8 @@ def test_auto_can_be_read_on_a_laptop(make):
     width, height = (float(root.attrib[side].removesuffix("pt")) for side in ("width", "height"))
     smallest = min(float(text.attrib["font-size"]) for text in root.iter("{http://www.w3.org/2000/svg}text"))
     assert smallest * 4 / 3 * min(1, 1280 / (width * 4 / 3)) >= 10
-    assert height <= 2 * 1.2 * 1200  # by a fifth more than is reckoned with: renderers measure text differently
+    spare = 1.15 if renderer() == "dot" else 1.2  # the rows of text of the renderer in the wheel are a little higher
+    assert height <= 2 * spare * 1200
 
 
 def test_a_long_chain_goes_on_in_the_next_row():
