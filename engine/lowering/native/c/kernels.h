@@ -24,7 +24,6 @@ typedef struct {
 
 typedef struct {
     const char *name;
-    int width;
     void (*flat)(const int32_t *code, int64_t n, double *U);
     void (*lanes)(const int32_t *code, int64_t n, const double *U, double *L, int64_t ld, int64_t samples, double *acc,
                   double *scratch, double *out, int64_t stride);

@@ -53,7 +53,7 @@ static const int32_t *lanes_map(const int32_t *c, const double *U, double *L, in
  * whole of each: what it computes behind the last sample nobody reads. */
 #define EACH_OF_ROW(O)                               \
     for (int64_t line = 0; line < nv * W; line += 8) \
-        _Pragma("GCC unroll 4") for (int64_t O = line; O < line + 8; O += W)
+        UNROLL for (int64_t O = line; O < line + 8; O += W)
 #define CHEAP_RUN(NAME, ARITY, EXPR)                                                                        \
     case OP_##NAME:                                                                                         \
         for (; count; count--, c += ARITY + 1) {                                                            \
@@ -229,8 +229,7 @@ INLINE const int32_t *few_terms(const int marked, const int P, const int S, cons
         const int8_t *slope[2];
         int64_t sign[4], ties = 0;
         double *d = L + c[0] * ld;
-#pragma GCC unroll 4
-        for (int i = 0; i < P + S; i++) {
+        UNROLL for (int i = 0; i < P + S; i++) {
             int32_t x = c[2 + 2 * i];
             sign[i] = x >> 31, x ^= x >> 31, g[i] = L + c[1 + 2 * i] * ld;
             if (i < P) factor[i] = L + x * ld, sign[i] &= INT64_MIN;
@@ -240,13 +239,11 @@ INLINE const int32_t *few_terms(const int marked, const int P, const int S, cons
         else
             EACH_OF_ROW(o) {
                 V s = splat(-0.0);
-#pragma GCC unroll 4
-                for (int i = 0; i < P; i++) {
+                UNROLL for (int i = 0; i < P; i++) {
                     V x = load(g[i] + o), y = (V)((M)load(factor[i] + o) ^ sign[i]);
                     s = marked ? more_where(reached(x), x, y, s) : fma_(x, y, s);
                 }
-#pragma GCC unroll 4
-                for (int i = 0; i < S; i++) s = add_masked(slope_mask(slope[i] + o) ^ sign[P + i], load(g[P + i] + o), s);
+                UNROLL for (int i = 0; i < S; i++) s = add_masked(slope_mask(slope[i] + o) ^ sign[P + i], load(g[P + i] + o), s);
                 store(d + o, s);
             }
     }
