@@ -6,6 +6,7 @@ import sys
 from collections import deque
 from functools import partial
 from itertools import repeat
+from operator import call
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,5 +38,7 @@ def write_numbers(nodes: list[Value], name: str, numbers: Sequence[float]) -> Ca
     nodes and numbers   must be held, and stay as they are, until it is called
     """
     module = compiled(len(nodes))
-    writing: Callable[[], object] | None = module and module.writing(nodes, name, numbers)
-    return writing or partial(deque, map(setattr, nodes, repeat(name), numbers), maxlen=0)
+    in_c: Callable[[], object] | None = module and module.writing(nodes, name, numbers)
+    by_python: Callable[[], object] = partial(deque, map(setattr, nodes, repeat(name), numbers), maxlen=0)
+    # Where the first cannot write all, the second does.
+    return by_python if in_c is None else partial(any, map(call, (in_c, by_python)))

@@ -6,6 +6,7 @@ the inputs, with respect to the inputs the weights, and 1 with respect to the bi
 
 from __future__ import annotations
 
+from array import array
 from math import nan
 
 from .compiled import compiled
@@ -17,7 +18,8 @@ from .value import Beginning, Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
+    from random import Random
     from typing import Any, TypeVar
 
     from .operands import Operand
@@ -37,13 +39,19 @@ def roles(operands: Sequence[T]) -> tuple[tuple[T, ...], tuple[T, ...], T | None
     return tuple(operands[:n]), tuple(operands[n : 2 * n]), operands[-1] if len(operands) % 2 else None
 
 
-def initial_weights(names: tuple[str, ...], neuron: str, random: Callable[[], float], low: float, span: float
-) -> list[Value]:  # fmt: skip
-    """The weights of a neuron: leaves with random numbers, low + span * random(), labelled neuron + name.
+def uniform(rng: Random, low: float, span: float, n: int) -> array[float]:
+    """low + span * rng.random(), n times."""
+    in_c = compiled(n)
+    drawn: array[float] | None = in_c and in_c.draw(rng, low, span, n)
+    return array("d", [low + span * rng.random() for _ in range(n)]) if drawn is None else drawn
+
+
+def named_leaves(numbers: array[float], names: tuple[str, ...], neuron: str) -> list[Value]:
+    """Leaves with these numbers, such as the weights of a neuron, labelled neuron + name.
 
     As many calls of Value would take twice as long.
     """
-    numbers, label, in_c = [low + span * random() for _ in names], Beginning(neuron), compiled(len(names))
+    label, in_c = Beginning(neuron), compiled(len(names))
     nodes: list[Value] | None = in_c and in_c.new_leaves(numbers, names, label)
     if nodes is not None:
         return nodes

@@ -21,7 +21,7 @@ from engine.collector import count_as_old
 from engine.operands import shortened
 from engine.other_names import Elsewhere
 from engine.rows import is_row, read_rows
-from engine.weighted import dots, initial_weights, traced_dots
+from engine.weighted import dots, named_leaves, traced_dots, uniform
 
 from .activations import apply, checked_activation, initial_bound, one_of
 from .data import checked_seed, positive_int
@@ -31,6 +31,7 @@ from .prediction import accuracy, predictions, probabilities
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from array import array
     from collections.abc import Iterable, Iterator, Sequence
     from typing import Any
 
@@ -60,13 +61,14 @@ class Neuron(Module):
         *,
         fan_out: int = 1,
         name: str = "",
+        _numbers: array[float] | None = None,
     ) -> None:
         self.nin = positive_int("nin", nin)
         self.activation = checked_activation(activation)
         prefix = name + "." if name else ""
-        random, bound = checked_seed("seed", seed).random, initial_bound(activation, nin, fan_out)
-        low, span = -bound, bound + bound
-        self.weights = tuple(initial_weights(_weight_names(nin), prefix, random, low, span))
+        if _numbers is None:
+            _numbers = _initial_weights(checked_seed("seed", seed), activation, nin, fan_out, nin)
+        self.weights = tuple(named_leaves(_numbers, _weight_names(nin), prefix))
         self.bias = Value(0.0, f"{prefix}b")
         self._z_label, self._a_label = f"{prefix}z", f"{prefix}a"
 
@@ -119,8 +121,10 @@ class Layer(Module):
         rng, prefix = checked_seed("seed", seed), name + "." if name else ""
         self.nin, self.nout = positive_int("nin", nin), positive_int("nout", nout)
         self.activation = checked_activation(activation)
+        numbers = _initial_weights(rng, activation, nin, nout, nin * nout)  # at once, for speed
         self.neurons = [
-            Neuron(nin, activation, rng, fan_out=nout, name=f"{prefix}neuron{k}") for k in range(1, nout + 1)
+            Neuron(nin, activation, name=f"{prefix}neuron{k + 1}", _numbers=numbers[k * nin : (k + 1) * nin])
+            for k in range(nout)
         ]
 
     @property
@@ -323,6 +327,11 @@ class MLP(Module):
             if getattr(self, name) != "sigmoid":
                 text += f", {name}={getattr(self, name)!r}"
         return f"MLP({text})"
+
+
+def _initial_weights(rng: Random, activation: str, fan_in: int, fan_out: int, n: int) -> array[float]:
+    bound = initial_bound(activation, fan_in, fan_out)
+    return uniform(rng, -bound, bound + bound, n)
 
 
 @cache

@@ -8,7 +8,7 @@ entry for each value; it is made when it is first asked for.
 
 from __future__ import annotations
 
-from itertools import accumulate, chain, islice
+from itertools import accumulate, chain
 
 from engine.collector import collector_paused
 from engine.weighted import roles
@@ -247,6 +247,6 @@ def operands(program: Program) -> Iterator[int]:
     are left out, and their inputs are there once, however many neurons use them.
     """
     return chain(
-        chain.from_iterable(islice(program.core_args, program.parameter_range.stop, None)),
+        chain.from_iterable(program.core_args[program.parameter_range.stop :]),
         chain.from_iterable([layer.inputs + layer.biases for layer in program.layers]),
     )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from operator import mul
 
 from engine import collector_paused, toposort
-from engine.ieee import scalar
 from nn.layers import MLP
 
 from .job import name_of
@@ -70,8 +70,8 @@ def _warn_about_scales(job: Job, model: MLP) -> None:
         )
     elif model.layers[0].activation in ("sigmoid", "tanh"):
         some = [seen[i][: job.nin] for i in range(0, len(seen), max(1, len(seen) // 8))]
-        first = [(neuron.weights, neuron.bias.data) for neuron in model.layers[0].neurons[:8]]
-        z = [scalar["dot"]([w.data for w in weights], x, b) for weights, b in first for x in some]
+        first = [([w.data for w in neuron.weights], neuron.bias.data) for neuron in model.layers[0].neurons[:8]]
+        z = [sum(map(mul, weights, x)) + b for weights, b in first for x in some]
         if sum(abs(z_k) > _SATURATED for z_k in z) > len(z) / 2:
             _warn(
                 "X is so large that the neurons of the first layer are saturated, where they have no slope to learn "

@@ -11,6 +11,7 @@ import ctypes
 import sys
 from array import array
 from functools import partial
+from random import Random
 
 from engine.operands import UNSET
 from engine.value import Value
@@ -23,13 +24,13 @@ if TYPE_CHECKING:
     from typing import Any
 
 FINITE, NOT_ALL_FINITE, NOT_READ = range(3)  # what reading gives, as in objects.h
-_TYPE, _SIZE, _LIST_ITEMS, _TUPLE_ITEMS, _NUMBER = 8, 16, 24, 24, 16  # where in an object, in bytes
+_COUNT, _TYPE, _SIZE, _LIST_ITEMS, _TUPLE_ITEMS, _NUMBER = 0, 8, 16, 24, 24, 16  # where in an object, in bytes
 
 
 class _Layout(ctypes.Structure):
     _fields_ = [
         *((name, ctypes.c_void_p) for name in ("list", "tuple", "real", "integer", "truth")),
-        *((name, ctypes.c_int64) for name in ("type", "size", "list_items", "tuple_items", "number")),
+        *((name, ctypes.c_int64) for name in ("count", "type", "size", "list_items", "tuple_items", "number")),
         *((name, ctypes.c_void_p) for name in ("as_double", "error", "from_double", "hold", "let_go", "allocate")),
     ]
 
@@ -46,16 +47,18 @@ class _Reader:
         for name, arguments in (
             ("read_rows", (pointer, pointer, int64, int64, pointer)),
             ("read_slots", (pointer, pointer, int64, pointer, int64, pointer)),
-            ("may_write", (pointer, pointer, int64, pointer, int64)),
             ("write_slots", (pointer, pointer, int64, pointer, int64, pointer)),
             ("new_objects", (pointer, pointer, pointer, int64, pointer, pointer, pointer, pointer, int64)),
             ("mark_slots", (pointer, pointer, int64, pointer, int64, pointer, int64, pointer)),
             ("all_finite", (pointer, int64)),
+            ("draw", (pointer, ctypes.c_double, ctypes.c_double, int64, pointer)),
         ):
             function = getattr(c, name)
             function.restype, function.argtypes = ctypes.c_int32, arguments
+        c.draw.restype = None
         self.layout = _Layout(
-            id(list), id(tuple), id(float), id(int), id(bool), _TYPE, _SIZE, _LIST_ITEMS, _TUPLE_ITEMS, _NUMBER,
+            id(list), id(tuple), id(float), id(int), id(bool),
+            _COUNT, _TYPE, _SIZE, _LIST_ITEMS, _TUPLE_ITEMS, _NUMBER,
             *[
                 ctypes.cast(getattr(ctypes.pythonapi, name), pointer).value
                 for name in (
@@ -80,6 +83,10 @@ def _as_expected() -> bool:
         or ctypes.c_double.from_address(id(number) + _NUMBER).value != number
         or [_word(pair, _TUPLE_ITEMS + 8 * k) for k in range(2)] != [*map(id, pair)]
     ):
+        return False
+    holders = ctypes.c_uint64.from_address(id(items[0]) + _COUNT)
+    alone, together = holders.value, [holders.value for _ in [items[:1] * 2]]
+    if (alone, together) != (1, [3]):
         return False
     first = _word(items, _LIST_ITEMS)
     return first > 1 << 16 and first % 8 == 0 and list((ctypes.c_uint64 * 3).from_address(first)) == [*map(id, items)]
@@ -142,27 +149,37 @@ def read_data(nodes: list[Value]) -> array[float] | None:
 def writing(nodes: list[Value], name: str, numbers: Sequence[float]) -> Callable[[], int] | None:
     """A call that gives each Value its number as ``data`` or ``grad``, and that Python does not interrupt.
 
-    Both lists must be held until then. None where there is a Value of a class of its own, or one that holds no number
-    there, and where the numbers are in no array.
+    It returns 0 at a Value of a class of its own, or one that holds no number there; those before it are written then.
+    Both lists must be held until it is called. None where the numbers are in no array.
     """
     reader = _reader()
     if reader is None or not isinstance(numbers, array) or len(nodes) != len(numbers):
         return None
-    where = reader.at, id(nodes), len(nodes), id(Value), reader.slots[name]
-    if not reader.c.may_write(*where):
-        return None
-    return partial(reader.c.write_slots, *where, numbers.buffer_info()[0])
+    at = numbers.buffer_info()[0]
+    return partial(reader.c.write_slots, reader.at, id(nodes), len(nodes), id(Value), reader.slots[name], at)
 
 
-def new_leaves(numbers: list[float], names: tuple[str, ...], label: str) -> list[Value] | None:
+def new_leaves(numbers: array[float], names: tuple[str, ...], label: str) -> list[Value] | None:
     """Leaves with these numbers, each labelled by the beginning and its name; None where that cannot be."""
-    reader = _reader()
-    if reader is None:
+    reader, place = _reader(), address_of(numbers)
+    if reader is None or place is None:
         return None
     n, made = len(numbers), [None] * len(numbers)
     same = (ctypes.c_void_p * 6)(id(label), id(UNSET), *[id(None)] * 4)
-    done = reader.c.new_objects(reader.at, id(Value), id(made), n, id(numbers), id(names), reader.leaf, same, 6)
+    done = reader.c.new_objects(reader.at, id(Value), id(made), n, place[0], id(names), reader.leaf, same, 6)
     return made if done else None  # type: ignore[return-value]
+
+
+def draw(rng: Random, low: float, span: float, n: int) -> array[float] | None:
+    """low + span * rng.random(), n times; None where the generator is of a class of its own."""
+    reader = _reader()
+    if reader is None or type(rng) is not Random:
+        return None
+    version, state, more = rng.getstate()
+    numbers, words = array("d", [0.0]) * n, array("I", state)
+    reader.c.draw(words.buffer_info()[0], low, span, n, numbers.buffer_info()[0])
+    rng.setstate((version, tuple(words), more))
+    return numbers
 
 
 def mark_leaves(nodes: list[Any], mark: object) -> bool | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from functools import cache
-from itertools import chain, islice
+from itertools import chain
 
 from engine.lowering.program import Program, split_dot
 
@@ -40,7 +40,7 @@ def _marked_shape(op: str) -> Shape:
 
 def _marked(program: Program) -> set[str]:
     first = program.parameter_range.stop  # there may be a million parameters in front
-    return {op for op in set(islice(program.core_op, first, None)) if op.startswith("marked")}
+    return {op for op in set(program.core_op[first:]) if op.startswith("marked")}
 
 
 def _alike(program: Program) -> dict[int, None]:
@@ -79,7 +79,7 @@ class Terms:
         self.operands: list[Args] = list(plan.args)
         self.shape: dict[int, Shape] = {}
         self.folded: set[int] = set()
-        uses = Counter(chain.from_iterable(islice(plan.args, plan.program.parameter_range.stop, None)))
+        uses = Counter(chain.from_iterable(plan.args[plan.program.parameter_range.stop :]))
         often = sorted([a for a in plan.program.constant if uses[a] >= _OFTEN], key=uses.__getitem__, reverse=True)
         self.pinned = dict.fromkeys(chain(_alike(plan.program), often[:_PINNED]))
         self._find()

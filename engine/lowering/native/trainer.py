@@ -27,7 +27,7 @@ class _Training(ctypes.Structure):
     _fields_ = [
         ("tape", ctypes.c_void_p), ("X", ctypes.c_void_p),
         *((name, ctypes.c_int64) for name in ("row", "samples", "batch")),
-        *((name, ctypes.c_void_p) for name in ("order", "generator", "keys", "l2", "before")),
+        *((name, ctypes.c_void_p) for name in ("order", "generator", "keys", "l2")),
         ("n_trained", ctypes.c_int64), ("optimizer", _Optimizer),
         ("epoch", ctypes.c_int64), ("position", ctypes.c_int64),
         ("epoch_loss", ctypes.c_double), ("last_batch", ctypes.c_int64), ("sums", ctypes.c_void_p),
@@ -74,7 +74,6 @@ class Trainer:
         if n < 1 or batch < 1 or len(self._rows) != n * width or n >= 2**31:
             raise ValueError(f"native: {len(self._rows)} numbers are not {n} rows of {width} inputs")
         self._l2 = None if l2 is None else self._permuted(l2)
-        self._before = (ctypes.c_double * (4 * k))()  # memory that costs nothing until it is used
         self._state: list[array[float] | None] = [None, None, None]
         self.permutation = array("i", range(n))
         self._keys = array("d", bytes(16 * n + 16))
@@ -82,7 +81,7 @@ class Trainer:
         self._job = job = _Training()
         job.tape, job.X = self._tape.pointer, address(self._rows)
         job.row, job.samples, job.batch, job.n_trained = width, n, batch, k
-        job.keys, job.before = address(self._keys), ctypes.addressof(self._before)
+        job.keys = address(self._keys)
         if self._l2 is not None:
             job.l2 = address(self._l2)
         if self._generator is not None:

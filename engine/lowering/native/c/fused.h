@@ -92,7 +92,7 @@ static int fused_step(Trainer *r, int64_t n, double *loss) {
         bound = bound_after(r, g);
     }
     if (!(bound < 1e100)) return 0;
-    if (r->l2) memcpy(r->before, t->U, sizeof(double) * r->n_trained);
+    if (r->l2) memcpy(t->before, t->U, sizeof(double) * r->n_trained);
     Rates u;
     rates_of(&u, o, t->U, r->l2, 1.0 / (double)n);
     for (int64_t i = 0; i < 2 * n; i++) { /* where the epoch ends, the next order is not known yet: these once more */

@@ -5,7 +5,7 @@
 #pragma once
 typedef struct {
     const void *list, *tuple, *real, *integer, *truth; /* the types */
-    int64_t type, size, list_items, tuple_items, number;  /* where in an object, in bytes */
+    int64_t count, type, size, list_items, tuple_items, number; /* where in an object, in bytes */
     double (*as_double)(void *);  /* PyFloat_AsDouble; may set an error, and then returns -1.0 */
     void *(*error)(void);         /* PyErr_Occurred */
     void *(*from_double)(double); /* PyFloat_FromDouble */
@@ -60,40 +60,39 @@ EXPORT int32_t read_rows(const Objects *o, const void *table, int64_t n, int64_t
 EXPORT int32_t read_slots(const Objects *o, const void *list, int64_t n, const void *kind, int64_t slot, double *out) {
     return read_numbers(o, field(list, o->list_items), n, kind, slot, out);
 }
-/* Whether all objects of a list are of one type and hold a number in a slot: the end of anything else might run a program. */
-EXPORT int32_t may_write(const Objects *o, const void *list, int64_t n, const void *kind, int64_t slot) {
+/* Doubles as floats into a slot of each object of a list; one that nothing else holds is written over. Objects must be of one
+ * type, and hold a number there: the end of anything else might run a program. 0 at the first that is otherwise, or where
+ * memory ran out, and an error is set; those before it are written then. */
+EXPORT int32_t write_slots(const Objects *o, const void *list, int64_t n, const void *kind, int64_t slot, const double *x) {
     void **objects = field(list, o->list_items);
     for (int64_t i = 0; i < n; i++) {
         if (field(objects[i], o->type) != kind) return 0;
-        const void *before = field(objects[i], slot);
+        void **place = (void **)((char *)objects[i] + slot), *before = *place;
         const void *type = before ? field(before, o->type) : NULL;
+        if (type == o->real && (int64_t)field(before, o->count) == 1) {
+            memcpy((char *)before + o->number, x + i, 8);
+            continue;
+        }
         if (type != o->real && type != o->integer && type != o->truth) return 0;
-    }
-    return 1;
-}
-/* Doubles as floats into that slot; 0 where memory ran out, and an error is set. */
-EXPORT int32_t write_slots(const Objects *o, const void *list, int64_t n, const void *kind, int64_t slot, const double *x) {
-    if (!may_write(o, list, n, kind, slot)) return 0;
-    void **objects = field(list, o->list_items);
-    for (int64_t i = 0; i < n; i++) {
-        void **place = (void **)((char *)objects[i] + slot), *number = o->from_double(x[i]);
+        void *number = o->from_double(x[i]);
         if (!number) return 0;
-        o->let_go(*place);
         *place = number;
+        o->let_go(before);
     }
     return 1;
 }
-/* A list of None becomes a list of new objects of this type: item i gets numbers[i] (of a list) and names[i] (of a tuple) in
- * the first two slots, and what is the same for all in the others. 0 where memory ran out. */
-EXPORT int32_t new_objects(const Objects *o, void *kind, void *list, int64_t n, const void *numbers, const void *names,
+/* A list of None becomes a list of new objects of this type: item i gets a float and names[i] (of a tuple) in the first two
+ * slots, and what is the same for all in the others. 0 where memory ran out. */
+EXPORT int32_t new_objects(const Objects *o, void *kind, void *list, int64_t n, const double *numbers, const void *names,
                            const int64_t *slots, void *const *same, int64_t n_same) {
-    void **objects = field(list, o->list_items), *const *first = field(numbers, o->list_items);
-    void *const *second = (void **)((char *)names + o->tuple_items);
+    void **objects = field(list, o->list_items), *const *second = (void **)((char *)names + o->tuple_items);
     for (int64_t i = 0; i < n; i++) {
         char *new = o->allocate(kind, 0);
-        if (!new) return 0;
-        for (int64_t k = 0; k < 2 + n_same; k++) {
-            void *x = k == 0 ? first[i] : k == 1 ? second[i] : same[k - 2];
+        void *number = new ? o->from_double(numbers[i]) : NULL;
+        if (!number) return 0;
+        *(void **)(new + slots[0]) = number;
+        for (int64_t k = 1; k < 2 + n_same; k++) {
+            void *x = k == 1 ? second[i] : same[k - 2];
             o->hold(x);
             *(void **)(new + slots[k]) = x;
         }

@@ -18,7 +18,7 @@ EXPORT void tape_free(Tape *t) {
     pool_free(t->pool);
     if (t->L)
         for (int i = 0; i < t->is.threads; i++) free_doubles(t->L[i]);
-    free_doubles(t->acc), free_doubles(t->U);
+    free_doubles(t->acc), free_doubles(t->U), free(t->before);
     free(t->samples), free(t->others), free(t->L), free(t->uniform), free(t->lanes), free(t->flat);
     free(t);
 }
@@ -179,7 +179,8 @@ EXPORT Tape *tape_new(const Layout *layout, const int32_t *flat, int64_t n_flat,
     t->U = doubles(layout->n_values);
     t->acc = doubles(layout->n_results * T);
     t->L = calloc(T, sizeof(double *));
-    int complete = t->flat && t->lanes && t->uniform && t->U && t->acc && t->L;
+    t->before = malloc(sizeof(double) * 4 * layout->n_parameters + 1); /* which costs nothing until it is used */
+    int complete = t->flat && t->lanes && t->uniform && t->U && t->acc && t->L && t->before;
     for (int i = 0; complete && i < T; i++) {
         int64_t rows = layout->n_rows * t->ld;
         complete = (t->L[i] = doubles(rows + SCRATCH * t->ld + SCRATCH_MORE)) != NULL;

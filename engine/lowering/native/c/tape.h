@@ -17,6 +17,7 @@ typedef struct {
     int32_t *flat, *lanes, *uniform;
     int64_t n_flat, n_lanes, ld;
     double *U, *acc, **L; /* acc: a row a thread */
+    double *before; /* room for the parameters and an optimiser's state as they were before a step */
     struct Pool *pool;
     int64_t n_body; /* of a flat tape: the words before the instructions that only write results; of lanes: before the
                        outer products that can go straight into the parameters, or 0 */

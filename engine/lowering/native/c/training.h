@@ -15,13 +15,21 @@ static uint32_t random32(uint32_t *mt) {
     y ^= (y << 15) & 0xefc60000u;
     return y ^ (y >> 18);
 }
+/* random.random() */
+static double uniform(uint32_t *mt) {
+    uint32_t a = random32(mt) >> 5, b = random32(mt) >> 6;
+    return (a * 67108864.0 + b) * (1.0 / 9007199254740992.0);
+}
+/* low + span * random.random(), n times. */
+EXPORT void draw(uint32_t *mt, double low, double span, int64_t n, double *out) {
+    for (int64_t i = 0; i < n; i++) out[i] = low + span * uniform(mt);
+}
 /* A permutation: the rows sorted by keys from random.random(), one each. The keys are spread evenly, so that each of as
  * many buckets as rows holds about one. */
 static void permute(int32_t *order, int64_t n, uint32_t *mt, double *keys, int32_t *start) {
     memset(start, 0, sizeof(int32_t) * (n + 1));
     for (int64_t i = 0; i < n; i++) {
-        uint32_t a = random32(mt) >> 5, b = random32(mt) >> 6;
-        keys[i] = (a * 67108864.0 + b) * (1.0 / 9007199254740992.0);
+        keys[i] = uniform(mt);
         start[(int64_t)(keys[i] * (double)n) + 1]++;
     }
     for (int64_t i = 0; i < n; i++) start[i + 1] += start[i];
@@ -42,7 +50,6 @@ typedef struct {
     uint32_t *generator;   /* 624 words of random.getstate() and the index of the next one */
     double *keys;          /* room for a double and an int32 a sample, and one more */
     const double *l2;      /* a coefficient a parameter, or NULL: adds l2/2 p^2 to what is minimised */
-    double *before;        /* room for the parameters and the optimiser's state as they were before a step */
     int64_t n_trained;     /* the first parameters of the tape; their gradients are results 1, 2, ... */
     Optimizer optimizer;
     int64_t epoch, position; /* where training stands: whole epochs done, samples of this one done */
@@ -97,7 +104,7 @@ static int take_step(Trainer *r, const double *sums, int64_t n) {
         bound = bound_after(r, g);
     }
     if (bound < 1e100) {
-        if (r->l2) memcpy(r->before, p, sizeof(double) * r->n_trained); /* the gradient is asked for later */
+        if (r->l2) memcpy(r->tape->before, p, sizeof(double) * r->n_trained); /* the gradient is asked for later */
         Rates u;
         if (rates_of(&u, o, p, r->l2, scale)) {
             k->update_run(&u, 0, r->n_trained, sums);
@@ -106,9 +113,9 @@ static int take_step(Trainer *r, const double *sums, int64_t n) {
         }
     }
     r->largest = INFINITY;
-    keep(states, p, r->before, r->n_trained, 0);
+    keep(states, p, r->tape->before, r->n_trained, 0);
     if (k->update(o, r->n_trained, p, sums, r->l2, scale)) return 1;
-    keep(states, p, r->before, r->n_trained, 1);
+    keep(states, p, r->tape->before, r->n_trained, 1);
     o->step--;
     return 0;
 }
@@ -150,7 +157,7 @@ static int descend(Trainer *r, int64_t sample, double *loss, const double **wait
         bound = bound_after(r, k->flat_bound(tail, end, t->U));
     }
     if (!(bound < 1e100) || !isfinite(*loss)) return 0;
-    if (r->l2) memcpy(r->before, t->U, sizeof(double) * r->n_trained);
+    if (r->l2) memcpy(t->before, t->U, sizeof(double) * r->n_trained);
     Rates u;
     rates_of(&u, o, t->U, r->l2, 1.0);
     if (u.kind == 0 && t->outer) {
@@ -227,5 +234,5 @@ EXPORT void tape_gradient(Trainer *r, double *g) {
     else if (r->stale) t->kernels->flat(t->flat + t->n_body, t->n_flat - t->n_body, t->U);
     r->stale = 0;
     for (int64_t i = 0; i < r->n_trained; i++)
-        g[i] = r->sums[1 + i] / (double)r->last_batch + (r->l2 ? r->l2[i] * r->before[i] : 0.0);
+        g[i] = r->sums[1 + i] / (double)r->last_batch + (r->l2 ? r->l2[i] * t->before[i] : 0.0);
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import math
+import random
 import sys
 import weakref
 from array import array
@@ -16,9 +17,11 @@ from hypothesis import strategies as st
 
 from engine import Value, dot
 from engine import rows as engine_rows
+from engine.compiled import write_numbers
 from engine.lowering import native
 from engine.lowering.native import objects
 from engine.value import Beginning
+from engine.weighted import uniform
 
 if not native.available()[0]:
     pytest.skip(native.available()[1], allow_module_level=True)
@@ -114,18 +117,43 @@ def test_numbers_written_into_values(name):
     assert [getattr(node, "grad" if name == "data" else "data") for node in nodes] == before
 
 
+def test_numbers_that_others_hold_stay():
+    """A float that a Value alone holds is written over; one that another Value or anything else holds is not."""
+    kept = [float(f"{k}.25") for k in range(100)]
+    nodes = [Value(x) for x in kept] + [Value(x) for x in kept]
+    for node in nodes[100:]:
+        node.data = float(f"{node.data}")
+    own, twos, threes = id(nodes[107].data), array("d", [2.0]) * 200, array("d", [3.0]) * 200
+    objects.writing(nodes, "data", twos)()
+    assert {node.data for node in nodes} == {2.0}
+    assert kept == [k + 0.25 for k in range(100)]
+    assert id(nodes[107].data) == own
+    read = nodes[107].data
+    objects.writing(nodes, "data", threes)()
+    assert (read, nodes[107].data) == (2.0, 3.0)
+
+
 @pytest.mark.parametrize("odd", [None, "1", Fraction(1, 3), math], ids=lambda x: type(x).__name__)
-def test_nothing_is_written_where_one_is_odd(odd):
-    """A slot that is empty or holds no plain number, and a Value of a class of its own, leave all as they were."""
-    nodes, numbers = [Value(0.5) for _ in range(100)], array("d", [2.0]) * 100
-    nodes[99].data = odd
-    assert not objects.writing(nodes, "data", numbers)
-    del nodes[99].data
-    assert not objects.writing(nodes, "data", numbers)
-    nodes[99] = type("Own", (Value,), {})(0.5)
-    assert not objects.writing(nodes, "data", numbers)
-    assert not objects.writing(nodes[:99], "data", numbers)
-    assert {node.data for node in nodes} == {0.5}
+def test_where_one_is_odd_python_writes_all(odd):
+    """A slot that is empty or holds no plain number, and a Value of a class of its own, are left to Python."""
+    nodes = [Value(0.5) for _ in range(100)]
+
+    def written(number):
+        numbers = array("d", [number]) * 100
+        done = objects.writing(nodes, "data", numbers)()
+        write_numbers(nodes, "data", numbers)()
+        assert {node.data for node in nodes} == {number}
+        return done
+
+    assert written(1.0)
+    nodes[50].data = odd
+    assert not written(2.0)
+    del nodes[50].data
+    assert not written(3.0)
+    assert written(4.0)
+    nodes[50] = type("Own", (Value,), {})(0.5)
+    assert not written(5.0)
+    assert objects.writing(nodes[:99], "data", array("d", [2.0]) * 100) is None
 
 
 def test_leaves_that_are_marked():
@@ -141,7 +169,7 @@ def test_leaves_that_are_marked():
 
 def test_new_leaves():
     """Leaves made in compiled code differ in nothing from those that Value makes, and are freed as they are."""
-    numbers, names = [k / 7 for k in range(100)], tuple(f"w{k}" for k in range(100))
+    numbers, names = array("d", [k / 7 for k in range(100)]), tuple(f"w{k}" for k in range(100))
     made = objects.new_leaves(numbers, names, Beginning("neuron."))
     expected = [Value(x, f"neuron.{name}") for x, name in zip(numbers, names)]
     assert [repr(node) for node in made] == [repr(node) for node in expected]
@@ -151,10 +179,29 @@ def test_new_leaves():
     y.backward()
     assert made[3].grad == expected[3].data
     del y
-    kept, number = weakref.ref(made[50]), sys.getrefcount(numbers[50])
+    kept, number = weakref.ref(made[50]), made[50].data
+    holders = sys.getrefcount(number)
     del made
-    left = sys.getrefcount(numbers[50])
-    assert (kept(), left) == (None, number - 1)
+    left = sys.getrefcount(number)
+    assert (kept(), left) == (None, holders - 1)
+
+
+class OwnRandom(random.Random):
+    def random(self):
+        return 0.25
+
+
+@pytest.mark.parametrize("n", [1, 311, 312, 313, 5000])
+def test_random_numbers(n):
+    """They are those of Python's generator, which goes on behind them; one of a class of its own is left to Python."""
+    rng, expected = random.Random(7), random.Random(7)
+    for r in (rng, expected):
+        r.gauss(0, 1)  # which keeps a second number for the next call
+    drawn = objects.draw(rng, -0.3, 0.7, n)
+    assert list(drawn) == [-0.3 + 0.7 * expected.random() for _ in range(n)]
+    assert (rng.gauss(0, 1), rng.random()) == (expected.gauss(0, 1), expected.random())
+    assert objects.draw(OwnRandom(7), 0.0, 1.0, n) is None
+    assert list(uniform(OwnRandom(7), 1.0, 2.0, n)) == [1.5] * n
 
 
 @pytest.mark.parametrize("place", [0, 1, 7, 8, 999])
@@ -177,7 +224,8 @@ def test_another_layout_is_not_read(monkeypatch):
     monkeypatch.setattr(objects, "_found", None)
     assert objects.read_table(table, 3) is None
     assert objects.read_data([Value(1.0)]) is None
-    assert not objects.writing([Value(1.0)], "data", array("d", [2.0]))
+    assert objects.writing([Value(1.0)], "data", array("d", [2.0])) is None
     assert objects.mark_leaves([Value(1.0)], object()) is None
-    assert objects.new_leaves([1.0], ("w1",), "") is None
+    assert objects.new_leaves(array("d", [1.0]), ("w1",), "") is None
+    assert objects.draw(random.Random(0), 0.0, 1.0, 1) is None
     assert engine_rows.read_rows(table).numbers == expected
