@@ -15,11 +15,12 @@ that weighted inputs stay below 1e100 is the one thing taken on trust (``doubtfu
 
 from __future__ import annotations
 
+from collections import defaultdict
 from functools import cache, partial
 from typing import Generic, TypeVar  # importing the engine does not import this module
 
 from .bounds import ANY, MODERATE, always_safe, is_finite, joined, point, result, rounded, safe
-from .expressions import Call, Name, Node, Number, function, rule
+from .expressions import Call, Name, Node, Number, function, names, rule
 from .ops import Op
 from .weighted import roles
 
@@ -137,25 +138,26 @@ def sweep(
     """
     joint = {} if joint is None else joint
     inner: list[Value] = []
-    operands: list[tuple[Value, ...]] = []
     wanted = set(wrt)  # only nodes that depend on wrt need an adjoint
     for node in order:
         if node.op is None or node in cut:
             continue
-        a, b = node._a, node._b  # most nodes have one or two operands, and asking for ``parents`` takes its time
-        parents = _looked_at(node, joint) if a.__class__ is tuple else (a,) if b is None else (a, b)
         inner.append(node)
-        operands.append(parents)
-        if node not in wanted and (
-            not wanted.isdisjoint(parents) or (node in joint and not wanted.isdisjoint(node.parents))
-        ):
+        a, b = node._a, node._b  # most nodes have one or two operands, and asking for ``parents`` takes its time
+        if a.__class__ is not tuple:
+            depends = a in wanted or b in wanted
+        else:
+            depends = not wanted.isdisjoint(_looked_at(node, joint)) or (
+                node in joint and not wanted.isdisjoint(node.parents)
+            )
+        if depends:
             wanted.add(node)
     doubt: set[Value] = set()
     if not algebra.marking and any(op.chooses for op in {node.op for node in inner} if op):
-        made = [(node, node.op, parents) for node, parents in zip(inner, operands) if node.op]
+        made = [(node, node.op, _looked_at(node, joint)) for node in inner if node.op]
         doubt = doubtful(made, wanted, _number, algebra.trusts)
     adjoints: dict[Value, T] = {}
-    terms: dict[Value, list[tuple[T, T | None]]] = {}
+    terms: defaultdict[Value, list[tuple[T, T | None]]] = defaultdict(list)
     # For terms that are not always reached: elements that are 0 where they are not.
     conditions: dict[Value, list[T]] = {}
     if output in wanted:
@@ -165,16 +167,14 @@ def sweep(
         if node in joint:
             waiting[joint[node]] = waiting.get(joint[node], 0) + 1
     limited: dict[Value, T | None] = {}  # the conditions of nodes that wait for others
-    weighted_sum = algebra.weighted_sum
+    weighted_sum, simple = algebra.weighted_sum, _simple_slopes
     for node in reversed(inner):
-        parents = operands.pop()
         arrived = terms.pop(node, None)
-        adjoint = adjoints.get(node)
-        if adjoint is None and arrived is not None:
-            adjoints[node] = adjoint = weighted_sum(arrived)
+        adjoint = adjoints.get(node) if arrived is None else weighted_sum(arrived)  # that of the output is there
         together = joint.get(node) if joint else None
         condition = None
         if adjoint is not None:
+            adjoints[node] = adjoint
             # Reached where one of its terms is, and always if one of them is always.
             limits = conditions.pop(node, None) if conditions else None
             if limits is not None and arrived is not None and len(limits) == len(arrived):
@@ -189,13 +189,13 @@ def sweep(
                 continue
             passed = together.passed_on(algebra, adjoints, limited, wanted)
         elif adjoint is not None:
-            passed = _passed_on(node, parents, adjoint, condition, wanted, doubt, algebra)
+            slopes = simple(node.op) if condition is None else None
+            if slopes is not None:
+                _pass_on_simply(node, slopes, adjoint, wanted, algebra, terms)
+                continue
+            passed = _passed_on(node, node.parents, adjoint, condition, wanted, doubt, algebra)
         for parent, adjoint, derivative, reached in passed:
-            known = terms.get(parent)
-            if known is None:
-                terms[parent] = [(adjoint, derivative)]
-            else:
-                known.append((adjoint, derivative))
+            terms[parent].append((adjoint, derivative))
             if reached is not None:
                 conditions.setdefault(parent, []).append(reached)
     for node in wrt:
@@ -284,6 +284,25 @@ def _either(conditions: list[T], algebra: Algebra[T]) -> T:
     return either
 
 
+def _pass_on_simply(
+    node: Value, slopes: list[tuple[int, _Slope]], adjoint: T, wanted: set[Value], algebra: Algebra[T],
+    terms: defaultdict[Value, list[tuple[T, T | None]]],
+) -> None:  # fmt: skip
+    """Give the wanted operands of a node their terms, where it is always reached and its slopes are simple."""
+    a, b, element = node._a, node._b, algebra.element
+    nodes = (a, node) if b is None else (a, b, node)
+    for k, slope in slopes:
+        parent = nodes[k]
+        if parent in wanted:
+            if slope.place is not None:
+                terms[parent].append((adjoint, element(nodes[slope.place])))
+            elif slope.text == "1":
+                terms[parent].append((adjoint, None))
+            else:
+                operands = [element(nodes[place]) for place in slope.places]
+                terms[parent].append((adjoint, algebra.evaluate(slope.text, slope.used, *operands)))
+
+
 def _passed_on(node: Value, parents: tuple[Value, ...], adjoint: T, condition: T | None, wanted: set[Value],
                doubt: set[Value], algebra: Algebra[T]) -> list[tuple[Value, T, T | None, T | None]]:  # fmt: skip
     """(parent, adjoint, local derivative, condition) for each wanted parent that is reached through the node."""
@@ -355,24 +374,39 @@ def _passed_on(node: Value, parents: tuple[Value, ...], adjoint: T, condition: T
 class _Slope:
     """The rule for one operand of an operation, as the sweep looks at it.
 
-    text, names  the expression, and the names of what is passed to it
-    place        of which of these it is no more than the name, if it is; of an n-ary operation's None
-    choice       ``choosing``
+    text, names   the expression, and the names of what is passed to it
+    place         of which of these it is no more than the name, if it is; of an n-ary operation's None
+    used, places  those of the names that the expression has in it, and their places
+    choice        ``choosing``
     """
 
-    __slots__ = ("text", "names", "place", "choice")
+    __slots__ = ("text", "names", "place", "used", "places", "choice")
 
     def __init__(self, op: Op, k: int) -> None:
         self.text = op.rules[k if op.arity else 0]
         self.names = (*op.arguments, "y") if op.arity else ("a", "y", "n", "rest")
         self.place = self.names.index(self.text) if op.arity and self.text in self.names else None
         self.choice = choosing(op, k)
+        found = names(rule(self.text))
+        self.places = [place for place, name in enumerate(self.names) if name in found]
+        self.used = tuple([self.names[place] for place in self.places])
 
 
 @cache
 def _slopes(op: Op) -> tuple[_Slope, ...]:
     """The rules of an operation, in the order of its operands; of an n-ary one, the rule for all of them."""
     return tuple([_Slope(op, k) for k in range(len(op.rules))])
+
+
+@cache
+def _simple_slopes(op: Op) -> list[tuple[int, _Slope]] | None:
+    """The rules that are not 0, with the places of their operands, of an operation that takes one or two operands and
+    chooses none of them; None for any other.
+    """
+    slopes = _slopes(op)
+    if op.arity not in (1, 2) or any(slope.choice for slope in slopes):
+        return None
+    return [(k, slope) for k, slope in enumerate(slopes) if slope.text != "0"]
 
 
 @cache
