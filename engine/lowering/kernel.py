@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from functools import partial
 
-from engine.collector import collector_paused
+from engine.collector import collector_paused, count_as_old
 from engine.operands import real_number
 from engine.rows import Rows, is_row, read_rows
 from engine.value import Value
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     Backend = Literal["auto", "native", "source"]
     Reduce = Literal["mean", "sum", "none"]
+
+_MANY = 100_000  # values of a program that the collector is not to go through when it is back
 
 
 def lower(
@@ -121,6 +123,8 @@ class Kernel:
 
             self.native = native.NativeKernel(self._program)
             self._program = self.native.program
+        if len(self._program.core_op) > _MANY:
+            count_as_old()
         self._step: Any = None  # the generated function; a long one is compiled when it is called, and may never be
 
     @property

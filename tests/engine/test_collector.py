@@ -6,7 +6,7 @@ import gc
 
 import pytest
 
-from engine import collector_paused
+from engine import Value, collector_paused, lower
 
 
 @pytest.mark.parametrize("before", [True, False])
@@ -25,6 +25,21 @@ def test_the_collector_is_left_as_it_was(before):
         assert gc.isenabled() is before
     finally:
         (gc.enable if was else gc.disable)()
+
+
+def test_a_lowered_graph_is_not_gone_through():
+    """Of the hundred thousand tuples of a large program none is left to the next collection of what is young."""
+    w = y = Value(0.5)
+    gc.unfreeze()  # what conftest.py has frozen: the collector is left alone where a program does that
+    try:
+        with collector_paused():
+            for k in range(60_000):
+                y = y * w if k % 2 else y.sin()
+            kernel = lower(y, [], [w], backend="source")
+            assert len(kernel.program) > 100_000
+            assert len(gc.get_objects(generation=0)) < 1_000
+    finally:
+        gc.freeze()
 
 
 def test_a_signal_leaves_the_collector_as_it_was(raising):
