@@ -30,6 +30,7 @@ from .terms import Terms
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
 _NEVER = 2**31 - 1  # beyond the number of any step
@@ -51,7 +52,19 @@ class _Steps(ctypes.Structure):
     _fields_ = [
         *(
             (name, ctypes.c_void_p)
-            for name in ("makes", "slope", "kind", "start", "operands", "turned", "head", "head_start")
+            for name in (
+                "makes",
+                "slope",
+                "kind",
+                "start",
+                "operands",
+                "turned",
+                "head",
+                "head_start",
+                "made",
+                "made_start",
+                "order",
+            )
         ),
         ("n", ctypes.c_int64),
     ]
@@ -85,20 +98,26 @@ class Lanes:
     def _write(self, schedule: Schedule) -> int:
         """Write the tape, and return how many rows it takes."""
         code, at, c, pinned = self.code, self.flat.at, self.library.c, self.terms.pinned
-        order = [*schedule.order, *schedule.tail]
-        operands, objects, of, slopes = self.terms.operands, schedule.steps, schedule.kind, schedule.slopes
-        used = [operands[i] if i >= 0 else objects[~i].uses for i in order]
+        listed = [*schedule.order, *schedule.tail]
+        objects = schedule.steps
+        behind = objects[::-1]  # object k is ~k in the list: what is said of it stands that far from the end
+        operands = [*self.terms.operands, *[step.uses for step in behind]]
+        kinds, slopes = [*schedule.kind, *[step.kind for step in behind]], [*schedule.slope, *[-1 for _ in behind]]
+        used = list(map(operands.__getitem__, listed))
         heads = [_head(*kind) for kind in schedule.kinds]
-        makes, start = array("i", order), array("i", accumulate(map(len, used), initial=0))
-        slope = array("i", [slopes.get(i, -1) for i in order])
-        kind = array("i", [of[i] if i >= 0 else 0 for i in order])
-        uses, head = array("i", chain.from_iterable(used)), array("i", chain.from_iterable(heads))
-        head_start = array("i", accumulate(map(len, heads), initial=0))
+        makes, order = array("i", listed), array("i", range(len(listed)))
+        start, uses = _joined(used)
+        slope, kind = array("i", map(slopes.__getitem__, listed)), array("i", map(kinds.__getitem__, listed))
+        head_start, head = _joined(heads)
+        all_made_start, all_made = _joined([step.makes for step in objects])
         turned = array("B", bytes(len(uses)))
-        for k, i in enumerate(order if self.terms.turned else ()):
+        for k, i in enumerate(listed if self.terms.turned else ()):
             for place in self.terms.turned.get(i, ()):
                 turned[start[k] + place] = 1
-        steps = _Steps(*map(address, (makes, slope, kind, start, uses, turned, head, head_start)), len(order))
+        steps = _Steps(
+            *map(address, (makes, slope, kind, start, uses, turned, head, head_start, all_made, all_made_start, order)),
+            len(order),
+        )
         n = len(self.plan.op) + 1  # and the number 1 (terms.py)
         self._row = row = array("i", [-1]) * n
         last, is_bytes, free, free_bytes = (
@@ -113,6 +132,8 @@ class Lanes:
             row[i] = ~at[i]
         filled = array("i", [*self.plan.program.inputs, *pinned])  # once for all blocks, or for all steps
         at_rows, at_steps = ctypes.byref(rows), ctypes.byref(steps)
+        depth = array("i", bytes(4 * n))
+        c.gather_steps(at_steps, len(schedule.order), len(heads), address(depth))
         c.new_rows(at_rows, address(filled), len(filled))
         c.find_last_uses(at_rows, at_steps)
         for i in filled:
@@ -124,11 +145,12 @@ class Lanes:
         words, n_words = array("i", bytes(4 * (len(uses) + _HEAD * len(order)))), ctypes.c_int64()
         k, sums = 0, -1  # where the instruction under way counts its sums, if it has any
         while k < len(order):
-            if order[k] >= 0:
+            i = listed[order[k]]
+            if i >= 0:
                 k, sums = c.write_steps(at_rows, at_steps, k, address(words), ctypes.byref(n_words)), -1
                 code += words[: n_words.value]
                 continue
-            step = objects[~order[k]]
+            step = objects[~i]
             made = array("i", step.makes)
             c.new_rows(at_rows, address(made), len(made))
             if step.kind not in (LANES_SUM, LANES_OUT):
@@ -141,7 +163,7 @@ class Lanes:
                 code[sums] += len(step.data)
                 for i, r in step.data:
                     code.extend((row[i], r))
-            c.end_step(at_rows, at_steps, k, address(made), len(made))
+            c.end_step(at_rows, at_steps, k)
             k += 1
         return int(rows.n_rows)
 
@@ -169,6 +191,11 @@ class Lanes:
             n, has_bias = divmod(len(operands), 2)
             bias = operands[-1] if has_bias else 0
             code.extend((LANES_DOT, n, *targets, has_bias, bias, *operands[: 2 * n]))
+
+
+def _joined(lists: Sequence[Sequence[int]]) -> tuple[array[int], array[int]]:
+    """Where each of the lists starts, and ends, in one of them all; and that one."""
+    return array("i", accumulate(map(len, lists), initial=0)), array("i", chain.from_iterable(lists))
 
 
 def _head(instruction: int, what: Any) -> tuple[int, ...]:

@@ -49,9 +49,10 @@ class Library:
             ("take", None, (pointer, pointer, int64, pointer)),
             ("place_weights", None, (pointer, int64, int64, int64, int64, int64, pointer, pointer)),
             ("new_rows", None, (pointer, pointer, int64)),
+            ("gather_steps", None, (pointer, int64, int64, pointer)),
             ("find_last_uses", None, (pointer, pointer)),
             ("write_steps", int64, (pointer, pointer, int64, pointer, pointer)),
-            ("end_step", None, (pointer, pointer, int64, pointer, int64)),
+            ("end_step", None, (pointer, pointer, int64)),
             ("tape_thread_seconds", ctypes.c_double, (ctypes.c_int32,)),
             ("tape_work_seconds", ctypes.c_double, (ctypes.c_int32,)),
         ):

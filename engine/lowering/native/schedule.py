@@ -1,10 +1,14 @@
-"""The order in which a batch computes the values of a plan: its steps.
+"""The steps in which a batch computes the values of a plan, in the order of the program.
 
 A step that makes one value, and of which several can be one instruction, is no more than the id of the value, and a
 number that says which steps are of its kind: there may be a million. All other steps are objects.
 """
 
 from __future__ import annotations
+
+from array import array
+from itertools import chain
+from operator import not_
 
 from .library import Library
 from .plan import Plan
@@ -37,7 +41,6 @@ CHOICES = {"maximum": 0, "minimum": 1, "maximum_slope": 2}
 _SLOPE_OF = {"sigmoid": "sigmoid_slope", "tanh": "tanh_slope", "maximum": "maximum_slope", "minimum": "maximum_slope"}
 _SLOPES = frozenset(_SLOPE_OF.values())
 _LARGE = 1024  # products of an outer product that is worth coming last
-_WINDOW = 512  # steps among which those of one operation are brought together
 
 
 class Step:
@@ -49,6 +52,17 @@ class Step:
         self.kind, self.makes, self.uses, self.data = kind, makes, uses, data
 
 
+class _Kinds(dict["tuple[int, Any]", int]):
+    """Numbers of kinds, which they get when they are asked for; the first are those of objects."""
+
+    def __init__(self) -> None:
+        super().__init__(((instruction, None), instruction) for instruction in range(LANES_TERMS + 1))
+
+    def __missing__(self, kind: tuple[int, Any]) -> int:
+        self[kind] = number = len(self)
+        return number
+
+
 class Schedule:
     """The steps of a plan.
 
@@ -56,7 +70,7 @@ class Schedule:
     steps   those that are objects
     kind    for each id the number of the kind of its step
     kinds   for each number of a kind the instruction, and what it is to do; the first are those of objects
-    slopes  id -> the id of the slope that the same step makes
+    slope   for each id that of the slope that the same step makes, or -1
     tail    large outer products, which come last, as ``order`` has them: training may take them straight from the
             parameters
     """
@@ -65,13 +79,11 @@ class Schedule:
         self.plan, self.terms, self.library, self.parameters = plan, terms, library, parameters
         self.order: list[int] = []
         self.steps: list[Step] = []
-        self.kind = [0] * len(plan.op)
-        self.kinds: list[tuple[int, Any]] = [(instruction, None) for instruction in range(LANES_TERMS + 1)]
-        self.slopes: dict[int, int] = {}
+        self.kind, self.slope = array("i", bytes(4 * len(plan.op))), array("i", [-1]) * len(plan.op)
         self.tail: list[int] = []
-        self._numbers: dict[tuple[int, Any], int] = {}
+        self._numbers = _Kinds()
         self._write()
-        self._gather()
+        self.kinds = [*self._numbers]
 
     def _write(self) -> None:
         """The steps in the order of the program; sums over the samples come as soon as what they need is there."""
@@ -84,77 +96,63 @@ class Schedule:
         for r, i in plan.results:
             if varying[i]:
                 results.setdefault(i, []).append(self.parameters.result(plan.program, r))
-        made = bytearray(len(op))
-        for i in plan.program.inputs:
-            made[i] = 1
+        made = bytearray(map(not_, varying))  # what needs no step, or has one
+        for i in chain(plan.program.inputs, folded):
+            made[i] = True
+        has_row, noted = bytearray(varying), bytearray(len(op))
+        for i in filter(len(op).__gt__, terms.pinned):
+            has_row[i] = True
+        for i in chain(watched, results):
+            noted[i] = True
         self._finished(plan.program.inputs, results)
         slopes = {(op[i], args[i]): i for i in plan.needed if op[i] in _SLOPES}
-        alone = list[int]()  # stands for a step that makes one value
+        kinds, codes, alone = self._numbers, library.operations, list[int]()  # a step that makes one value
         for i in plan.needed:
-            if not varying[i] or made[i] or i in folded:
+            if made[i]:
                 continue
-            made[i] = 1
-            name, makes = op[i], alone
+            made[i] = True
+            name, mine, makes = op[i], args[i], alone
             if i in shapes:
-                kind[i] = self._numbered(LANES_TERMS, shapes[i])
+                kind[i] = kinds[LANES_TERMS, shapes[i]]
                 order.append(i)
             elif i in plan.dots and shapes.keys().isdisjoint(plan.dots[i].members):
                 dots = plan.dots[i]
                 makes = dots.members
                 self._add(Step(LANES_GEMM, makes, dots.inputs, dots))
             elif name == "dot":
-                self._add(Step(LANES_DOT, [i], args[i]))
+                self._add(Step(LANES_DOT, [i], mine))
             elif name in library.nary:
-                self._add(Step(LANES_NARY, [i], args[i], library.nary[name]))
+                self._add(Step(LANES_NARY, [i], mine, library.nary[name]))
             else:
                 slope = None
                 if name in _SLOPE_OF:
-                    operands = args[i][::-1] if name == "minimum" else args[i]
-                    slope = slopes.get((_SLOPE_OF[name], operands))
+                    slope = slopes.get((_SLOPE_OF[name], mine[::-1] if name == "minimum" else mine))
                 if slope is not None and not made[slope]:
-                    self.slopes[i] = slope
+                    self.slope[i] = slope
                     makes = [i, slope]
-                    pair = (LANES_PAIR, PAIRS[name]) if name in PAIRS else (LANES_CHOICE, CHOICES[name])
-                    kind[i] = self._numbered(*pair)
+                    kind[i] = kinds[(LANES_PAIR, PAIRS[name]) if name in PAIRS else (LANES_CHOICE, CHOICES[name])]
                 elif name == "maximum_slope":
-                    kind[i] = self._numbered(LANES_CHOICE, CHOICES[name])
-                else:
-                    kind[i] = self._elementwise(name, args[i])
+                    kind[i] = kinds[LANES_CHOICE, CHOICES[name]]
+                else:  # on rows, or on rows and what is the same for all samples
+                    cheap = name in CHEAP and has_row[mine[0]] and has_row[mine[-1]]
+                    kind[i] = kinds[LANES_CHEAP if cheap else LANES_MAP, codes[name]]
                 order.append(i)
             if makes is alone:
-                if i in watched:
-                    place[i] = len(order) - 1
-                if i in results:
+                if noted[i]:
+                    if i in watched:
+                        place[i] = len(order) - 1
                     self._finished([i], results)
             else:
                 for k in makes:
-                    made[k] = 1
+                    made[k] = True
                     if k in watched:
                         place[k] = len(order) - 1
                 self._finished(makes, results)
         self._insert(small, place)
 
-    def _numbered(self, instruction: int, what: Any) -> int:
-        """The number of a kind."""
-        key = instruction, what
-        number = self._numbers.get(key)
-        if number is None:
-            self._numbers[key] = number = len(self.kinds)
-            self.kinds.append(key)
-        return number
-
     def _add(self, step: Step) -> None:
         self.order.append(~len(self.steps))
         self.steps.append(step)
-
-    def _elementwise(self, name: str, operands: Sequence[int]) -> int:
-        """The kind of an operation on rows, or on rows and what is the same for all samples."""
-        varying, pinned = self.plan.varying, self.terms.pinned
-        instruction = LANES_CHEAP if name in CHEAP else LANES_MAP
-        for a in operands if name in CHEAP else ():
-            if not varying[a] and a not in pinned:
-                instruction = LANES_MAP
-        return self._numbered(instruction, self.library.operations[name])
 
     def _finished(self, ids: Sequence[int], results: dict[int, list[int]]) -> None:
         """Add up, or give out, those of the values that are results."""
@@ -204,39 +202,3 @@ class Schedule:
                 order.append(step)
                 order += behind.get(k, ())
             self.order = order
-
-    def _gather(self) -> None:
-        """Bring the steps of one kind together, as far as they do not need each other.
-
-        A run of one kind is one instruction, and the processor then knows where to jump. Only neighbours change places:
-        values are to be used soon after they are made, while they are in the cache.
-        """
-        operands, kind, kinds, slopes = self.terms.operands, self.kind, len(self.kinds), self.slopes
-        depth = [0] * (len(kind) + 1)  # of the ids, and of the number 1 (terms.py)
-        before, ordered = 0, list[int]()
-        for start in range(0, len(self.order), _WINDOW):
-            window = self.order[start : start + _WINDOW]
-            keys = list[int]()
-            deepest = before
-            for k, i in enumerate(window):
-                step = self.steps[~i] if i < 0 else None
-                d = before
-                for a in operands[i] if step is None else step.uses:
-                    if depth[a] > d:
-                        d = depth[a]
-                d += 1
-                if d > deepest:
-                    deepest = d
-                if step is None:
-                    depth[i] = d
-                    if i in slopes:
-                        depth[slopes[i]] = d
-                    keys.append((d * kinds + kind[i]) * _WINDOW + k)
-                else:
-                    for a in step.makes:
-                        depth[a] = d
-                    keys.append((d * kinds + step.kind) * _WINDOW + k)
-            keys.sort()
-            ordered += [window[key % _WINDOW] for key in keys]
-            before = deepest
-        self.order = ordered

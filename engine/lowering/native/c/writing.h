@@ -19,15 +19,45 @@ typedef struct {
     int64_t n_free, n_free_bytes, n_rows;
 } Rows;
 
-/* The steps: what each makes, or below 0 where it is an object of Python's; the slope that it makes besides, or -1; its kind;
- * where its operands start; and whether each operand is turned. A kind is the words that its instruction begins with, of
- * which one counts the steps. */
+/* The steps: what each makes, or ~k where it is object k of Python's, which makes several; the slope that it makes besides,
+ * or -1; its kind; where its operands start; and whether each operand is turned. A kind is the words that its instruction
+ * begins with, of which one counts the steps. They are written in the order of `order`. */
 typedef struct {
     const int32_t *makes, *slope, *kind, *start, *operands;
     const uint8_t *turned;
-    const int32_t *head, *head_start;
+    const int32_t *head, *head_start, *made, *made_start;
+    int32_t *order;
     int64_t n;
 } Steps;
+
+static int compare_keys(const void *a, const void *b) {
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+/* Orders the first n steps so that those of one kind come together, as far as they do not need each other. Only neighbours, of
+ * one window, change places. depth: room for how deep each value lies, all 0. */
+EXPORT void gather_steps(const Steps *s, int64_t n, int64_t kinds, int32_t *depth) {
+    enum { WINDOW = 512 };
+    int64_t keys[WINDOW];
+    int32_t before = 0, deepest = 0;
+    for (int64_t first = 0; first < n; first += WINDOW, before = deepest) {
+        int64_t count = n - first < WINDOW ? n - first : WINDOW;
+        for (int64_t j = 0; j < count; j++) {
+            int64_t k = first + j;
+            int32_t d = before, i = s->makes[k];
+            for (int32_t x = s->start[k]; x < s->start[k + 1]; x++)
+                if (depth[s->operands[x]] > d) d = depth[s->operands[x]];
+            if (++d > deepest) deepest = d;
+            if (i >= 0) depth[i] = d;
+            else
+                for (int32_t x = s->made_start[~i]; x < s->made_start[~i + 1]; x++) depth[s->made[x]] = d;
+            if (s->slope[k] >= 0) depth[s->slope[k]] = d;
+            keys[j] = (d * kinds + s->kind[k]) * WINDOW + j;
+        }
+        qsort(keys, (size_t)count, sizeof *keys, compare_keys);
+        for (int64_t j = 0; j < count; j++) s->order[first + j] = (int32_t)(first + keys[j] % WINDOW);
+    }
+}
 
 static int32_t new_row(Rows *r, int32_t i) {
     return r->row[i] = r->n_free ? r->free[--r->n_free] : (int32_t)r->n_rows++;
@@ -46,9 +76,10 @@ static void let_go_of_row(Rows *r, int32_t i) {
     if (r->is_bytes[i]) r->free_bytes[r->n_free_bytes++] = r->row[i];
     else r->free[r->n_free++] = r->row[i];
 }
-/* The operands that step k is the last to use give their rows back. */
+/* The operands that the k-th step is the last to use give their rows back. */
 static void end_operands(Rows *r, const Steps *s, int64_t k) {
-    for (int32_t x = s->start[k]; x < s->start[k + 1]; x++) {
+    int32_t step = s->order[k];
+    for (int32_t x = s->start[step]; x < s->start[step + 1]; x++) {
         int32_t a = s->operands[x];
         if (r->last[a] != k) continue;
         r->last[a] = -1;
@@ -58,24 +89,25 @@ static void end_operands(Rows *r, const Steps *s, int64_t k) {
 /* For each value the last step that uses it. */
 EXPORT void find_last_uses(Rows *r, const Steps *s) {
     for (int64_t k = 0; k < s->n; k++)
-        for (int32_t x = s->start[k]; x < s->start[k + 1]; x++) r->last[s->operands[x]] = (int32_t)k;
+        for (int32_t step = s->order[k], x = s->start[step]; x < s->start[step + 1]; x++) r->last[s->operands[x]] = (int32_t)k;
 }
 /* A row for each of these. */
 EXPORT void new_rows(Rows *r, const int32_t *ids, int64_t n) {
     for (int64_t j = 0; j < n; j++) new_row(r, ids[j]);
 }
-/* After an object has been written as step k: its operands' rows, and those of the values it made that nobody uses. */
-EXPORT void end_step(Rows *r, const Steps *s, int64_t k, const int32_t *made, int64_t n) {
+/* After an object has been written as the k-th step: its operands' rows, and those of what it made that nobody uses. */
+EXPORT void end_step(Rows *r, const Steps *s, int64_t k) {
+    int32_t object = ~s->makes[s->order[k]];
     end_operands(r, s, k);
-    for (int64_t j = 0; j < n; j++)
-        if (r->last[made[j]] < 0) let_go_of_row(r, made[j]);
+    for (int32_t x = s->made_start[object]; x < s->made_start[object + 1]; x++)
+        if (r->last[s->made[x]] < 0) let_go_of_row(r, s->made[x]);
 }
-/* Writes the steps from k on, as far as they are no objects, in *words words; returns the number of the step behind them. A
+/* Writes the steps from the k-th on, as far as they are no objects, in *words words; returns the number of the step behind them. A
  * run of one kind is one instruction. */
 EXPORT int64_t write_steps(Rows *r, const Steps *s, int64_t k, int32_t *code, int64_t *words) {
     int32_t run = -1, *c = code, *count = code;
-    for (; k < s->n && s->makes[k] >= 0; k++) {
-        int32_t i = s->makes[k], slope = s->slope[k], kind = s->kind[k];
+    for (; k < s->n && s->makes[s->order[k]] >= 0; k++) {
+        int32_t step = s->order[k], i = s->makes[step], slope = s->slope[step], kind = s->kind[step];
         int32_t instruction = s->head[s->head_start[kind]];
         if (kind != run) {
             run = kind;
@@ -86,7 +118,7 @@ EXPORT int64_t write_steps(Rows *r, const Steps *s, int64_t k, int32_t *code, in
         int pair = instruction == LANES_PAIR, choice = instruction == LANES_CHOICE;
         int32_t *made = c;
         c += pair || choice ? 2 : 1;
-        for (int32_t x = s->start[k]; x < s->start[k + 1]; x++) {
+        for (int32_t x = s->start[step]; x < s->start[step + 1]; x++) {
             int32_t row = r->row[s->operands[x]];
             *c++ = s->turned[x] ? ~row : row;
         }
