@@ -1,13 +1,21 @@
 /* Tapes made, freed and run. */
 #pragma once
 
+#define HUGE_PAGE ((size_t)1 << 21)
 /* n zeros at a whole cache line, with room for a vector behind them; NULL where memory lacks. What malloc gave lies
- * before them: no function of C for this is known on every system. */
+ * before them: no function of C for this is known on every system. Where there are many, Linux is asked for huge pages:
+ * with pages of 4 kB a processor cannot remember where all the rows of a large graph are. */
 static double *doubles(int64_t n) {
-    char *whole = calloc(1, sizeof(double) * (n + 8) + 128);
+    size_t size = sizeof(double) * ((size_t)n + 8), unit = size > HUGE_PAGE / 2 ? HUGE_PAGE : 64;
+    size = (size + unit - 1) & -unit;
+    char *whole = calloc(1, size + unit + 64);
     if (!whole) return NULL;
-    char *first = whole + 128 - (uintptr_t)whole % 64;
+    char *first = whole + 64 + (-((uintptr_t)whole + 64) & (unit - 1));
     ((void **)first)[-1] = whole;
+#ifdef MADV_HUGEPAGE
+    if (unit == HUGE_PAGE) /* zeros as before, but in new memory: what calloc had to clear lies in small pages */
+        madvise(first, size, MADV_DONTNEED), madvise(first, size, MADV_HUGEPAGE);
+#endif
     return (double *)first;
 }
 static void free_doubles(double *p) {
