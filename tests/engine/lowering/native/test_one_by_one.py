@@ -4,9 +4,13 @@ reads the weights. The truth is gradient descent on the gradients of generated P
 
 from __future__ import annotations
 
+import ctypes
 import random
 from array import array
-from itertools import chain
+from functools import cache
+from itertools import chain, product
+from operator import mul
+from types import SimpleNamespace
 
 import pytest
 from native_runs import SETS, close
@@ -14,6 +18,8 @@ from native_runs import SETS, close
 import engine
 from engine import Value, dot, lower
 from engine.lowering import native
+from engine.lowering.native import tapes
+from engine.lowering.native.tape import Layout, Tape, address
 from engine.lowering.native.trainer import DONE, Trainer
 from engine.lowering.trace import trace
 from engine.weighted import dots
@@ -83,3 +89,105 @@ def _descended(loss, x, wrt, rows):
                 p.data -= 0.02 * g
         found.append(total / len(rows))
     return found, gradient
+
+
+# Tapes by hand: parameters are BEFORE others, the layer's weights input by input, and AFTER; then K inputs.
+BEFORE = AFTER = 9
+P = BEFORE + K * J + AFTER
+FIRST, LAST = BEFORE, BEFORE + K * J - 1
+MADE = P + K  # where what reads a weight writes
+Z = MADE + 100
+RESULTS = Z + J
+LIBRARY = native.loaded_library()
+OPS = LIBRARY.operations
+
+
+def readers():
+    """name: (instructions that read the first or the last weight, and the place of what they make of it)."""
+    for name, q, run, at in (("first", FIRST, FIRST - 7, 7), ("last", LAST, LAST, 0)):
+        for slot in range(3):
+            places = [(q, P, P), (P, q, P), (P + 1, P, q)][slot]  # where 1, and where 0
+            operands = [x for place in places for x in (place, 0)]
+            op = OPS["copy" if slot == 0 else "where"]
+            yield f"{name} in place {slot} of a map", [tapes.FLAT_MAP, op, 1, MADE, *operands], MADE
+        yield f"{name} of a run", [tapes.FLAT_MAP, OPS["neg"], 8, MADE, *[run, 1] * 3], MADE + at
+        pair = [word for k, op in enumerate(("tanh", "tanh_slope")) for word in
+                (tapes.FLAT_MAP, OPS[op], 8, MADE + 8 * k, *[run, 1] * 3)]  # fmt: skip
+        yield f"{name} of a pair", pair, MADE + at
+        yield f"{name} in a sum", [tapes.FLAT_NARY, 0, 2, MADE, q, P + 1], MADE
+        yield f"{name} at the end of a sum", [tapes.FLAT_NARY, 0, 2, MADE, P + 1, q], MADE
+        for k, operands in enumerate([(q, P, P + 1, P, P), (-1, q, P + 1, P, P), (-1, P, P, P, q)]):
+            yield f"{name} in place {k} of a dot", [tapes.FLAT_DOT, 2, MADE, *operands], MADE
+        yield f"{name} weight of another layer", [tapes.FLAT_GEMV, 2, 4, MADE, P, run, 4, 1, -1], MADE + at // 4
+        yield f"{name} input of a layer", [tapes.FLAT_GEMV, 1, 8, MADE, run, P, 8, 1, -1], MADE
+        yield f"{name} bias of a layer", [tapes.FLAT_GEMV, 8, 1, MADE, P, P, 1, 8, run], MADE + at
+        yield f"{name} in a product", [tapes.FLAT_OUTER, 8, 2, MADE, 2, 1, run, P], MADE + 2 * at
+        yield f"{name} in a product, second", [tapes.FLAT_OUTER, 2, 8, MADE, 8, 1, P, run], MADE + at
+        yield f"{name} gathered", [tapes.FLAT_GATHER, 2, MADE, q, P], MADE
+        yield f"{name} gathered last", [tapes.FLAT_GATHER, 2, MADE, P, q], MADE + 1
+
+
+def tail_readers():
+    """The same of instructions among those that only write results: what they make is the gradient of parameter 0."""
+    for name, q in (("first", FIRST), ("last", LAST)):
+        yield f"{name} copied", [tapes.FLAT_MAP, OPS["copy"], 1, RESULTS + 1, *[q, 0] * 3]
+        yield f"{name} in a product", [tapes.FLAT_OUTER, 1, 1, RESULTS + 1, 1, 1, q, P]
+        yield f"{name} in a product, second", [tapes.FLAT_OUTER, 1, 1, RESULTS + 1, 1, 1, P, q]
+        gathered = [tapes.FLAT_GATHER, 2, RESULTS + 1 + P, P, q, tapes.FLAT_MAP, OPS["copy"], 1, RESULTS + 1]
+        yield f"{name} gathered", [*gathered, *[RESULTS + 2 + P, 0] * 3]
+
+
+READERS = {name: (words, made, []) for name, words, made in readers()}
+READERS |= {f"{name} at the end": ([], P, words) for name, words in tail_readers()}
+
+
+@cache
+def by_hand(samples):
+    """The rows, and the parameters before each step and after the last, where the gradient of W is W x xᵀ."""
+    rng = random.Random(5)
+    p = [rng.uniform(-0.1, 0.1) for _ in range(P)]
+    rows = [[1.0, 0.0, *(rng.uniform(0.1, 1) for _ in range(K - 2))] for _ in range(samples)]
+    steps = [p]
+    for x in rows:
+        z = [sum(map(mul, p[FIRST + j : LAST + 1 : J], x)) for j in range(J)]
+        moved = [w - 0.01 * x[k] * z[j] for (k, j), w in zip(product(range(K), range(J)), p[FIRST : LAST + 1])]
+        p = [*p[:FIRST], *moved, *p[LAST + 1 :]]
+        steps.append(p)
+    return rows, steps
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_whatever_reads_a_weight_reads_that_of_the_step_before(name):
+    """Each instruction that can read the first or the last weight of the layer, in front of it or among the results."""
+    words, made, tail = READERS[name]
+    samples = 4
+    rows, steps = by_hand(samples)
+    alone = made_tape([*words, *copied(made)])
+    layer = [tapes.FLAT_GEMV, J, K, Z, P, FIRST, 1, J, -1]
+    outer = [tapes.FLAT_OUTER, K, J, RESULTS + 1 + FIRST, J, 1, P, Z]
+    whole = made_tape([*words, *layer, *copied(made), *outer, *tail])
+    losses = array("d", [0.0])
+    program = SimpleNamespace(wrt_ids=range(P), parameter_range=range(P), outputs=[0], entries=[0], inputs=range(K))
+    kernel = SimpleNamespace(program=program, library=LIBRARY, flat_tape=lambda: (whole, tapes.Order(0)))
+    trainer = Trainer(kernel, [*chain(*rows)], samples, 1)
+    trainer.load(steps[0], "sgd", lr=0.01)
+    trainer.begin()
+    assert trainer.run(1, losses, 60.0) == DONE
+    expected, own = [], steps[0][0]
+    for p, row in zip(steps, rows):
+        data, x, results = array("d", p), array("d", row), array("d", bytes(8 * (1 + P)))
+        ctypes.memmove(alone.parameters, address(data), 8 * P)
+        LIBRARY.c.tape_run(alone.pointer, address(x), K, 1, address(results))
+        expected.append(results[0])
+        own -= 0.01 * p[FIRST if "first" in name else LAST] if tail else 0.0
+    assert close(losses[0], sum(expected) / samples)
+    assert all(map(close, trainer.parameters(), [own, *steps[-1][1:]]))
+
+
+def copied(place):
+    return [tapes.FLAT_MAP, OPS["copy"], 1, RESULTS, *[place, 0] * 3]
+
+
+def made_tape(code):
+    return Tape(Layout(RESULTS + 1 + P + 2, P, 0, K, 0, 1 + P, 0, RESULTS, 0, 1, 0), array("i", code), array("i"),
+                array("i"), array("d"))  # fmt: skip

@@ -8,7 +8,7 @@ from array import array
 
 import pytest
 
-from engine import Value, lower
+from engine import Value, dot, lower
 from engine.lowering import native
 from engine.weighted import dots
 
@@ -145,3 +145,54 @@ def test_as_many_numbers_as_parameters():
     for parameters, state in ((data[:5], [0.0] * 6), (data, [0.0] * 5), (data, [0.0] * 7)):
         with pytest.raises(ValueError, match="numbers for 6 parameters"):
             trainer.load(parameters, "sgd", lr=0.1, h0=0.5, state=(state,))
+
+
+def large(n_in, n_out, own=0.0):
+    """The kernel of the loss c · W x + p², and how many weights W has."""
+    x, c, p = [Value(0.0) for _ in range(n_in)], [Value(0.0) for _ in range(n_out)], Value(own)
+    rows = [tuple(Value(0.0) for _ in x) for _ in c]
+    loss = dot(c, dots(rows, x, [None] * n_out, [""] * n_out)) + (p * p if own else 0.0)
+    wrt = [*(w for row in rows for w in row), *([p] if own else [])]
+    return lower(loss, inputs=[*x, *c], wrt=wrt, backend="native").native, len(wrt)
+
+
+@pytest.mark.parametrize(
+    ("n_in", "n_out", "batch", "optimizer", "flag", "direct"),
+    [
+        (16, 64, 4, "sgd", False, True), (16, 64, 4, "sgd", True, True), (16, 64, 4, "adam", False, True),
+        (16, 64, 4, "adamw", False, True), (16, 64, 4, "adam", True, False), (16, 64, 4, "adamw", True, False),
+        (16, 64, 4, "rmsprop", False, False), (16, 64, 4, "adagrad", False, False), (17, 61, 4, "sgd", False, True),
+        (16, 63, 4, "sgd", False, False), (15, 70, 4, "sgd", False, False), (1030, 1, 4, "sgd", False, True),
+        (3, 2, 1, "sgd", False, True), (3, 2, 1, "sgd", True, True), (3, 2, 1, "adam", False, True),
+        (3, 2, 1, "adamw", False, True), (3, 2, 1, "adam", True, False), (3, 2, 1, "adamw", True, False),
+        (3, 2, 1, "rmsprop", False, False), (3, 2, 1, "adagrad", False, False), (64, 64, 1, "sgd", False, True),
+    ],
+)  # fmt: skip
+def test_which_gradients_are_never_stored(n_in, n_out, batch, optimizer, flag, direct):
+    """Those of one sample, and those of layers of 1,024 weights and 16 inputs or more, by SGD and Adam; asked for
+    afterwards, the gradient is c xᵀ all the same.
+    """
+    kernel, n = large(n_in, n_out)
+    rng = random.Random(1)
+    rows = [[rng.uniform(-1, 1) for _ in range(n_in + n_out)] for _ in range(batch)]
+    trainer = Trainer(kernel, [x for row in rows for x in row], batch, batch)
+    trainer.load([0.1] * n, optimizer, lr=0.1, flag=flag, h0=0.5, h1=0.5, h2=1e-8, state=[[0.0] * n] * 3)
+    trainer.begin()
+    assert trainer.run(1, array("d", [0.0]), 60.0) == DONE
+    assert trainer._job.stale == direct
+    expected = [sum(row[k] * row[n_in + j] for row in rows) / batch for j in range(n_out) for k in range(n_in)]
+    assert list(trainer.gradient()) == pytest.approx(expected, rel=1e-12, abs=1e-15)
+    assert trainer._job.stale == 0
+
+
+def test_a_gradient_without_samples_beside_a_large_layer():
+    """The derivative of p² is the same for all samples, and p descends by it as do the weights by theirs."""
+    kernel, n = large(20, 60, own=0.5)
+    rng = random.Random(1)
+    rows = [[rng.uniform(-1, 1) for _ in range(80)] for _ in range(9)]
+    trainer = Trainer(kernel, [x for row in rows for x in row], 9, 9)
+    trainer.load([0.0] * (n - 1) + [0.5], "sgd", lr=0.1)
+    trainer.begin()
+    assert trainer.run(1, array("d", [0.0]), 60.0) == DONE
+    expected = [-0.1 * sum(row[k] * row[20 + j] for row in rows) / 9 for j in range(60) for k in range(20)]
+    assert list(trainer.parameters()) == pytest.approx([*expected, 0.5 - 0.1], rel=1e-12)

@@ -1,0 +1,244 @@
+"""Each instruction of the compiled interpreter alone, beside what its words say, done in Python on small whole numbers:
+their sums are exact in any order, so that every value must be equal, also those that nothing should have written.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import random
+from array import array
+from operator import mul
+
+import pytest
+from native_runs import SETS, close
+
+from engine.lowering import native
+from engine.lowering.native import schedule, tape, tapes
+
+LIBRARY = native.loaded_library()
+OPS, NARY = LIBRARY.operations, LIBRARY.nary
+ELEMENTWISE = {
+    "add": lambda a, b: a + b, "sub": lambda a, b: a - b, "mul": lambda a, b: a * b, "neg": lambda a: -a,
+    "copy": lambda a: a, "maximum": max, "minimum": min, "where": lambda a, b, c: b if a else c,
+}  # fmt: skip
+ARITY = {name: 3 if name == "where" else 1 if name in ("neg", "copy") else 2 for name in ELEMENTWISE}
+MANY = {"sum": sum, "mean": lambda x: sum(x) / len(x), "amax": max, "amin": min,
+        "ties": lambda x: x[1:].count(x[0]), "logsumexp": lambda x: math.log(sum(map(math.exp, x)))}  # fmt: skip
+PARAMETERS, CONSTANTS, INPUTS = 1000, 5, 70  # of the flat tapes; each value is a whole number
+LEAVES = PARAMETERS + CONSTANTS + INPUTS
+VALUES = LEAVES + 500
+SIZES = [1, 2, 3, 4, 5, 7, 8, 9, 11, 15, 16, 17, 19, 24, 31, 33]
+
+
+def dot_of(a, b):
+    return sum(map(mul, a, b))
+
+
+def flat_case(rng, kind, U):
+    """(the words of an instruction, {the place of a value: the value that it makes})."""
+    place = lambda n: rng.randrange(LEAVES - n + 1)  # noqa: E731
+    run = lambda first, n: U[first : first + n]  # noqa: E731
+    n, target = rng.choice(SIZES), LEAVES + rng.randrange(60)
+    if kind == "map":
+        name, operands = rng.choice([*ELEMENTWISE]), [(place(n), rng.randrange(2)) for _ in range(3)]
+        made = [ELEMENTWISE[name](*(U[a + step * i] for a, step in operands[: ARITY[name]])) for i in range(n)]
+        return [tapes.FLAT_MAP, OPS[name], n, target, *sum(operands, ())], dict(enumerate(made, target))
+    if kind == "nary":
+        name, operands = rng.choice([*MANY]), [place(1) for _ in range(n)]
+        return [tapes.FLAT_NARY, NARY[name], n, target, *operands], {target: MANY[name]([U[a] for a in operands])}
+    if kind == "dot":
+        n, bias = rng.choice([0, *SIZES]), rng.choice([-1, place(1)])
+        weights, others = [place(1) for _ in range(n)], [place(1) for _ in range(n)]
+        made = dot_of([U[a] for a in weights], [U[a] for a in others]) + (0.0 if bias < 0 else U[bias])
+        return [tapes.FLAT_DOT, n, target, bias, *weights, *others], {target: made}
+    if kind == "gather":
+        n = rng.choice([0, *SIZES])
+        places = [place(1) for _ in range(n)]
+        return [tapes.FLAT_GATHER, n, target, *places], {target + k: U[a] for k, a in enumerate(places)}
+    J, K = rng.choice([*SIZES, 63, 64, 65]), rng.choice(SIZES)
+    if kind == "gemv":
+        J, K = (J, K) if J * K < 400 else (K, min(J, 12))
+        so, si = rng.choice([(1, J), (K, 1), (1, J + 1), (K + 2, 1), (2, 2 * J), (0, 1), (1, 0), (3, 5)])
+        first, a, bias = rng.randrange(LEAVES - (J - 1) * so - (K - 1) * si), place(K), rng.choice([-1, place(J)])
+        made = [dot_of([U[first + j * so + k * si] for k in range(K)], run(a, K)) + (0.0 if bias < 0 else U[bias + j])
+                for j in range(J)]  # fmt: skip
+        return [tapes.FLAT_GEMV, J, K, target, a, first, so, si, bias], dict(enumerate(made, target))
+    K = min(K, 400 // J) or 1
+    dk, dj = rng.choice([(J, 1), (J + 3, 1), (1, K), (1, K + 1), (2, 2 * K)])
+    a, b = place(K), place(J)
+    target = VALUES - 1 - (K - 1) * dk - (J - 1) * dj if (K - 1) * dk + (J - 1) * dj > 400 else target
+    made = {target + k * dk + j * dj: U[a + k] * U[b + j] for k in range(K) for j in range(J)}
+    return [tapes.FLAT_OUTER, K, J, target, dk, dj, a, b], made
+
+
+@pytest.mark.parametrize("kind", ["map", "nary", "dot", "gather", "gemv", "outer"])
+@pytest.mark.parametrize("instruction_set", SETS)
+def test_flat(kind, instruction_set):
+    """One sample: the instruction makes its values, and no other value changes; what follows it is done too."""
+    rng = random.Random(kind)
+    for _ in range(150 if kind in ("map", "gemv", "outer") else 40):
+        U = [float(rng.randrange(-9, 10)) for _ in range(LEAVES)]
+        words, made = flat_case(rng, kind, U)
+        if max(made, default=0) >= VALUES - 1:
+            continue
+        last = rng.randrange(LEAVES)
+        code = [*words, tapes.FLAT_MAP, OPS["neg"], 1, VALUES - 1, *[last, 0] * 3]
+        layout = tape.Layout(VALUES, PARAMETERS, CONSTANTS, INPUTS, 0, VALUES, 0, 0, SETS.index(instruction_set), 1, 0)
+        x = [0.5, *U[PARAMETERS + CONSTANTS :], 0.5]  # a row of more numbers than there are inputs
+        found = run(layout, code, [], U[:PARAMETERS], U[PARAMETERS : PARAMETERS + CONSTANTS], x[1:], len(x), 1)
+        expected = [*U, *[0.0] * (VALUES - LEAVES)]
+        for k, value in made.items():
+            expected[k] = value
+        expected[-1] = -U[last]
+        assert all(map(close, found, expected)), words
+
+
+def run(layout, flat, lanes, parameters, constants, rows, width, samples, out=False):
+    """The results of a tape: sums, or those of each sample."""
+    made = tape.Tape(layout, array("i", flat), array("i", lanes), array("i"), array("d", constants))
+    numbers, data = array("d", rows), array("d", parameters)
+    ctypes.memmove(made.parameters, tape.address(data), 8 * len(data))
+    results = array("d", bytes(8 * layout.n_results * (samples if out else 1)))
+    call = LIBRARY.c.tape_rows if out else LIBRARY.c.tape_run
+    for _ in range(2):  # the second run begins from nothing, as the first did
+        call(made.pointer, tape.address(numbers), width, samples, tape.address(results))
+    return results.tolist()
+
+
+ROWS = 12  # inputs of the tapes of lanes: each a row of samples
+UNREACHED = -0.0
+
+
+def lanes_case(rng, kind, U, L):
+    """(words, {row: the samples that it holds after them}, {number of a result: its sum over the samples})."""
+    n = len(L[0])
+    row, either = lambda: rng.randrange(ROWS), lambda: rng.randrange(-len(U), ROWS)
+    held = lambda x: L[x] if x >= 0 else [U[~x]] * n  # noqa: E731
+    count = rng.choice([1, 2, 3])
+    if kind in ("map", "cheap"):
+        name = rng.choice([x for x in ELEMENTWISE if kind == "map" or x in schedule.CHEAP])
+        words, made = [schedule.LANES_MAP if kind == "map" else schedule.LANES_CHEAP, OPS[name], count], {}
+        for k in range(count):
+            operands = [either() if kind == "map" else row() for _ in range(ARITY[name])]
+            words += ROWS + k, *operands
+            made[ROWS + k] = [ELEMENTWISE[name](*values) for values in zip(*map(held, operands))]
+        return words, made, {}
+    m = rng.choice(SIZES)
+    if kind == "nary":
+        name, operands = rng.choice([*MANY]), [either() for _ in range(m)]
+        made = {ROWS: [MANY[name](values) for values in zip(*map(held, operands))]}
+        return [schedule.LANES_NARY, NARY[name], m, ROWS, *operands], made, {}
+    if kind == "dot":
+        m, biased, bias = rng.choice([0, *SIZES]), rng.randrange(2), either()
+        weights, others = [either() for _ in range(m)], [either() for _ in range(m)]
+        made = [float(b * biased) for b in held(bias)]
+        for a, b in zip(weights, others):
+            made = [s + x * y for s, x, y in zip(made, held(a), held(b))]
+        return [schedule.LANES_DOT, m, ROWS, biased, bias, *weights, *others], {ROWS: made}, {}
+    if kind == "gemm":
+        J, K = rng.choice([*SIZES, 47, 48, 49, 97]), rng.choice([1, 2, 3, 8])
+        so, si = rng.choice([(1, J), (K, 1), (2, 1), (0, 3)])
+        first = rng.randrange(len(U) - (J - 1) * so - (K - 1) * si)
+        ins, biases = [row() for _ in range(K)], [rng.choice([-1, rng.randrange(len(U))]) for _ in range(J)]
+        made = {}
+        for j, bias in enumerate(biases):
+            s = [0.0 if bias < 0 else U[bias]] * n
+            for k, a in enumerate(ins):
+                s = [x + U[first + j * so + k * si] * y for x, y in zip(s, L[a])]
+            made[ROWS + j] = s
+        return [schedule.LANES_GEMM, J, K, first, so, si, *ins, *made, *biases], made, {}
+    if kind == "outer":
+        K, J = rng.choice(SIZES), rng.choice(SIZES)
+        K *= rng.choice([1, 1, 1, 4])
+        a, d = [row() for _ in range(K)], [row() for _ in range(J)]
+        way = rng.choice(["by input", "by output", "apart", "places"])
+        sk, sj = {"by input": (J, 1), "by output": (1, K), "apart": (1, K + 2), "places": (0, 0)}[way]
+        places = list(range(3, 3 + K * J))
+        rng.shuffle(places)
+        where = [places[k * J + j] if way == "places" else 3 + k * sk + j * sj for k in range(K) for j in range(J)]
+        sums = dict(zip(where, [dot_of(L[x], L[y]) for x in a for y in d]))
+        words = [schedule.LANES_OUTER, K, J, -1 if way == "places" else 3, sk, sj, *a, *d]
+        return words + (places if way == "places" else []), {}, sums
+    if kind == "sum":
+        pairs = [(row(), r) for r in range(1, 1 + m)]
+        return [schedule.LANES_SUM, m, *sum(pairs, ())], {}, {r: sum(L[i]) for i, r in pairs}
+    assert kind == "terms"
+    choice, words, made, slopes = rng.choice([*schedule.CHOICES]), [], {}, {}
+    marked = rng.randrange(2)
+    for k in range(3):
+        x, y, i = either(), either(), rng.randrange(8)
+        byte = 8 * (ROWS + k) + i
+        words += ROWS + 3 + k, byte, x, y
+        first, second = (held(y), held(x)) if choice == "minimum" else (held(x), held(y))
+        slopes[byte] = [0.5 if p == q else float(p > q) for p, q in zip(first, second)]
+        if choice != "maximum_slope":
+            made[ROWS + 3 + k] = [ELEMENTWISE[choice](p, q) for p, q in zip(held(x), held(y))]
+    words = [schedule.LANES_CHOICE, schedule.CHOICES[choice], 3, *words]
+    products, choices, as_bytes = rng.choice([0, 1, 2, 3, 5]), rng.choice([0, 0, 1, 2]), rng.choice([0, 1, 2, 3])
+    if not marked:
+        choices = as_bytes = 0
+    words += schedule.LANES_TERMS, count, marked, products, choices, as_bytes
+    for k in range(count):
+        target = ROWS + 6 + k
+        words.append(target)
+        s = [UNREACHED] * n
+        for i in range(products + choices + as_bytes):
+            g, x, turned = row(), row(), rng.randrange(2)
+            if i < products:
+                factor = [-v if turned else v for v in L[x]]
+            elif i < products + choices:
+                factor, turned = L[x], 0
+            else:
+                x = rng.choice([*slopes])
+                factor = [1 - v if turned else v for v in slopes[x]]
+            words += g, ~x if turned else x
+            for j, (a, f) in enumerate(zip(L[g], factor)):
+                reached = math.copysign(1, a) > 0 or a != 0
+                if not marked or (reached and (i < products or f != 0)):
+                    s[j] += a * f + (0.0 if marked else -0.0)  # reached, it is never -0.0
+        made[target] = s
+    return words, made, {}
+
+
+@pytest.mark.parametrize("kind", ["map", "cheap", "nary", "dot", "gemm", "outer", "sum", "terms"])
+@pytest.mark.parametrize("instruction_set", SETS)
+def test_lanes(kind, instruction_set):
+    """Samples in blocks of any size: each row holds what the instruction says for each sample, and each sum is that
+    over all samples, on any number of threads; results that are not named stay 0.
+    """
+    rng = random.Random(kind)
+    for _ in range({"outer": 60, "gemm": 40, "terms": 150}.get(kind, 30)):
+        samples, block = rng.choice([1, 2, 5, 8, 9, 12, 16, 23, 31, 40, 66, 100]), rng.choice([8, 16, 24, 32, 64, 208])
+        U = [float(rng.randrange(-9, 10)) for _ in range(1000)]
+        L = [[rng.choice([UNREACHED, *map(float, range(-9, 10))]) for _ in range(samples)] for _ in range(ROWS)]
+        words, made, sums = lanes_case(rng, kind, U, L)
+        results = max([*sums, *made], default=0) + 2
+        layout = [
+            len(U),
+            len(U),
+            0,
+            ROWS,
+            ROWS + 100,
+            results,
+            0,
+            0,
+            SETS.index(instruction_set),
+            rng.choice([1, 1, 2, 3]),
+            block,
+        ]
+        x = [value for column in zip(*L) for value in (*column, 0.5)]
+        out = [schedule.LANES_OUT, len(made), *sum([(r, r) for r in made], ())]
+        if made:
+            found = run(tape.Layout(*layout), [], words + out, U, [], x, ROWS + 1, samples, out=True)
+            for r, expected in made.items():
+                values = found[r * samples : (r + 1) * samples]
+                assert all(map(close, values, expected)), words
+                if kind == "terms":
+                    assert [math.copysign(1, v) for v in values] == [math.copysign(1, v) for v in expected], words
+        summing = [schedule.LANES_SUM, len(made), *sum([(r, r) for r in made], ())]
+        found = run(tape.Layout(*layout), [], words + summing, U, [], x, ROWS + 1, samples)
+        expected = [0.0] * results
+        for r, value in (sums | {r: sum(values) for r, values in made.items()}).items():
+            expected[r] = value
+        assert all(map(close, found, expected)), words
