@@ -58,6 +58,84 @@ def test_intervals_are_no_wider_than_they_must_be(name):
         assert announced == rounded((min(results), max(results), False)), ends
 
 
+ENDS = (-inf, -800.0, -3.0, -1.5, -1.0, -0.5, -0.25, 0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 40.0, inf)
+BESIDE = [math.nextafter(x, side) for x in (-1.0, 0.0, 1.0) for side in (-inf, inf)]
+AS_NARROW_AS_CAN_BE = """
+    add sub mul neg abs exp expm1 exp2 log log1p log2 log10 sqrt cbrt asin acos atan sinh cosh tanh asinh acosh atanh
+    sigmoid relu leaky_relu elu erf erfc maximum minimum hypot floor ceil round sign gt ge lt le eq
+"""
+
+
+@pytest.mark.parametrize("name", AS_NARROW_AS_CAN_BE.split())
+def test_intervals_are_as_narrow_as_can_be(name):
+    """Over any interval, infinite and across the edge of the domain too: no end lies further out than a result does,
+    and nan is announced only where there is one.
+    """
+    op, rng = OPS[name], random.Random(name)
+    for _ in range(200):
+        bounds = [tuple(sorted(rng.choices(ENDS, k=2))) for _ in op.arguments]
+        points = [[x for x in (*ENDS, *BESIDE) if low <= x <= high] for low, high in bounds]
+        results = [scalar[name](*operands) for operands in itertools.product(*points)]
+        numbers = [x for x in results if x == x]
+        expected = rounded((min(numbers, default=inf), max(numbers, default=-inf), len(numbers) < len(results)))
+        assert result(op, tuple([(low, high, False) for low, high in bounds])) == expected, bounds
+
+
+def test_intervals_of_powers_waves_and_remainders():
+    """What is known of operations whose results turn back."""
+    between = lambda name, *bounds: result(OPS[name], tuple([(*bound, False) for bound in bounds]))  # noqa: E731
+    for low, high in ((-3.0, 2.0), (0.5, 1.5), (-2.0, -1.0)):
+        for exponent, expected in ((0.0, (1.0, 1.0)), (1.0, (low, high))):
+            assert between("pow", (low, high), (exponent, exponent)) == rounded((*expected, False))
+    assert between("pow", (-1.5, 1.0), (2.0, 2.0)) == rounded((0.0, 2.25, False))
+    assert between("pow", (-2.0, -1.0), (2.0, 2.0)) == rounded((1.0, 4.0, False))
+    assert between("pow", (0.5, 2.0), (-9.0, 9.0)) == between("pow", (0.0, 2.0), (0.0, 9.0)) == (0.0, inf, False)
+    assert between("pow", (0.0, 2.0), (-1.0, 9.0)) == between("pow", (-1.0, 2.0), (3.0, 3.0)) == ANY
+    assert between("mod", (-9.0, 9.0), (0.5, 2.0)) == (0.0, 2.0, False)
+    assert between("mod", (-9.0, 9.0), (-2.0, -0.5)) == (-2.0, 0.0, False)
+    assert between("mod", (-9.0, 9.0), (0.0, 2.0)) == (0.0, 2.0, True)
+    assert between("mod", (-9.0, inf), (1.0, 2.0)) == (0.0, 2.0, True)
+    for name in ("sin", "cos"):
+        assert between(name, (-9.0, 9.0)) == (-1.0, 1.0, False)
+        assert between(name, (-inf, 9.0)) == (-1.0, 1.0, True)
+    assert between("atan2", (-9.0, 9.0), (-9.0, 9.0)) == rounded((-math.pi, math.pi, False))
+    assert between("hypot_slope", (-9.0, 9.0), (0.0, 9.0)) == (-1.0, 1.0, False)
+    assert between("hypot_slope", (-9.0, 9.0), (0.0, inf)) == (-1.0, 1.0, True)
+    assert between("div", (1.0, 2.0), (-1.0, 1.0)) == (-inf, inf, False)
+    assert between("div", (-1.0, 2.0), (0.0, 1.0)) == between("div", (1.0, inf), (-1.0, 0.0)) == ANY
+    assert between("div", (1.0, 2.0), (1.0, inf)) == (0.0, 2.0, False)
+    assert between("ne", (1.0, 1.0), (2.0, 2.0)) == (0.0, 1.0, False)
+    assert result(OPS["sum"], ((-1.0, 2.0, False),), 50) == (-1e100, 1e100, False)
+    assert result(OPS["logsumexp"], ((0.0, 1.0, False),), 2) == (0.0, 2.0, False)
+    assert result(OPS["ties"], ((0.0, 1.0, False),), 2) == (0.0, 2.0, False)
+    assert result(OPS["amax"], ((0.0, 1.0, False),), 2) == result(OPS["amin"], ((0.0, 1.0, False),), 2) == (0, 1, False)
+
+
+BOUNDS = {"any": ANY, "moderate": MODERATE, "positive": (0.25, 40.0, False), "from 0": (0.0, 40.0, False),
+          "small": (-0.5, 0.5, False), "from 1": (1.0, 3.0, False), "negative": (-3.0, -0.25, False)}  # fmt: skip
+SAFE = {
+    "any": "add sub neg abs relu maximum minimum clip where floor ceil round sign gt ge lt le eq ne sum mean amax amin "
+           "ties",
+    "moderate": "mul sin cos atan tanh asinh sigmoid logsigmoid softplus leaky_relu elu silu gelu erf erfc logaddexp "
+                "bce_with_logits sigmoid_slope tanh_slope logsumexp",
+    "from 1": "div log log2 log10 sqrt cbrt reciprocal atan2 hypot mod hypot_slope",
+    "small": "sinh cosh exp expm1 exp2", "from 0": "log1p", "negative": "exp expm1 exp2",
+}  # fmt: skip
+WITHIN = {"any": (), "moderate": ("any",), "from 0": ("any", "moderate"), "small": ("any", "moderate"),
+          "negative": ("any", "moderate"), "positive": ("any", "moderate", "from 0"),
+          "from 1": ("any", "moderate", "from 0", "positive")}  # fmt: skip
+ALL = {op.name for op in OPS.values()} - {"dot"}  # before a test defines more
+
+
+@pytest.mark.parametrize("name", BOUNDS)
+def test_what_is_known_to_be_safe(name):
+    """In an interval: of these operations all derivatives are known to be finite; and in each that it contains."""
+    expected = {op for where in (name, *WITHIN[name]) for op in SAFE.get(where, "").split()}
+    bound = rounded(BOUNDS[name])
+    known = [op for op in OPS.values() if op.name in ALL]
+    assert {op.name for op in known if safe(op, (bound,) * (op.arity or 1), (True,) * (op.arity or 1))} == expected
+
+
 @pytest.mark.parametrize("name", ["sum", "mean", "logsumexp", "amax", "amin", "ties"])
 def test_results_of_many_operands_lie_in_their_interval(name):
     """The same, for operations of any number of operands."""

@@ -228,7 +228,6 @@ static const double *run(Tape *t, Batch *b) {
     blocks = (blocks + T - 1) / T * T;
     b->per_block = (b->samples + blocks - 1) / blocks;
     b->per_block = (b->per_block + 7) / 8 * 8; /* whole cache lines, and so whole vectors */
-    if (b->per_block > t->ld) b->per_block = t->is.block;
     b->blocks = (b->samples + b->per_block - 1) / b->per_block;
     if (b->blocks >= T) share(t, b, run_part);
     else

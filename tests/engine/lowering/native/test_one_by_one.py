@@ -173,6 +173,7 @@ def test_whatever_reads_a_weight_reads_that_of_the_step_before(name):
     trainer.load(steps[0], "sgd", lr=0.01)
     trainer.begin()
     assert trainer.run(1, losses, 60.0) == DONE
+    assert trainer._job.stale == (not tail)  # the gradient was not stored
     expected, own = [], steps[0][0]
     for p, row in zip(steps, rows):
         data, x, results = array("d", p), array("d", row), array("d", bytes(8 * (1 + P)))
