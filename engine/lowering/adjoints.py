@@ -23,6 +23,7 @@ class OnProgram(Algebra[int]):
     def __init__(self, writer: Writer, ids: dict[Value, int]) -> None:
         super().__init__(writer.algebra)
         self.writer, self.ids = writer, ids
+        self._product, self._dot = writer.emitters["mul"], writer.emitters["dot"]
         self.element = ids.__getitem__  # type: ignore[method-assign, assignment]
 
     def number(self, x: float) -> int:
@@ -47,9 +48,9 @@ class OnProgram(Algebra[int]):
         """One product, or one dot."""
         if len(terms) == 1:
             adjoint, derivative = terms[0]
-            return adjoint if derivative is None else self.writer.emit("mul", (adjoint, derivative))
+            return adjoint if derivative is None else self._product((adjoint, derivative))
         derivatives = [self.number(1.0) if derivative is None else derivative for _, derivative in terms]
-        return self.writer.emit("dot", (*derivatives, *[adjoint for adjoint, _ in terms]))
+        return self._dot((*derivatives, *[adjoint for adjoint, _ in terms]))
 
 
 class Masked(Exception):

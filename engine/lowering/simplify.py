@@ -139,3 +139,6 @@ SIMPLIFY: dict[str, Callable[[Writer, Args], int | None]] = {
     "add": _add, "sub": _sub, "mul": _mul, "div": _div, "neg": _neg, "pow": _pow, "ne": _ne, "where": _where,
     "maximum": _same, "minimum": _same, "sum": _sum, "mean": _mean, "dot": _dot,
 }  # fmt: skip
+
+# Rules that hold only where the first operand or the last is a constant, or the negative of something.
+BY_ODD = frozenset({"add", "sub", "mul", "div", "neg", "pow"})

@@ -30,7 +30,9 @@ from .writer import Writer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+    from engine.ops import Op
 
     from .layers import Args
     from .program import Program
@@ -202,7 +204,7 @@ class _Tracer:
     def _write(self, order: list[Value], neurons: dict[Value, _Neurons]) -> None:
         """Write what computes the nodes."""
         writer, ids = self.writer, self.ids
-        computed, emit = writer.computed, writer.emit
+        computing: dict[Op, Callable[[Args], int]] = {}
         for node in order:
             if node in ids:
                 continue
@@ -213,7 +215,7 @@ class _Tracer:
                     ids[node] = writer.number(node.data) if found is None else found
                 else:
                     ids[node]
-            elif node in neurons:
+            elif neurons and node in neurons:
                 neurons[node].write()
             else:
                 a, b = node._a, node._b
@@ -221,7 +223,10 @@ class _Tracer:
                     args = tuple([ids[parent] for parent in node.parents])
                 else:
                     args = (ids[a],) if b is None else (ids[a], ids[b])
-                ids[node] = computed(op, args) if op.defined else emit(op.name, args)
+                compute = computing.get(op)
+                if compute is None:
+                    computing[op] = compute = partial(writer.computed, op) if op.defined else writer.emitters[op.name]
+                ids[node] = compute(args)
                 if not node._label:
                     continue
             if node.label:
@@ -235,7 +240,7 @@ class _Tracer:
         an adjoint.
         """
         writer, ids, wrt = self.writer, self.ids, self.wrt
-        present = set(order)
+        present = set(order) if self.layers else set()
         layers = [layer for layer in self.layers if not present.isdisjoint(layer.places)]
         done = bytearray(len(wrt))
         lone: list[Value] = []
@@ -251,15 +256,20 @@ class _Tracer:
         joint: dict[Value, Joint[int]] = {node: layer for layer in layers for node in layer.places}
         before = len(writer.outers)
         adjoints = sweep(order, order[-1], [*lone, *rest.values()], self.algebra, cut=self.cut, joint=joint)
-        computed = [node for node in adjoints if node.op is not None and node not in self.cut]
-        writer.adjoints.append(
-            (array("i", map(adjoints.__getitem__, computed)), array("i", map(ids.__getitem__, computed)))
-        )
+        computed, values = array("i"), array("i")
+        for node, i in adjoints.items():
+            if node.op is not None and node not in self.cut:
+                computed.append(i)
+                values.append(ids[node])
+        writer.adjoints.append((computed, values))
         for outer in writer.outers[before:]:
             for place in outer.rows:
                 done[place] = 2
         if self.algebra.marking:  # what is not reached is 0.0 to the outside
-            adjoints = {node: writer.emit("add", (i, writer.number(0.0))) for node, i in adjoints.items()}
+            asked = set(rest.values())
+            adjoints = {
+                node: writer.emit("add", (i, writer.number(0.0))) for node, i in adjoints.items() if node in asked
+            }
         entries = {p: adjoints[node] if node in adjoints else writer.number(0.0) for p, node in rest.items()}
         for layer in layers:
             for node in layer.lone:

@@ -7,7 +7,6 @@ not 0 (x may be nan or infinite), and ``x + 0`` is not x (it is 0.0 where x is -
 from __future__ import annotations
 
 from array import array
-from collections import defaultdict
 from functools import partial
 from itertools import accumulate, chain, compress
 
@@ -17,7 +16,7 @@ from engine.ops import OPS, Op
 
 from .layers import Layer, Outer
 from .program import Program
-from .simplify import SIMPLIFY
+from .simplify import BY_ODD, SIMPLIFY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,10 +30,22 @@ if TYPE_CHECKING:
 _COMMUTATIVE = frozenset({"add", "mul", "eq", "ne"})  # the same bits in either order
 
 
+class _Emitters(dict[str, "Callable[[Args], int]"]):
+    """``emit`` for each operation, made when it is first asked for."""
+
+    def __init__(self, make: Callable[[str], Callable[[Args], int]]) -> None:
+        self.make = make
+
+    def __missing__(self, op: str) -> Callable[[Args], int]:
+        self[op] = made = self.make(op)
+        return made
+
+
 class Writer:
     """Writes instructions: each simplified, and each once. The leaves are given; their ids are the first.
 
     values    the Values behind the parameters, whose ids follow those of the inputs
+    emitters  ``emit`` for each operation: what writes a million instructions asks for it once
     adjoints  for each output the ids of adjoints, and of the values whose adjoints they are
     """
 
@@ -42,6 +53,7 @@ class Writer:
         n, k = len(inputs), len(values)
         self.values, self.inputs, self.parameters = values, range(n), range(n, n + k)
         self.op = ["input"] * n + ["parameter"] * k
+        self.odd = bytearray(n + k)  # what is a constant, or the negative of something (simplify.py)
         self.args: list[Args] = [()] * (n + k)
         self.varying = [True] * n + [False] * k
         self.labels = {i: node.label for i, node in enumerate(inputs) if node.label}
@@ -50,7 +62,7 @@ class Writer:
         self.layers: list[Layer] = []
         self.outers: list[Outer] = []
         self._numbers: dict[float | str, int] = {}
-        self._known: defaultdict[str, dict[Args, int]] = defaultdict(dict)
+        self.emitters = _Emitters(self._emitter)
         self._known_layers: dict[tuple[Args, int, Args, Args, bool], Layer] = {}
         self.algebra: dict[str, Callable[..., int]] = {name: self._function(op) for name, op in OPS.items()}
 
@@ -66,6 +78,7 @@ class Writer:
             self.op += ["layer"] * n
             self.args += [()] * n
             self.varying += [varying] * n
+            self.odd += bytes(n)
         return layer
 
     def number(self, x: float) -> int:
@@ -77,31 +90,43 @@ class Writer:
             self.op.append("constant")
             self.args.append(())
             self.varying.append(False)
+            self.odd.append(True)
             self.constant[i] = x
         return i
 
     def emit(self, op: str, args: Args) -> int:
         """The id of an instruction that gives ``op`` of ``args``, which is an earlier one where it can be."""
-        known = self._known[op]
-        key = args[::-1] if op in _COMMUTATIVE and args[0] > args[1] else args
-        i = known.get(key)
-        if i is None:
-            if not args or args[0] in self.constant:
-                i = self._folded(op, args)
-            if i is None and op in SIMPLIFY:
-                i = SIMPLIFY[op](self, args)
+        return self.emitters[op](args)
+
+    def _emitter(self, op: str) -> Callable[[Args], int]:
+        """``emit`` for one operation, which knows what it has written."""
+        known: dict[Args, int] = {}
+        find, commutative, simpler, negative = known.get, op in _COMMUTATIVE, self._simpler, op == "neg"
+        always = op in SIMPLIFY and op not in BY_ODD
+        ops, operands, varying, odd = self.op, self.args, self.varying, self.odd
+
+        def emit(args: Args) -> int:
+            key = args[::-1] if commutative and args[0] > args[1] else args
+            i = find(key)
             if i is None:
-                varying = self.varying
-                i = len(varying)
-                self.op.append(op)
-                self.args.append(args)
-                n = len(args)
-                varying.append(
-                    varying[args[0]] if n == 1 else varying[args[0]] or varying[args[1]] if n == 2
-                    else any(map(varying.__getitem__, args))
-                )  # fmt: skip
-            known[key] = i
-        return i
+                if always or not args or odd[args[0]] or odd[args[-1]]:
+                    i = simpler(op, args)
+                if i is None:
+                    i = len(odd)
+                    ops.append(op)
+                    operands.append(args)
+                    odd.append(negative)
+                    varies = varying[args[0]] or varying[args[-1]]
+                    varying.append(varies or (len(args) > 2 and any(map(varying.__getitem__, args))))
+                known[key] = i
+            return i
+
+        return emit
+
+    def _simpler(self, op: str, args: Args) -> int | None:
+        """The id of an equal value, where constants can be computed with, or an operation be simplified."""
+        i = self._folded(op, args) if not args or args[0] in self.constant else None
+        return SIMPLIFY[op](self, args) if i is None and op in SIMPLIFY else i
 
     def computed(self, op: Op, args: Args) -> int:
         """The id of ``op`` of ``args``; an operation that a user defined is computed by its forward expression."""
@@ -112,13 +137,13 @@ class Writer:
 
     def _function(self, op: Op) -> Callable[..., int]:
         """The operation on ids and numbers: that of one or two operands, as most are, without a detour."""
-        name, emit, number = op.name, self.emit, self.number
+        name, number, emitters = op.name, self.number, self.emitters
 
         def one(a: int | float) -> int:
-            return emit(name, (number(a) if a.__class__ is float else a,))  # type: ignore[arg-type]
+            return emitters[name]((number(a) if a.__class__ is float else a,))  # type: ignore[arg-type]
 
         def two(a: int | float, b: int | float) -> int:
-            return emit(name, (number(a) if a.__class__ is float else a, number(b) if b.__class__ is float else b))  # type: ignore[arg-type]
+            return emitters[name]((number(a) if a.__class__ is float else a, number(b) if b.__class__ is float else b))  # type: ignore[arg-type]
 
         if op.defined or op.arity not in (1, 2):
             return partial(self._operation, op)
@@ -160,6 +185,9 @@ class Writer:
             return i if i < stay else numbers[i - stay]
 
         def moved(ids: Args) -> Args:
+            if len(ids) == 2:
+                a, b = ids
+                return a if a < stay else numbers[a - stay], b if b < stay else numbers[b - stay]
             return ids if not ids or max(ids) < stay else tuple([i if i < stay else numbers[i - stay] for i in ids])
 
         program = Program()
@@ -193,7 +221,8 @@ class Writer:
             d, a = moved(outer.adjoints), moved(outer.inputs)
             program.outers.append(Outer(outer.output, outer.rows, d, a, first))
             first += len(outer)
-        self.algebra.clear()  # its functions refer to the writer: such a cycle would keep the parameters in memory
+        del self.emitters  # the functions refer to the writer: such a cycle would keep the parameters in memory
+        self.algebra.clear()
         return program
 
     def _live(self, roots: list[int], wrt: Sequence[int | None], trained: int) -> bytearray:

@@ -14,7 +14,9 @@ import engine
 from engine import OPS, Value, dot, grad, hessian
 from engine.ieee import scalar
 from engine.lowering.program import Program, split_dot
+from engine.lowering.simplify import BY_ODD, SIMPLIFY
 from engine.lowering.trace import trace
+from engine.lowering.writer import Writer
 from engine.ops import Op
 
 SPECIAL = [math.nan, math.inf, -math.inf, 0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 5e-324, -1e308]
@@ -383,6 +385,17 @@ def test_a_wrong_rule_shows(monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = Op(tanh.name, tanh.symbol, "a", tanh.forward, ("1.001 * (1 - y * y)",), tanh.domains, tanh.doc)
     monkeypatch.setattr(y, "op", wrong)
     assert evaluate(trace([y], [x], [x]), [0.3])[1][0][0] == pytest.approx(right[0][0] * 1.001, rel=1e-15)
+
+
+@pytest.mark.parametrize("op", sorted(BY_ODD))
+def test_operands_that_a_rule_is_not_asked_for_leave_it_nothing_to_do(op: str) -> None:
+    """A rule of BY_ODD simplifies no pair of leaves, nor of what any operation but neg gives."""
+    writer = Writer([Value(0.5)], [Value(2.0)])
+    made = [
+        writer.emit(name, (0, 1)[: row.arity]) for name, row in OPS.items() if row.arity in (1, 2) and name != "neg"
+    ]
+    for args in itertools.product([0, 1, *made], repeat=OPS[op].arity or 0):
+        assert SIMPLIFY[op](writer, args) is None
 
 
 @settings(deadline=None, max_examples=60)
