@@ -137,23 +137,28 @@ static const int32_t *lanes_choice(const int32_t *c, const double *U, double *L,
  * 1 less that. An adjoint that was not reached is marked by being -0.0, which nothing else then may be: what is reached
  * and comes to -0.0 is made 0.0. A choice whose slope is 0 was another. */
 #if defined(__AVX512F__)
-typedef __mmask8 Mask;
-INLINE Mask reached(V g) { return _mm512_cmpneq_epi64_mask((__m512i)g, _mm512_set1_epi64(INT64_MIN)); }
-INLINE Mask not_zero(V x) { return _mm512_cmp_pd_mask((__m512d)x, _mm512_setzero_pd(), _CMP_NEQ_UQ); }
-INLINE V more_where(Mask k, V g, V factor, V s) {
-    s = (V)_mm512_mask3_fmadd_pd((__m512d)g, (__m512d)factor, (__m512d)s, k);
-    return (V)_mm512_mask_add_pd((__m512d)s, k, (__m512d)s, _mm512_setzero_pd());
+INLINE V more_marked(V g, V factor, V s) {
+    __mmask8 reached = _mm512_cmpneq_epi64_mask((__m512i)g, _mm512_set1_epi64(INT64_MIN));
+    s = (V)_mm512_mask3_fmadd_pd((__m512d)g, (__m512d)factor, (__m512d)s, reached);
+    return (V)_mm512_mask_add_pd((__m512d)s, reached, (__m512d)s, _mm512_setzero_pd());
 }
 INLINE V add_masked(M k, V g, V s) {
     return (V)_mm512_mask_add_pd((__m512d)s, _mm512_movepi64_mask((__m512i)k), (__m512d)s, (__m512d)g);
 }
 #else
-typedef M Mask;
-INLINE Mask reached(V g) { return (M)g != INT64_MIN; }
-INLINE Mask not_zero(V x) { return x != 0.0; }
-INLINE V more_where(Mask k, V g, V factor, V s) { return select_(k, fma_(g, factor, s) + 0.0, s); }
-INLINE V add_masked(M k, V g, V s) { return s + select_(k, g, splat(-0.0)); }
+INLINE V more_marked(V g, V factor, V s) { /* where g was not reached, -0.0 * 0.0 and -0.0 are added: nothing */
+    M unreached = (M)g == INT64_MIN;
+#if defined(__AVX2__)
+    factor = (V)_mm256_andnot_pd((__m256d)unreached, (__m256d)factor); /* GCC would make a selection of it, which costs more */
+#else
+    factor = (V)((M)factor & ~unreached);
 #endif
+    return fma_(g, factor, s) + (V)(unreached & INT64_MIN);
+}
+INLINE V add_masked(M k, V g, V s) { return s - (V)((M)-g & k); }
+#endif
+/* The adjoint with -0.0 where the slope of a choice is 0. */
+INLINE V chosen(V g, V slope) { return select_(slope != 0.0, g, splat(-0.0)); }
 INLINE V with_sign(V x, int32_t sign) { return (V)((M)x ^ ((int64_t)sign & INT64_MIN)); } /* sign: 0 or -1 */
 #define FOR_T UNROLL for (int t = 0; t < T; t++)
 #define ONE_REGISTER(P) __asm__("" : "+r"(P)) /* else each vector has its address computed anew */
@@ -162,7 +167,7 @@ static __attribute__((noinline)) void add_ties(const double *g, const int8_t *sl
     for (int t = 0; t < T; t++, g += W, slope += W) {
         M mask = slope_mask(slope);
         V factor = select_(mask == 1, splat(0.5), (V)((mask ^ sign) & (M)one_()));
-        s[t] = more_where(reached(load(g)) & not_zero(factor), load(g), factor, s[t]);
+        s[t] = more_marked(chosen(load(g), factor), factor, s[t]);
     }
 }
 INLINE void terms_at(const int marked, const int32_t *x, const int32_t *n, double *whole, int64_t ld, int64_t at, const int T) {
@@ -177,7 +182,7 @@ INLINE void terms_at(const int marked, const int32_t *x, const int32_t *n, doubl
         ONE_REGISTER(b);
         FOR_T {
             V g = load(a + t * W), factor = with_sign(load(b + t * W), sign);
-            s[t] = marked ? more_where(reached(g), g, factor, s[t]) : fma_(g, factor, s[t]);
+            s[t] = marked ? more_marked(g, factor, s[t]) : fma_(g, factor, s[t]);
         }
     }
     if (marked) {
@@ -187,7 +192,7 @@ INLINE void terms_at(const int marked, const int32_t *x, const int32_t *n, doubl
             ONE_REGISTER(b);
             FOR_T {
                 V g = load(a + t * W), slope = load(b + t * W);
-                s[t] = more_where(reached(g) & not_zero(slope), g, slope, s[t]);
+                s[t] = more_marked(chosen(g, slope), slope, s[t]);
             }
         }
         for (int32_t i = n[2]; i; i--, x += 2) {
@@ -241,7 +246,7 @@ INLINE const int32_t *few_terms(const int marked, const int P, const int S, cons
                 V s = splat(-0.0);
                 UNROLL for (int i = 0; i < P; i++) {
                     V x = load(g[i] + o), y = (V)((M)load(factor[i] + o) ^ sign[i]);
-                    s = marked ? more_where(reached(x), x, y, s) : fma_(x, y, s);
+                    s = marked ? more_marked(x, y, s) : fma_(x, y, s);
                 }
                 UNROLL for (int i = 0; i < S; i++) s = add_masked(slope_mask(slope[i] + o) ^ sign[P + i], load(g[P + i] + o), s);
                 store(d + o, s);
