@@ -23,6 +23,10 @@ ELEMENTWISE = {
     "copy": lambda a: a, "maximum": max, "minimum": min, "where": lambda a, b, c: b if a else c,
 }  # fmt: skip
 ARITY = {name: 3 if name == "where" else 1 if name in ("neg", "copy") else 2 for name in ELEMENTWISE}
+SMOOTH = {
+    "sigmoid": lambda a: 1 / (1 + math.exp(-a)), "tanh": math.tanh, "neg": lambda a: -a,
+    "sigmoid_slope": lambda a: 1 / (2 + 2 * math.cosh(a)), "tanh_slope": lambda a: 1 / math.cosh(a) ** 2,
+}  # fmt: skip
 MANY = {"sum": sum, "mean": lambda x: sum(x) / len(x), "amax": max, "amin": min,
         "ties": lambda x: x[1:].count(x[0]), "logsumexp": lambda x: math.log(sum(map(math.exp, x)))}  # fmt: skip
 PARAMETERS, CONSTANTS, INPUTS = 1000, 5, 70  # of the flat tapes; each value is a whole number
@@ -44,6 +48,14 @@ def flat_case(rng, kind, U):
         name, operands = rng.choice([*ELEMENTWISE]), [(place(n), rng.randrange(2)) for _ in range(3)]
         made = [ELEMENTWISE[name](*(U[a + step * i] for a, step in operands[: ARITY[name]])) for i in range(n)]
         return [tapes.FLAT_MAP, OPS[name], n, target, *sum(operands, ())], dict(enumerate(made, target))
+    if kind == "pair":  # an activation and a slope, which become one instruction where they belong together
+        words, made, at = [], {}, place(19)
+        for target, names in ((LEAVES, ["sigmoid", "tanh", "neg"]), (LEAVES + 50, ["sigmoid_slope", "tanh_slope"])):
+            name, step, a = rng.choice(names), rng.choice([1, 1, 0]), at + rng.choice([0, 0, 1])
+            count = rng.choice([n, n, 1]) if n < 19 else 18
+            words += tapes.FLAT_MAP, OPS[name], count, target, *[a, step] * 3
+            made |= {target + i: SMOOTH[name](U[a + step * i]) for i in range(count)}
+        return words, made
     if kind == "nary":
         name, operands = rng.choice([*MANY]), [place(1) for _ in range(n)]
         return [tapes.FLAT_NARY, NARY[name], n, target, *operands], {target: MANY[name]([U[a] for a in operands])}
@@ -72,12 +84,12 @@ def flat_case(rng, kind, U):
     return [tapes.FLAT_OUTER, K, J, target, dk, dj, a, b], made
 
 
-@pytest.mark.parametrize("kind", ["map", "nary", "dot", "gather", "gemv", "outer"])
+@pytest.mark.parametrize("kind", ["map", "pair", "nary", "dot", "gather", "gemv", "outer"])
 @pytest.mark.parametrize("instruction_set", SETS)
 def test_flat(kind, instruction_set):
     """One sample: the instruction makes its values, and no other value changes; what follows it is done too."""
     rng = random.Random(kind)
-    for _ in range(150 if kind in ("map", "gemv", "outer") else 40):
+    for _ in range(150 if kind in ("map", "pair", "gemv", "outer") else 40):
         U = [float(rng.randrange(-9, 10)) for _ in range(LEAVES)]
         words, made = flat_case(rng, kind, U)
         if max(made, default=0) >= VALUES - 1:
@@ -124,6 +136,13 @@ def lanes_case(rng, kind, U, L):
             words += ROWS + k, *operands
             made[ROWS + k] = [ELEMENTWISE[name](*values) for values in zip(*map(held, operands))]
         return words, made, {}
+    if kind == "pair":
+        name, made, words = rng.choice([*schedule.PAIRS]), {}, []
+        for k in range(count):
+            a = row()
+            words += ROWS + k, ROWS + 9 + k, a
+            made[ROWS + k], made[ROWS + 9 + k] = [[SMOOTH[f](x) for x in L[a]] for f in (name, name + "_slope")]
+        return [schedule.LANES_PAIR, schedule.PAIRS[name], count, *words], made, {}
     m = rng.choice(SIZES)
     if kind == "nary":
         name, operands = rng.choice([*MANY]), [either() for _ in range(m)]
@@ -201,7 +220,7 @@ def lanes_case(rng, kind, U, L):
     return words, made, {}
 
 
-@pytest.mark.parametrize("kind", ["map", "cheap", "nary", "dot", "gemm", "outer", "sum", "terms"])
+@pytest.mark.parametrize("kind", ["map", "cheap", "pair", "nary", "dot", "gemm", "outer", "sum", "terms"])
 @pytest.mark.parametrize("instruction_set", SETS)
 def test_lanes(kind, instruction_set):
     """Samples in blocks of any size: each row holds what the instruction says for each sample, and each sum is that
