@@ -78,8 +78,28 @@ def layered(seed):
     return loss, inputs, parameters[: rng.choice([len(parameters), len(parameters) - 2])]
 
 
-PROGRAMS = {f"{make.__name__} {seed}": (make, seed) for make, n in ((mixed, 8), (tangled, 16), (layered, 12))
-            for seed in range(n)}  # fmt: skip
+def scattered(seed):
+    """Gradients that are products of inputs: of few by subsets of many others, one way round or the other."""
+    rng = random.Random(seed)
+    few, many = ([Value(rng.uniform(-1, 1)) for _ in range(n)] for n in (2 + seed // 2, 7))
+    pairs = [(x, y) for y in many for x in rng.sample(few, rng.randrange(1, len(few)))]
+    parameters = [Value(rng.uniform(-1, 1)) for _ in pairs]
+    terms = [(w * y) * x if seed % 2 else (w * x) * y for w, (x, y) in zip(parameters, pairs)]
+    return engine.sum(terms), [*few, *many], parameters
+
+
+def often(seed):
+    """Constants that are used as often as one that gets a row of its own, about as many as get one."""
+    x, y = Value(0.5), Value(0.2)
+    made = x
+    for k in range(15 + seed // 3):
+        for c in range(15 + seed % 3):
+            made = made * (c / 64 + 0.1) + (y if k % 2 else x)
+    return made, [x, y], [x]
+
+
+FAMILIES = {mixed: 8, tangled: 16, layered: 12, scattered: 6, often: 6}
+PROGRAMS = {f"{make.__name__} {seed}": (make, seed) for make, n in FAMILIES.items() for seed in range(n)}
 FLAT = {tapes.FLAT_MAP: lambda c: 10, tapes.FLAT_NARY: lambda c: 4 + c[2], tapes.FLAT_DOT: lambda c: 4 + 2 * c[1],
         tapes.FLAT_GEMV: lambda c: 9, tapes.FLAT_OUTER: lambda c: 8, tapes.FLAT_GATHER: lambda c: 3 + c[1]}  # fmt: skip
 ARITY = [int(word) for word in LIBRARY.text("tape_operations").split()[1::2]]
