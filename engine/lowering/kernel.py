@@ -164,7 +164,7 @@ class Kernel:
         if reduce not in ("mean", "sum", "none"):
             raise ValueError(f"kernel: reduce is 'mean', 'sum' or 'none', got {reduce!r}")
         program = self._program
-        labels = [program.core_names[i] or f"inputs[{k}]" for k, i in enumerate(program.inputs)]
+        labels = [program.core_names.get(i) or f"inputs[{k}]" for k, i in enumerate(program.inputs)]
         table = _read_rows(rows, labels)
         n = len(table)
         parameters = self.parameters()

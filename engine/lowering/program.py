@@ -58,6 +58,7 @@ class Program:
 
     core_op, core_args, core_varying    the lists without the products at the end. A result of a layer is a "layer" in
                       core_op, and has no operands there
+    core_names        the labels of what is no parameter, by id
     layers, outers    the products of layers
     entries           for each output, place in ``wrt`` -> id of the derivative, where it is in no outer product
     parameter_range   the ids of the parameters
@@ -78,7 +79,7 @@ class Program:
         self.core_op: list[str] = []
         self.core_args: list[Args] = []
         self.core_varying: list[bool] = []
-        self.core_names: list[str] = []
+        self.core_names: dict[int, str] = {}
         self.layers: list[Layer] = []
         self.outers: list[Outer] = []
         self.entries: list[dict[int, int]] = []
@@ -169,9 +170,8 @@ class Program:
         """The label of each value."""
         if self._names is None:
             at = self.parameter_range
-            self._names = list(self.core_names)
+            self._names = [self.core_names.get(i, "") for i in range(self.size)]
             self._names[at.start : at.stop] = [node.label for node in self.parameter_values]
-            self._names += [""] * (self.size - len(self._names))
         return self._names
 
     @property

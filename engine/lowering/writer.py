@@ -52,10 +52,12 @@ class Writer:
     def __init__(self, inputs: Sequence[Value], values: list[Value]) -> None:
         n, k = len(inputs), len(values)
         self.values, self.inputs, self.parameters = values, range(n), range(n, n + k)
-        self.op = ["input"] * n + ["parameter"] * k
+        self.op = ["parameter"] * (n + k)  # of which there may be a million: no list is made twice
+        self.op[:n] = ["input"] * n
         self.odd = bytearray(n + k)  # what is a constant, or the negative of something (simplify.py)
         self.args: list[Args] = [()] * (n + k)
-        self.varying = [True] * n + [False] * k
+        self.varying = [False] * (n + k)
+        self.varying[:n] = [True] * n
         self.labels = {i: node.label for i, node in enumerate(inputs) if node.label}
         self.constant: dict[int, float] = {}
         self.adjoints: list[tuple[array[int], array[int]]] = []
@@ -197,10 +199,7 @@ class Writer:
         self.varying[stay:] = compress(self.varying[stay:], after)
         program.core_op, program.core_args = self.op, self.args
         program.core_varying = self.varying
-        program.core_names = [""] * len(self.op)
-        for i, label in self.labels.items():
-            if live[i]:
-                program.core_names[new(i)] = label
+        program.core_names = {new(i): label for i, label in self.labels.items() if live[i]}
         program.constant = {new(i): x for i, x in self.constant.items() if live[i]}
         program.backward = live[:forward].count(1)
         program.inputs = list(self.inputs)

@@ -56,8 +56,8 @@ class Plan:
             if sums and all(map(varying.__getitem__, outer.adjoints)) and all(map(varying.__getitem__, outer.inputs))
         ]  # fmt: skip
         single = [outer for outer in program.outers if outer not in self.outers]
-        self.op = list(program.op if single else program.core_op)
-        self.args = list(program.args if single else program.core_args)
+        self.op = program.op if single else program.core_op
+        self.args = program.args if single else program.core_args
         self.varying = program.varying if single else varying
         hidden = bytearray(len(self.op))
         for outer in self.outers if single else ():
@@ -77,8 +77,13 @@ class Plan:
         self._find_dots()
 
     def _take_layers(self) -> None:
-        for layer in self.program.layers:
-            if self.varying[layer.first] and not all(map(self.varying.__getitem__, layer.inputs)):
+        varying, layers = self.varying, self.program.layers
+        mixed = [layer for layer in layers if varying[layer.first] and not all(map(varying.__getitem__, layer.inputs))]
+        scalars = self.op is not self.program.core_op
+        if mixed or scalars:  # else the program's own lists will do: there may be a million parameters in them
+            self.op, self.args = list(self.op), list(self.args)
+        for layer in layers:
+            if layer in mixed:
                 for i, args in self.program.scalar(layer):
                     self.op[i], self.args[i] = "dot", args
                 continue
@@ -88,7 +93,8 @@ class Plan:
                 layer = Layer(layer.first, rows, layer.width, inputs, layer.biases, True)
             dots = Dots([*layer.results], layer.inputs, [*layer.biases], layer, [])
             self.dots.update(dict.fromkeys(dots.members, dots))
-            self.op[layer.first : layer.first + len(layer)] = ["layer"] * len(layer)
+            if scalars:
+                self.op[layer.first : layer.first + len(layer)] = ["layer"] * len(layer)
 
     def _find_products(self, hidden: bytearray) -> None:
         """Gradients that are products of two values that vary, and nothing else."""

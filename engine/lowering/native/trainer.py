@@ -89,20 +89,28 @@ class Trainer:
 
     def _permuted(self, numbers: Sequence[float]) -> array[float]:
         """One number a parameter, in the order of the tape."""
-        return self._taken(array("d", numbers), self._order.given)
+        permuted = array("d", [0.0]) * len(numbers)
+        self._permute(numbers, address(permuted))
+        return permuted
 
-    def _restored(self, numbers: array[float]) -> array[float]:
-        return self._taken(numbers, self._order.placed)
-
-    def _taken(self, numbers: array[float], places: array[int] | None) -> array[float]:
-        """numbers[places[0]], numbers[places[1]], ...; the numbers themselves where places is None."""
-        if places is None:
-            return numbers
-        if len(numbers) not in (self._trained, len(places)):
+    def _permute(self, numbers: Sequence[float], target: int) -> None:
+        if len(numbers) not in (self._trained, self._tape.n_parameters):
             raise ValueError(f"native: {len(numbers)} numbers for {self._trained} parameters")
-        taken = array("d", [0.0]) * len(numbers)
-        self._c.take(address(numbers), address(places), len(numbers), address(taken))
-        return taken
+        given = doubles(numbers)
+        self._move(address(given), len(given), self._order.given, target)
+
+    def _restored(self, source: int) -> array[float]:
+        """The trained parameters' numbers, which lie there in the order of the tape, in that of the program."""
+        restored = array("d", [0.0]) * self._trained
+        self._move(source, self._trained, self._order.placed, address(restored))
+        return restored
+
+    def _move(self, source: int, n: int, places: array[int] | None, target: int) -> None:
+        """Copy n doubles: those at these places, or as they are."""
+        if places is None:
+            ctypes.memmove(target, source, 8 * n)
+        else:
+            self._c.take(source, address(places), n, target)
 
     def load(
         self, parameters: Sequence[float], optimizer: str, *, lr: float, flag: bool = False, h0: float = 0.0,
@@ -112,11 +120,7 @@ class Trainer:
         """Parameters (of the whole program) and an optimiser, whose hyperparameters h0, h1, h2 and flag are, as is the
         meaning of its three lists of state, those that optimizers.h names beside its update.
         """
-        if isinstance(parameters, array) and self._order.given is None:
-            data = parameters
-        else:
-            data = self._permuted(parameters)
-        ctypes.memmove(self._tape.parameters, address(data), 8 * len(data))
+        self._permute(parameters, self._tape.parameters)
         lists = (*state, None, None, None)[:3]
         self._state = [None if numbers is None else self._permuted(numbers) for numbers in lists]
         kind = OPTIMIZERS.index(optimizer)
@@ -165,9 +169,7 @@ class Trainer:
 
     def parameters(self) -> array[float]:
         """The trained parameters."""
-        data = array("d", [0.0]) * self._trained
-        ctypes.memmove(address(data), self._tape.parameters, 8 * self._trained)
-        return self._restored(data)
+        return self._restored(self._tape.parameters)
 
     def gradient(self) -> array[float] | None:
         """The gradient of the last step, penalty included; None before the first, and after one that was not taken."""
@@ -175,8 +177,8 @@ class Trainer:
             return None
         g = array("d", [0.0]) * self._trained
         self._c.tape_gradient(ctypes.byref(self._job), address(g))
-        return self._restored(g)
+        return self._restored(address(g))
 
     def state(self) -> list[list[float] | None]:
         """The optimiser's lists of state."""
-        return [None if numbers is None else self._restored(numbers).tolist() for numbers in self._state]
+        return [None if numbers is None else self._restored(address(numbers)).tolist() for numbers in self._state]
