@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from .layers import MLP
 
-_PORTION = 100_000  # numbers of a long list of rows that are read at once
+_PORTION = 800_000  # numbers of a long list of rows that are read at once
 
 
 def probabilities(model: MLP, X: object) -> list[float] | list[list[float]]:
@@ -79,7 +79,7 @@ def _decisions(model: MLP, z: list[Value]) -> list[Value]:
 def _columns(model: MLP, X: object, what: str) -> list[array[float]]:
     """For each of the model's outputs, or of its decisions, the numbers at all rows of X.
 
-    A long list is taken in portions: what was read of one is still in the cache when the kernel reads it.
+    A long list is taken in portions: one after the other is read into memory that is there already, and still cached.
     """
     step = max(64, _PORTION // model.nin // 8 * 8)  # whole vectors of samples
     if isinstance(X, list) and len(X) >= 2 * step:
