@@ -146,9 +146,11 @@ def sweep(
         a, b = node._a, node._b  # most nodes have one or two operands, and asking for ``parents`` takes its time
         if a.__class__ is not tuple:
             depends = a in wanted or b in wanted
-        else:
-            depends = not wanted.isdisjoint(_looked_at(node, joint)) or (
-                node in joint and not wanted.isdisjoint(node.parents)
+        else:  # in ``wrt`` itself: perhaps a neuron, of whose thousand weights none need then be looked at
+            depends = (
+                node in wanted
+                or not wanted.isdisjoint(_looked_at(node, joint))
+                or (node in joint and not wanted.isdisjoint(node.parents))
             )
         if depends:
             wanted.add(node)

@@ -101,8 +101,10 @@ class Lanes:
         listed = [*schedule.order, *schedule.tail]
         objects = schedule.steps
         behind = objects[::-1]  # object k is ~k in the list: what is said of it stands that far from the end
-        operands = [*self.terms.operands, *[step.uses for step in behind]]
-        kinds, slopes = [*schedule.kind, *[step.kind for step in behind]], [*schedule.slope, *[-1 for _ in behind]]
+        operands, kinds, slopes = self.terms.operands, schedule.kind, schedule.slope
+        operands += [tuple(step.uses) for step in behind]
+        kinds.extend([step.kind for step in behind])
+        slopes.extend([-1] * len(behind))
         used = list(map(operands.__getitem__, listed))
         heads = [_head(*kind) for kind in schedule.kinds]
         makes, order = array("i", listed), array("i", range(len(listed)))
@@ -132,7 +134,7 @@ class Lanes:
             row[i] = ~at[i]
         filled = array("i", [*self.plan.program.inputs, *pinned])  # once for all blocks, or for all steps
         at_rows, at_steps = ctypes.byref(rows), ctypes.byref(steps)
-        depth = array("i", bytes(4 * n))
+        depth = array("i", [0]) * n
         c.gather_steps(at_steps, len(schedule.order), len(heads), address(depth))
         c.new_rows(at_rows, address(filled), len(filled))
         c.find_last_uses(at_rows, at_steps)

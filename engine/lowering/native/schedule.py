@@ -96,11 +96,12 @@ class Schedule:
         for r, i in plan.results:
             if varying[i]:
                 results.setdefault(i, []).append(self.parameters.result(plan.program, r))
-        made = bytearray(map(not_, varying))  # what needs no step, or has one
-        for i in chain(plan.program.inputs, folded):
+        first = plan.program.parameter_range.stop  # behind the leaves, of which a million may be parameters
+        made = bytearray(b"\1") * first + bytearray(map(not_, varying[first:]))  # what needs no step, or has one
+        for i in folded:
             made[i] = True
-        has_row, noted = bytearray(varying), bytearray(len(op))
-        for i in filter(len(op).__gt__, terms.pinned):
+        has_row, noted = bytearray(first) + bytearray(varying[first:]), bytearray(len(op))
+        for i in filter(len(op).__gt__, chain(plan.program.inputs, terms.pinned)):
             has_row[i] = True
         for i in chain(watched, results):
             noted[i] = True
