@@ -50,24 +50,12 @@ class _Steps(ctypes.Structure):
     """The steps as compiled code reads them (writing.h)."""
 
     _fields_ = [
-        *(
-            (name, ctypes.c_void_p)
-            for name in (
-                "makes",
-                "slope",
-                "kind",
-                "start",
-                "operands",
-                "turned",
-                "head",
-                "head_start",
-                "made",
-                "made_start",
-                "order",
-            )
-        ),
+        *((name, ctypes.c_void_p) for name in (
+            "makes", "start", "operands", "turned", "kind", "slope", "object_kind", "made_start", "made", "head_start",
+            "head", "order",
+        )),
         ("n", ctypes.c_int64),
-    ]
+    ]  # fmt: skip
 
 
 class Lanes:
@@ -98,28 +86,22 @@ class Lanes:
     def _write(self, schedule: Schedule) -> int:
         """Write the tape, and return how many rows it takes."""
         code, at, c, pinned = self.code, self.flat.at, self.library.c, self.terms.pinned
-        listed = [*schedule.order, *schedule.tail]
-        objects = schedule.steps
-        behind = objects[::-1]  # object k is ~k in the list: what is said of it stands that far from the end
-        operands, kinds, slopes = self.terms.operands, schedule.kind, schedule.slope
-        operands += [tuple(step.uses) for step in behind]
-        kinds.extend([step.kind for step in behind])
-        slopes.extend([-1] * len(behind))
-        used = list(map(operands.__getitem__, listed))
-        heads = [_head(*kind) for kind in schedule.kinds]
-        makes, order = array("i", listed), array("i", range(len(listed)))
-        start, uses = _joined(used)
-        slope, kind = array("i", map(slopes.__getitem__, listed)), array("i", map(kinds.__getitem__, listed))
-        head_start, head = _joined(heads)
-        all_made_start, all_made = _joined([step.makes for step in objects])
+        listed, objects, turns = [*schedule.order, *schedule.tail], schedule.steps, self.terms.turned
+        operands = self.terms.operands
+        operands += [tuple(step.uses) for step in reversed(objects)]  # object k is ~k in the list: as far from the end
+        start, uses = _joined(list(map(operands.__getitem__, listed)))
         turned = array("B", bytes(len(uses)))
-        for k, i in enumerate(listed if self.terms.turned else ()):
-            for place in self.terms.turned.get(i, ()):
-                turned[start[k] + place] = 1
-        steps = _Steps(
-            *map(address, (makes, slope, kind, start, uses, turned, head, head_start, all_made, all_made_start, order)),
-            len(order),
-        )
+        for k, i in enumerate(listed if turns else ()):
+            if i in turns:
+                for place in turns[i]:
+                    turned[start[k] + place] = 1
+        makes, order = array("i", listed), array("i", bytes(4 * len(listed)))
+        object_kind = array("i", [step.kind for step in objects])
+        made_start, made = _joined([step.makes for step in objects])
+        head_start, head = _joined([_head(*kind) for kind in schedule.kinds])
+        arrays = (makes, start, uses, turned, schedule.kind, schedule.slope, object_kind, made_start, made, head_start,
+                  head, order)  # fmt: skip
+        steps = _Steps(*map(address, arrays), len(order))
         n = len(self.plan.op) + 1  # and the number 1 (terms.py)
         self._row = row = array("i", [-1]) * n
         last, is_bytes, free, free_bytes = (
@@ -135,7 +117,7 @@ class Lanes:
         filled = array("i", [*self.plan.program.inputs, *pinned])  # once for all blocks, or for all steps
         at_rows, at_steps = ctypes.byref(rows), ctypes.byref(steps)
         depth = array("i", [0]) * n
-        c.gather_steps(at_steps, len(schedule.order), len(heads), address(depth))
+        c.gather_steps(at_steps, len(schedule.order), len(schedule.kinds), address(depth))
         c.new_rows(at_rows, address(filled), len(filled))
         c.find_last_uses(at_rows, at_steps)
         for i in filled:
@@ -153,11 +135,11 @@ class Lanes:
                 code += words[: n_words.value]
                 continue
             step = objects[~i]
-            made = array("i", step.makes)
-            c.new_rows(at_rows, address(made), len(made))
+            targets = array("i", step.makes)
+            c.new_rows(at_rows, address(targets), len(targets))
             if step.kind not in (LANES_SUM, LANES_OUT):
                 sums = -1
-                self._write_step(step, made)
+                self._write_step(step, [row[i] for i in targets])
             else:
                 if sums < 0:
                     sums = len(code) + 1
@@ -169,13 +151,12 @@ class Lanes:
             k += 1
         return int(rows.n_rows)
 
-    def _write_step(self, step: Step, made: array[int]) -> None:
-        """Write a step that is an instruction of its own; what it makes has rows."""
+    def _write_step(self, step: Step, targets: list[int]) -> None:
+        """Write a step that is an instruction of its own, and makes these rows."""
         code, row, at = self.code, self._row, self.flat.at
-        targets = [row[i] for i in made]
         if step.kind == LANES_GEMM:
-            biases = step.data.biases or [None] * len(made)
-            code.extend((LANES_GEMM, len(made), len(step.uses), *self.flat.weights(step.data)))
+            biases = step.data.biases or [None] * len(targets)
+            code.extend((LANES_GEMM, len(targets), len(step.uses), *self.flat.weights(step.data)))
             code.extend(map(row.__getitem__, step.uses))
             code.extend(targets)
             code.extend(-1 if b is None else at[b] for b in biases)

@@ -49,6 +49,7 @@ class Library:
             ("take", None, (pointer, pointer, int64, pointer)),
             ("place_weights", None, (pointer, int64, int64, int64, int64, int64, pointer, pointer)),
             ("new_rows", None, (pointer, pointer, int64)),
+            ("count_each", None, (pointer, int64, pointer)),
             ("gather_steps", None, (pointer, int64, int64, pointer)),
             ("find_last_uses", None, (pointer, pointer)),
             ("write_steps", int64, (pointer, pointer, int64, pointer, pointer)),

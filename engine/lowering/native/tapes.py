@@ -119,39 +119,47 @@ class Flat:
         """Compute these values: level by level, and in a level all of one operation together."""
         op, args, dots = self.plan.op, self.plan.args, self.plan.dots
         level: dict[int, int] = {}
-        groups: dict[tuple[int, str, int], list[int]] = {}
+        levels: list[list[int]] = [[]]
+        first: set[int] = set()  # of dots that are computed together the one that stands for them
+        find, deepest = level.get, 0
         for i in ids:
             if i in level:
                 continue
             together = dots.get(i) if dots else None
-            if together is not None and self._there(together):
-                depth = 1 + max([level.get(a, 0) for a in together.inputs], default=0)
-                level.update(dict.fromkeys(together.members, depth))
-                groups[depth, "gemv", i] = together.members
-                continue
+            if together is not None and not self._there(together):
+                together = None
             depth = 0
-            for a in args[i]:
-                if a in level and level[a] > depth:
-                    depth = level[a]
-            level[i] = depth = depth + 1
-            key = depth, op[i], 0
-            if key in groups:
-                groups[key].append(i)
+            for a in args[i] if together is None else together.inputs:
+                below = find(a, 0)
+                if below > depth:
+                    depth = below
+            depth += 1
+            if depth > deepest:
+                deepest = depth
+                levels.append([])
+            levels[depth].append(i)
+            if together is None:
+                level[i] = depth
             else:
-                groups[key] = [i]
-        for (_, name, i), members in sorted(groups.items(), key=lambda item: item[0][0]):
-            if name == "gemv":
-                self._gemv(dots[i])
-            elif name == "dot":
-                for i in members:
-                    self._dot(i, args[i])
-            elif name in self.library.nary:
-                for i in members:
-                    self.at[i] = self.room(1)
-                    operands = [self.at[a] for a in args[i]]
-                    self.code.extend((FLAT_NARY, self.library.nary[name], len(operands), self.at[i], *operands))
-            else:
-                self._map(name, members)
+                level.update(dict.fromkeys(together.members, depth))
+                first.add(i)
+        for members in levels:
+            groups: dict[str | int, list[int]] = {}
+            for i in members:
+                groups.setdefault(i if i in first else op[i], []).append(i)
+            for name, members in groups.items():
+                if not isinstance(name, str):
+                    self._gemv(dots[name])
+                elif name == "dot":
+                    for i in members:
+                        self._dot(i, args[i])
+                elif name in self.library.nary:
+                    for i in members:
+                        self.at[i] = self.room(1)
+                        operands = [self.at[a] for a in args[i]]
+                        self.code.extend((FLAT_NARY, self.library.nary[name], len(operands), self.at[i], *operands))
+                else:
+                    self._map(name, members)
 
     def _there(self, dots: Dots) -> bool:
         """Whether all weights and biases are leaves, so that the dots can be computed at one time."""
@@ -164,8 +172,10 @@ class Flat:
         at, args = self.at, self.plan.args
         if len(members) == 1:  # as in a chain, in which every level is one value
             [i] = members
-            self._instruction(self.library.operations[name], 1, self.size, [x for a in args[i] for x in (at[a], 0)])
-            at[i] = self.room(1)
+            mine, place = args[i], self.room(1)
+            a, b, c = at[mine[0]], at[mine[1 % len(mine)]], at[mine[2 % len(mine)]]
+            self.code.extend((FLAT_MAP, self.library.operations[name], 1, place, a, 0, b, 0, c, 0))
+            at[i] = place
             return
         operands = sorted([(*(at[a] for a in args[i]), i) for i in members])
         first = self.room(len(members))

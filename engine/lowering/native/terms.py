@@ -6,14 +6,16 @@ than one product, and that is only added to others, is not computed by itself: i
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left
-from collections import Counter
 from functools import cache
 from itertools import chain
 
 from engine.lowering.program import Program, split_dot
 
+from .library import loaded_library
 from .plan import Plan
+from .tape import address
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -79,7 +81,7 @@ class Terms:
         self.operands: list[Args] = list(plan.args)
         self.shape: dict[int, Shape] = {}
         self.folded: set[int] = set()
-        uses = Counter(chain.from_iterable(plan.args[plan.program.parameter_range.stop :]))
+        uses = _counted(chain.from_iterable(plan.args[plan.program.parameter_range.stop :]), len(plan.op))
         often = sorted([a for a in plan.program.constant if uses[a] >= _OFTEN], key=uses.__getitem__, reverse=True)
         self.pinned = dict.fromkeys(chain(_alike(plan.program), often[:_PINNED]))
         self._find()
@@ -140,18 +142,18 @@ class Terms:
         self.shape[i] = marked, p, m, q, u, c - s, s, t
         self.operands[i] = (*mine[:first], *chain.from_iterable(pairs), *mine[first + 2 * c :])
 
-    def _fold(self, uses: Counter[int]) -> None:
+    def _fold(self, uses: array[int]) -> None:
         """Leave out adjoints of one term that are only added to others, and to few: the term goes there."""
         plan, shapes, operands = self.plan, self.shape, self.operands
         op, varying, kept = plan.op, plan.varying, self._kept()
         marks = bool(_marked(plan.program))
-        added, taken, scaled = list[int](), list[int](), list[int]()
+        added, taken, scaled = array("i"), array("i"), array("i")
         for i, (_, p, m, q, *_) in shapes.items():
             mine = operands[i]
-            added += mine[:p]
-            taken += mine[p : p + m]
-            scaled += mine[p + m : p + m + 2 * q : 2]
-        times_added, times_taken, times_scaled = Counter(added), Counter(taken), Counter(scaled)
+            added.extend(mine[:p])
+            taken.extend(mine[p : p + m])
+            scaled.extend(mine[p + m : p + m + 2 * q : 2])
+        times_added, times_taken, times_scaled = [_counted(ids, len(op)) for ids in (added, taken, scaled)]
         lone: dict[int, tuple[int, Args]] = {}
         for i in plan.needed[bisect_left(plan.needed, plan.program.backward) :]:
             shape = shapes.get(i)
@@ -229,6 +231,13 @@ def _with_terms(lone: Mapping[int, tuple[int, Args]], shape: Shape, operands: Ar
             at += 2
     counts = [len(part) // (1 if kind <= _TAKEN else 2) for kind, part in enumerate(kinds)]
     return (marked, *counts), tuple(chain.from_iterable(kinds))
+
+
+def _counted(ids: Iterable[int], n: int) -> array[int]:
+    """How often each of n ids is there."""
+    listed, counts = array("i", ids), array("i", [0]) * n
+    loaded_library().c.count_each(address(listed), len(listed), address(counts))
+    return counts
 
 
 def _all_in(ids: Container[int], lists: Sequence[Sequence[int]]) -> bool:

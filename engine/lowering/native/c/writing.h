@@ -19,13 +19,14 @@ typedef struct {
     int64_t n_free, n_free_bytes, n_rows;
 } Rows;
 
-/* The steps: what each makes, or ~k where it is object k of Python's, which makes several; the slope that it makes besides,
- * or -1; its kind; where its operands start; and whether each operand is turned. A kind is the words that its instruction
- * begins with, of which one counts the steps. They are written in the order of `order`. */
+/* The steps: the value that each makes, or ~k where it is object k of Python's; where its operands start; and whether each
+ * operand is turned. Of each value the kind of its step, and the slope that this makes besides, or -1; of each object its kind,
+ * and where what it makes starts. A kind is the words that its instruction begins with, of which one counts the steps. The
+ * steps are written in the order of `order`. */
 typedef struct {
-    const int32_t *makes, *slope, *kind, *start, *operands;
+    const int32_t *makes, *start, *operands;
     const uint8_t *turned;
-    const int32_t *head, *head_start, *made, *made_start;
+    const int32_t *kind, *slope, *object_kind, *made_start, *made, *head_start, *head;
     int32_t *order;
     int64_t n;
 } Steps;
@@ -44,19 +45,22 @@ EXPORT void gather_steps(const Steps *s, int64_t n, int64_t kinds, int32_t *dept
         int64_t count = n - first < WINDOW ? n - first : WINDOW;
         for (int64_t j = 0; j < count; j++) {
             int64_t k = first + j;
-            int32_t d = before, i = s->makes[k];
+            int32_t d = before, i = s->makes[k], kind = i < 0 ? s->object_kind[~i] : s->kind[i];
             for (int32_t x = s->start[k]; x < s->start[k + 1]; x++)
                 if (depth[s->operands[x]] > d) d = depth[s->operands[x]];
             if (++d > deepest) deepest = d;
-            if (i >= 0) depth[i] = d;
-            else
+            if (i < 0)
                 for (int32_t x = s->made_start[~i]; x < s->made_start[~i + 1]; x++) depth[s->made[x]] = d;
-            if (s->slope[k] >= 0) depth[s->slope[k]] = d;
-            keys[j] = (d * kinds + s->kind[k]) * WINDOW + j;
+            else {
+                depth[i] = d;
+                if (s->slope[i] >= 0) depth[s->slope[i]] = d;
+            }
+            keys[j] = (d * kinds + kind) * WINDOW + j;
         }
         qsort(keys, (size_t)count, sizeof *keys, compare_keys);
         for (int64_t j = 0; j < count; j++) s->order[first + j] = (int32_t)(first + keys[j] % WINDOW);
     }
+    for (int64_t k = n; k < s->n; k++) s->order[k] = (int32_t)k;
 }
 
 static int32_t new_row(Rows *r, int32_t i) {
@@ -86,6 +90,10 @@ static void end_operands(Rows *r, const Steps *s, int64_t k) {
         let_go_of_row(r, a);
     }
 }
+/* How often each number is there, into places that hold 0. */
+EXPORT void count_each(const int32_t *x, int64_t n, int32_t *counts) {
+    for (int64_t i = 0; i < n; i++) counts[x[i]]++;
+}
 /* For each value the last step that uses it. */
 EXPORT void find_last_uses(Rows *r, const Steps *s) {
     for (int64_t k = 0; k < s->n; k++)
@@ -107,7 +115,7 @@ EXPORT void end_step(Rows *r, const Steps *s, int64_t k) {
 EXPORT int64_t write_steps(Rows *r, const Steps *s, int64_t k, int32_t *code, int64_t *words) {
     int32_t run = -1, *c = code, *count = code;
     for (; k < s->n && s->makes[s->order[k]] >= 0; k++) {
-        int32_t step = s->order[k], i = s->makes[step], slope = s->slope[step], kind = s->kind[step];
+        int32_t step = s->order[k], i = s->makes[step], slope = s->slope[i], kind = s->kind[i];
         int32_t instruction = s->head[s->head_start[kind]];
         if (kind != run) {
             run = kind;
