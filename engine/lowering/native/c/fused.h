@@ -53,13 +53,9 @@ static void fused_body(Tape *t, const Batch *b, int part) {
 }
 /* This thread's part of the outer products, into the parameters. */
 static void fused_tail(Tape *t, const Batch *b, int part) {
-    for (const int32_t *c = t->lanes + t->n_body, *end = t->lanes + t->n_lanes; c < end; c += outer_size(c)) {
-        const int32_t *A = c + 6;
-        int of_inputs = A[0] + (int64_t)c[1] <= t->is.n_inputs;
-        for (int32_t i = 1; of_inputs && i < c[1]; i++) of_inputs = A[i] == A[0] + i;
+    for (const int32_t *c = t->lanes + t->n_body, *end = t->lanes + t->n_lanes; c < end; c += outer_size(c))
         t->kernels->outer_descend(c, part, t->is.threads, b->rates, t->L[0], t->ld, b->samples,
-                                  of_inputs ? t->samples : NULL, t->L[part] + t->is.n_rows * t->ld);
-    }
+                                  t->L[part] + t->is.n_rows * t->ld);
 }
 /* One step on n samples of the epoch's order; 0 where it has to be done in the usual way, and then nothing has changed. */
 static int fused_step(Trainer *r, int64_t n, double *loss) {
@@ -95,10 +91,6 @@ static int fused_step(Trainer *r, int64_t n, double *loss) {
     if (r->l2) memcpy(t->before, t->U, sizeof(double) * r->n_trained);
     Rates u;
     rates_of(&u, o, t->U, r->l2, 1.0 / (double)n);
-    for (int64_t i = 0; i < 2 * n; i++) { /* where the epoch ends, the next order is not known yet: these once more */
-        int64_t at = r->position + (i < n || r->position + i < r->samples ? i : i - n);
-        t->samples[i] = r->X + (r->order ? r->order[at] : at) * r->row;
-    }
     for (int64_t i = 0; i < t->n_runs; i++) {
         const int32_t *run = t->others + 2 * i;
         k->update_run(&u, run[0] - 1, run[1], acc + run[0]);

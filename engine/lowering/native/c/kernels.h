@@ -30,7 +30,7 @@ typedef struct {
     void (*turn_samples)(int64_t I, int64_t n, const double *X, int64_t row, const int32_t *order, int64_t first,
                          double *L, int64_t ld);
     void (*outer_descend)(const int32_t *c, int64_t part, int64_t parts, const Rates *u, const double *L, int64_t ld,
-                          int64_t samples, const double *const *X, double *scratch);
+                          int64_t samples, double *scratch);
     int (*update)(Optimizer *o, int64_t n, double *p, const double *g, const double *l2, double scale);
     void (*update_run)(const Rates *u, int64_t at, int64_t n, const double *g);
     double (*outer_bound)(const int32_t *c, const double *L, int64_t ld, int64_t samples);

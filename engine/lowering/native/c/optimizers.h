@@ -88,7 +88,7 @@ INLINE V stepped(V x, V m, V rate, V root) {
     v = fma_(rest * y, y, h1 * v);                 \
     STORE(s0 + i, m);                              \
     STORE(s1 + i, v);                              \
-    STORE(p + i, stepped(x, m, rate, sqrt_(v) + eps));
+    STORE(p + i, stepped(x, m, rate, root(v) + eps));
 /* Without penalties, and in as few multiplications as can be. v + rest (y y - v) would lose digits where h1 is small. */
 #define ADAM_ALONE(LOAD, STORE)                                                     \
     V x = LOAD(p + i), y = LOAD(sums + i) * scale, m = LOAD(s0 + i), v = LOAD(s1 + i); \
@@ -96,7 +96,7 @@ INLINE V stepped(V x, V m, V rate, V root) {
     v = fma_(rest, fma_(y, y, -v), v);                                              \
     STORE(s0 + i, m);                                                               \
     STORE(s1 + i, v);                                                               \
-    STORE(p + i, stepped(x, m, rate, sqrt_(v) + eps));
+    STORE(p + i, stepped(x, m, rate, root(v) + eps));
 static void update_rows(const Rates *u, int64_t at, int64_t step, int64_t rows, int64_t n, const double *g, int64_t gap) {
     double rate = u->rate;
     if (u->kind == 0) {

@@ -27,7 +27,7 @@ EXPORT void tape_free(Tape *t) {
     if (t->L)
         for (int i = 0; i < t->is.threads; i++) free_doubles(t->L[i]);
     free_doubles(t->acc), free_doubles(t->U), free(t->before);
-    free(t->samples), free(t->others), free(t->L), free(t->uniform), free(t->lanes), free(t->flat);
+    free(t->others), free(t->L), free(t->uniform), free(t->lanes), free(t->flat);
     free(t);
 }
 static void *copy_of(const void *p, size_t size) {
@@ -130,9 +130,8 @@ static int find_descents(Tape *t, int64_t tail) {
     int64_t R = t->is.n_results;
     if (t->is.n_uniform || tail == t->n_lanes || R > (int64_t)t->is.n_parameters + 1) return 1;
     char *made = calloc(R + 1, 1);
-    t->samples = malloc(sizeof *t->samples * 2 * t->ld);
     t->others = malloc(sizeof(int32_t) * 2 * R);
-    if (!made || !t->samples || !t->others) {
+    if (!made || !t->others) {
         free(made);
         return 0;
     }

@@ -25,5 +25,4 @@ typedef struct {
                                     the update may wait for the next sample; or NULL */
     int32_t *others;  /* lanes: the results that these do not make: n_runs pairs (first, count), then n_singles of them */
     int64_t n_runs, n_singles;
-    const double **samples; /* room for where each sample of a block lies, and of the next */
 } Tape;

@@ -92,12 +92,6 @@ INLINE V select_(M m, V a, V b) {
 }
 INLINE int any(M m) { return _mm512_movepi64_mask((__m512i)m) != 0; }
 INLINE V sqrt_(V a) { return (V)_mm512_sqrt_pd((__m512d)a); }
-#define HALVES 1 /* half a vector costs half of what a whole one costs */
-typedef double Half __attribute__((vector_size(4 * W)));
-INLINE Half fma_half(V a, Half b, Half c) {
-    return (Half)_mm256_fmadd_pd(_mm512_castpd512_pd256((__m512d)a), (__m256d)b, (__m256d)c);
-}
-INLINE V twice(Half a) { return (V)_mm512_insertf64x4(_mm512_castpd256_pd512((__m256d)a), (__m256d)a, 1); }
 #elif defined(__AVX2__)
 INLINE V fma_(V a, V b, V c) { return (V)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c); }
 INLINE V select_(M m, V a, V b) { return (V)_mm256_blendv_pd((__m256d)b, (__m256d)a, (__m256d)m); }
@@ -113,6 +107,18 @@ INLINE V select_(M m, V a, V b) { return (V)((m & (M)a) | (~m & (M)b)); }
 INLINE int any(M m) { return (m[0] | m[1]) != 0; }
 INLINE V sqrt_(V a) { return (V){sqrt(a[0]), sqrt(a[1])}; }
 #endif
+/* The square root of 0 and of numbers from 1e-290 to 1e290, to an ulp; of those between, something below 1e-140. By Newton's
+ * steps where that is faster. */
+INLINE V root(V a) {
+#if defined(__AVX512F__)
+    V r = (V)_mm512_rsqrt14_pd(_mm512_max_pd((__m512d)a, (__m512d)splat(1e-290)));
+    V y = a * r, h = 0.5 * r, error = fma_(-h, y, splat(0.5));
+    y = fma_(y, error, y), h = fma_(h, error, h); /* to 28 bits */
+    return fma_(fma_(-y, y, a), h, y);
+#else
+    return sqrt_(a);
+#endif
+}
 /* a / b where neither is subnormal, infinite or 0: to an ulp. By Newton's steps where that is faster than to divide. */
 INLINE V quotient(V a, V b) {
 #if defined(__AVX512F__)
@@ -133,12 +139,6 @@ INLINE V quotient(V a, V b) {
 #define SUM_OF(a) ((a)[0] + (a)[1])
 #endif
 INLINE double hsum(V a) { return SUM_OF(a); }
-#ifndef HALVES
-#define HALVES 0
-typedef V Half;
-INLINE Half fma_half(V a, Half b, Half c) { return fma_(a, b, c); }
-INLINE V twice(Half a) { return a; }
-#endif
 INLINE M larger(M a, M b) {
 #if defined(__AVX512F__)
     return (M)_mm512_max_epi64((__m512i)a, (__m512i)b);
