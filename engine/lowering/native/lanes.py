@@ -116,8 +116,8 @@ class Lanes:
             row[i] = ~at[i]
         filled = array("i", [*self.plan.program.inputs, *pinned])  # once for all blocks, or for all steps
         at_rows, at_steps = ctypes.byref(rows), ctypes.byref(steps)
-        depth = array("i", [0]) * n
-        c.gather_steps(at_steps, len(schedule.order), len(schedule.kinds), address(depth))
+        turn = array("q", [0]) * n
+        c.gather_steps(at_steps, len(schedule.order), len(schedule.kinds), address(turn))
         c.new_rows(at_rows, address(filled), len(filled))
         c.find_last_uses(at_rows, at_steps)
         for i in filled:

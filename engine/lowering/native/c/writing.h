@@ -35,27 +35,28 @@ static int compare_keys(const void *a, const void *b) {
     int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
     return (x > y) - (x < y);
 }
-/* Orders the first n steps so that those of one kind come together, as far as they do not need each other. Only neighbours, of
- * one window, change places. depth: room for how deep each value lies, all 0. */
-EXPORT void gather_steps(const Steps *s, int64_t n, int64_t kinds, int32_t *depth) {
+/* Orders the first n steps so that those of one kind come together, as far as they do not need each other. The kinds take
+ * turns, and a step belongs to the first turn of its kind that does not come before what it needs; it may follow a step that it
+ * needs in the same turn. Only neighbours, of one window, change places. turn: room for the turn of each value, all 0. */
+EXPORT void gather_steps(const Steps *s, int64_t n, int64_t kinds, int64_t *turn) {
     enum { WINDOW = 512 };
-    int64_t keys[WINDOW];
-    int32_t before = 0, deepest = 0;
-    for (int64_t first = 0; first < n; first += WINDOW, before = deepest) {
+    int64_t keys[WINDOW], before = 0, latest = 0;
+    for (int64_t first = 0; first < n; first += WINDOW, before = latest) {
         int64_t count = n - first < WINDOW ? n - first : WINDOW;
         for (int64_t j = 0; j < count; j++) {
-            int64_t k = first + j;
-            int32_t d = before, i = s->makes[k], kind = i < 0 ? s->object_kind[~i] : s->kind[i];
+            int64_t k = first + j, t = before;
+            int32_t i = s->makes[k], kind = i < 0 ? s->object_kind[~i] : s->kind[i];
             for (int32_t x = s->start[k]; x < s->start[k + 1]; x++)
-                if (depth[s->operands[x]] > d) d = depth[s->operands[x]];
-            if (++d > deepest) deepest = d;
+                if (turn[s->operands[x]] > t) t = turn[s->operands[x]];
+            t += (kind + kinds - t % kinds) % kinds; /* which turn it is, modulo the kinds, is the kind */
+            if (t > latest) latest = t;
             if (i < 0)
-                for (int32_t x = s->made_start[~i]; x < s->made_start[~i + 1]; x++) depth[s->made[x]] = d;
+                for (int32_t x = s->made_start[~i]; x < s->made_start[~i + 1]; x++) turn[s->made[x]] = t;
             else {
-                depth[i] = d;
-                if (s->slope[i] >= 0) depth[s->slope[i]] = d;
+                turn[i] = t;
+                if (s->slope[i] >= 0) turn[s->slope[i]] = t;
             }
-            keys[j] = (d * kinds + kind) * WINDOW + j;
+            keys[j] = t * WINDOW + j;
         }
         qsort(keys, (size_t)count, sizeof *keys, compare_keys);
         for (int64_t j = 0; j < count; j++) s->order[first + j] = (int32_t)(first + keys[j] % WINDOW);
