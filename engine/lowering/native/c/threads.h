@@ -24,7 +24,8 @@ typedef struct Pool {
 } Pool;
 
 static void run_part(Tape *t, const Batch *b, int part) {
-    int64_t I = t->is.n_inputs, T = t->is.threads, ld = t->ld;
+    int64_t I = t->is.n_inputs, T = t->is.threads;
+    int64_t ld = b->per_block | 8; /* lines as many as tape_new gives a whole block; of few samples less memory is met */
     double *L = t->L[part], *acc = t->acc + (int64_t)part * t->is.n_results;
     for (int64_t i = 0; i < t->is.n_results; i++) acc[i] = -0.0;
     for (int64_t k = b->blocks * part / T; k < b->blocks * (part + 1) / T; k++) {
