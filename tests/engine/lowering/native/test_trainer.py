@@ -15,7 +15,7 @@ from engine.weighted import dots
 if not native.available()[0]:
     pytest.skip("the compiled interpreter is not built", allow_module_level=True)
 
-from engine.lowering.native.trainer import DONE, NOT_FINITE, TIME_IS_UP, Trainer
+from engine.lowering.native.trainer import DONE, NOT_FINITE, OPTIMIZERS, TIME_IS_UP, Trainer
 
 ROWS = [(0.1 * k - 0.4, 0.3 * math.sin(k)) for k in range(10)]
 FLAT = [x for row in ROWS for x in row]
@@ -196,3 +196,16 @@ def test_a_gradient_without_samples_beside_a_large_layer():
     assert trainer.run(1, array("d", [0.0]), 60.0) == DONE
     expected = [-0.1 * sum(row[k] * row[20 + j] for row in rows) / 9 for j in range(60) for k in range(20)]
     assert list(trainer.parameters()) == pytest.approx([*expected, 0.5 - 0.1], rel=1e-12)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_what_is_left_out_of_an_optimiser_is_zero(optimizer):
+    """Three steps without any hyperparameter but the rate are those with zeros."""
+    found = []
+    for options in ({}, {"flag": False, "h0": 0.0, "h1": 0.0, "h2": 0.0, "weight_decay": 0.0, "step": 0}):
+        trainer = Trainer(line(), FLAT, 10, 5)
+        trainer.load([0.7, -0.2], optimizer, lr=0.1, state=[[0.5, 0.25]] * 3, **options)
+        trainer.begin()
+        assert trainer.run(2, array("d", [0.0] * 2), 60.0) == DONE
+        found.append([trainer.parameters().tolist(), trainer.state(), trainer.steps])
+    assert found[0] == found[1]
