@@ -46,13 +46,13 @@ def uniform(rng: Random, low: float, span: float, n: int) -> array[float]:
     return array("d", [low + span * rng.random() for _ in range(n)]) if drawn is None else drawn
 
 
-def named_leaves(numbers: array[float], names: tuple[str, ...], neuron: str) -> list[Value]:
+def named_leaves(numbers: array[float], names: tuple[str, ...], neuron: str) -> tuple[Value, ...]:
     """Leaves with these numbers, such as the weights of a neuron, labelled neuron + name.
 
     As many calls of Value would take twice as long.
     """
     label, in_c = Beginning(neuron), compiled(len(names))
-    nodes: list[Value] | None = in_c and in_c.new_leaves(numbers, names, label)
+    nodes: tuple[Value, ...] | None = in_c and in_c.new_leaves(numbers, names, label)
     if nodes is not None:
         return nodes
     made, new = list[Value](), object.__new__
@@ -61,7 +61,7 @@ def named_leaves(numbers: array[float], names: tuple[str, ...], neuron: str) -> 
         node.data, node.grad, node._label, node._db = data, UNSET, label, name  # type: ignore[assignment]
         node.op = node._a = node._b = node._mark = None
         made.append(node)
-    return made
+    return tuple(made)
 
 
 def dot(weights: Iterable[Any], inputs: Iterable[Any], bias: Operand | None = None) -> Value:

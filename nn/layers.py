@@ -68,7 +68,7 @@ class Neuron(Module):
         prefix = name + "." if name else ""
         if _numbers is None:
             _numbers = _initial_weights(checked_seed("seed", seed), activation, nin, fan_out, nin)
-        self.weights = tuple(named_leaves(_numbers, _weight_names(nin), prefix))
+        self.weights = named_leaves(_numbers, _weight_names(nin), prefix)
         self.bias = Value(0.0, f"{prefix}b")
         self._z_label, self._a_label = f"{prefix}z", f"{prefix}a"
 

@@ -159,12 +159,12 @@ def writing(nodes: list[Value], name: str, numbers: Sequence[float]) -> Callable
     return partial(reader.c.write_slots, reader.at, id(nodes), len(nodes), id(Value), reader.slots[name], at)
 
 
-def new_leaves(numbers: array[float], names: tuple[str, ...], label: str) -> list[Value] | None:
+def new_leaves(numbers: array[float], names: tuple[str, ...], label: str) -> tuple[Value, ...] | None:
     """Leaves with these numbers, each labelled by the beginning and its name; None where that cannot be."""
     reader, place = _reader(), address_of(numbers)
     if reader is None or place is None:
         return None
-    n, made = len(numbers), [None] * len(numbers)
+    n, made = len(numbers), tuple([None] * len(numbers))
     same = (ctypes.c_void_p * 6)(id(label), id(UNSET), *[id(None)] * 4)
     done = reader.c.new_objects(reader.at, id(Value), id(made), n, place[0], id(names), reader.leaf, same, 6)
     return made if done else None  # type: ignore[return-value]

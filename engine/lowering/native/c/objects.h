@@ -81,11 +81,11 @@ EXPORT int32_t write_slots(const Objects *o, const void *list, int64_t n, const 
     }
     return 1;
 }
-/* A list of None becomes a list of new objects of this type: item i gets a float and names[i] (of a tuple) in the first two
+/* A tuple of None becomes a tuple of new objects of this type: item i gets a float and names[i] (of a tuple) in the first two
  * slots, and what is the same for all in the others. 0 where memory ran out. */
-EXPORT int32_t new_objects(const Objects *o, void *kind, void *list, int64_t n, const double *numbers, const void *names,
+EXPORT int32_t new_objects(const Objects *o, void *kind, void *tuple, int64_t n, const double *numbers, const void *names,
                            const int64_t *slots, void *const *same, int64_t n_same) {
-    void **objects = field(list, o->list_items), *const *second = (void **)((char *)names + o->tuple_items);
+    void **objects = (void **)((char *)tuple + o->tuple_items), *const *second = (void **)((char *)names + o->tuple_items);
     for (int64_t i = 0; i < n; i++) {
         char *new = o->allocate(kind, 0);
         void *number = new ? o->from_double(numbers[i]) : NULL;
