@@ -216,11 +216,12 @@ def test_all_finite(place, odd):
     assert objects.all_finite(memoryview(numbers.tobytes()).cast("d")) is None  # only to be read: where is not told
 
 
-def test_another_layout_is_not_read(monkeypatch):
+@pytest.mark.parametrize(("field", "place"), [("_NUMBER", 8), ("_COUNT", 8), ("_COUNT", 16)])
+def test_another_layout_is_not_read(field, place, monkeypatch):
     """Where objects are laid out in another way nothing is read, and rows come the other way, the same."""
     table = [[k / 7, float(k), k % 2 == 0] for k in range(100)]
     expected = engine_rows.read_rows(table).numbers
-    monkeypatch.setattr(objects, "_NUMBER", 8)
+    monkeypatch.setattr(objects, field, place)
     monkeypatch.setattr(objects, "_found", None)
     assert objects.read_table(table, 3) is None
     assert objects.read_data([Value(1.0)]) is None
