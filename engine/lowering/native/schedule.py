@@ -100,9 +100,7 @@ class Schedule:
         made = bytearray(b"\1") * first + bytearray(map(not_, varying[first:]))  # what needs no step, or has one
         for i in folded:
             made[i] = True
-        has_row, noted = bytearray(first) + bytearray(varying[first:]), bytearray(len(op))
-        for i in filter(len(op).__gt__, chain(plan.program.inputs, terms.pinned)):
-            has_row[i] = True
+        has_row, noted = terms.has_row, bytearray(len(op))
         for i in chain(watched, results):
             noted[i] = True
         self._finished(plan.program.inputs, results)

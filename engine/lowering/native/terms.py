@@ -68,6 +68,7 @@ class Terms:
     """The sums of rows in a plan.
 
     pinned    ids of what is the same for all samples and has a row all the same
+    has_row   for each id whether the value has a row: it varies, or is pinned
     one       the id of a number 1.0, which stands behind the ids of the plan, if it is among what is pinned
     shape     id -> whether the sum is marked, and how many pairs it consists of: products; products with the slope of a
               choice, as numbers; and as bytes
@@ -84,6 +85,10 @@ class Terms:
         uses = _counted(chain.from_iterable(plan.args[plan.program.parameter_range.stop :]), len(plan.op))
         often = sorted([a for a in plan.program.constant if uses[a] >= _OFTEN], key=uses.__getitem__, reverse=True)
         self.pinned = dict.fromkeys(chain(_alike(plan.program), often[:_PINNED]))
+        first = plan.program.parameter_range.stop
+        self.has_row = bytearray(first) + bytearray(plan.varying[first:])
+        for i in chain(plan.program.inputs, self.pinned):
+            self.has_row[i] = True
         self._find()
         if self.shape:
             self._fold(uses)
@@ -112,19 +117,20 @@ class Terms:
 
     def _sum(self, i: int, pairs: Iterable[tuple[int, int]], alone: Args) -> None:
         """Make value i a sum of rows, unless something in it has no row."""
-        varying, constant, pinned = self.plan.varying, self.plan.program.constant, self.pinned
+        varying, constant, has_row = self.plan.varying, self.plan.program.constant, self.has_row
         plus, minus, products = list(alone), list[int](), list[int]()
         for a in alone:
-            if not varying[a] and a not in pinned:
+            if not has_row[a]:
                 return
         for a, b in pairs:
+            x = constant.get(a)
             if not varying[b]:
                 return
-            if constant.get(a) == 1.0:
+            if x == 1.0:
                 plus.append(b)
-            elif constant.get(a) == -1.0:
+            elif x == -1.0:
                 minus.append(b)
-            elif varying[a] or a in pinned:
+            elif has_row[a]:
                 products += a, b
             else:
                 return
@@ -145,7 +151,7 @@ class Terms:
     def _fold(self, uses: array[int]) -> None:
         """Leave out adjoints of one term that are only added to others, and to few: the term goes there."""
         plan, shapes, operands = self.plan, self.shape, self.operands
-        op, varying, kept = plan.op, plan.varying, self._kept()
+        op, varying, kept, has_row = plan.op, plan.varying, self._kept(), self.has_row.__getitem__
         marks = bool(_marked(plan.program))
         added, taken, scaled = array("i"), array("i"), array("i")
         for i, (_, p, m, q, *_) in shapes.items():
@@ -163,7 +169,7 @@ class Terms:
                 if sum(shape) - shape[0] != 1:
                     continue
                 kind = shape.index(1, 1) - 1
-            elif marks or op[i] != "mul" or not varying[i] or not self._have_rows(operands[i]):
+            elif marks or op[i] != "mul" or not varying[i] or not all(map(has_row, operands[i])):
                 continue
             else:
                 kind = _PRODUCT
@@ -195,10 +201,6 @@ class Terms:
                 ]
                 self.turned[i] = [2 * k + 1 for k in places]
             self.shape[i] = marked, products, c, s + t
-
-    def _have_rows(self, ids: Args) -> bool:
-        varying, pinned = self.plan.varying, self.pinned
-        return all(varying[a] or a in pinned for a in ids)
 
     def _kept(self) -> set[int]:
         """What is used otherwise than as an operand of an instruction."""
