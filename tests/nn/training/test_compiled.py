@@ -8,6 +8,7 @@ import random
 import signal
 import threading
 import time
+from functools import cache
 
 import pytest
 
@@ -97,6 +98,11 @@ def trained_wide(backend, make_optimizer, X=WIDE, **options):
     return model, optimizer, history
 
 
+@cache
+def trained_by_source(name, batch_size, l2):
+    return trained_wide("source", OPTIMIZERS[name], batch_size=batch_size, l2=l2)
+
+
 @pytest.mark.parametrize("batch_size", [1, 17])
 @pytest.mark.parametrize("name", ["sgd", "nesterov", "adam", "rmsprop"])
 def test_large_layers_agree_with_source(name, batch_size, instruction_set):
@@ -104,7 +110,7 @@ def test_large_layers_agree_with_source(name, batch_size, instruction_set):
     parameters, state and the last gradient are those of the generated Python, which stores the gradient.
     """
     options = {"batch_size": batch_size, "l2": 0.0 if name == "sgd" else 0.003}
-    plain, optimizer_p, history_p = trained_wide("source", OPTIMIZERS[name], **options)
+    plain, optimizer_p, history_p = trained_by_source(name, **options)
     compiled, optimizer_c, history_c = trained_wide("native", OPTIMIZERS[name], **options)
     assert history_c.backend == "native"
     assert close(history_c.loss, history_p.loss)
@@ -161,22 +167,28 @@ def test_threads_share_a_step_of_large_layers(name, batch_size, monkeypatch):
     assert close(found[3], found[0], 1e-9, 1e-13)
 
 
+@cache
+def trained_one_by_one(name, sizes, backend="source", look=None):
+    """Losses, parameters and the last gradient."""
+    rng = random.Random(7)
+    X = [[rng.gauss(0, 1) for _ in range(sizes[0])] for _ in range(5)]
+    model = MLP(sizes[0], list(sizes[1:]), seed=2, output="softmax" if sizes[-1] > 1 else "sigmoid")
+    optimizer = OPTIMIZERS[name](model.parameters())
+    optimizer.lr *= 0.1
+    history = fit(model, X, [i % 2 for i in range(5)], optimizer=optimizer, epochs=2, batch_size=1, seed=3,
+                  backend=backend, callback=look, progress=False)  # fmt: skip
+    return history.loss, [p.data for p in model.parameters()], [p.grad for p in model.parameters()]
+
+
 @pytest.mark.parametrize("sizes", [(131, 37, 1), (600, 9, 2), (700, 6, 1)])
 @pytest.mark.parametrize("name", ["sgd", "momentum", "adam"])
 def test_wide_rows_one_by_one_agree_with_source(name, sizes, instruction_set):
     """Sample by sample the update of a first layer of thousands of weights waits for the next sample; whether Python
     looks after each epoch or after all, parameters, losses and the last gradient are those of the generated Python.
     """
-    X = [[rng.gauss(0, 1) for _ in range(sizes[0])] for _ in range(5)]
-    y = [i % 2 for i in range(5)]
-    found = []
-    for backend, look in (("source", None), ("native", None), ("native", lambda *_: None)):
-        model = MLP(sizes[0], list(sizes[1:]), seed=2, output="softmax" if sizes[-1] > 1 else "sigmoid")
-        optimizer = OPTIMIZERS[name](model.parameters())
-        optimizer.lr *= 0.1
-        history = fit(model, X, y, optimizer=optimizer, epochs=2, batch_size=1, seed=3, backend=backend, callback=look,
-                      progress=False)  # fmt: skip
-        found.append([history.loss, [p.data for p in model.parameters()], [p.grad for p in model.parameters()]])
+    found = [trained_one_by_one(name, sizes)]
+    for look in (None, lambda *_: None):
+        found.append(trained_one_by_one.__wrapped__(name, sizes, "native", look))
     for plain, compiled, looked_at in zip(*found):
         assert close(compiled, plain, 1e-9, 1e-13)
         assert close(looked_at, compiled, 1e-12, 1e-15)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
+from functools import cache
 
 import pytest
 
@@ -41,17 +42,22 @@ def tangled(nodes, seed, operations=8):
     return made[-1], inputs
 
 
+@cache
+def tangled_case(nodes, operations, seed):
+    """(program, rows, the values and derivatives of each row)"""
+    rng = random.Random(f"{nodes} {seed}")
+    output, inputs = tangled(nodes, seed, operations)
+    rows = [[rng.uniform(-1, 1) for _ in inputs] for _ in range(37)]
+    rows[3] = [0.5] * 5  # ties
+    return trace([output], inputs, inputs, marks=True), rows, [eager(output, inputs, row) for row in rows]
+
+
 @pytest.mark.parametrize("set_", SETS)
 @pytest.mark.parametrize(("nodes", "operations"), [(30, 8), (200, 4), (200, 8), (1500, 5)])
 def test_graphs_without_layers(set_, nodes, operations):
     """Value and gradient of tangled graphs are the eager ones, for each row, and whatever the block."""
-    rng = random.Random(nodes)
     for seed in range(4):
-        output, inputs = tangled(nodes, seed, operations)
-        rows = [[rng.uniform(-1, 1) for _ in inputs] for _ in range(37)]
-        rows[3] = [0.5] * 5  # ties
-        program = trace([output], inputs, inputs, marks=True)
-        expected = [eager(output, inputs, row) for row in rows]
+        program, rows, expected = tangled_case(nodes, operations, seed)
         for block in (0, 8, 24, 64):
             kernel = native.NativeKernel(program, set_, 1, block)
             numbers = kernel.rows([x for row in rows for x in row], len(rows), [])
