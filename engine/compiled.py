@@ -15,16 +15,18 @@ if TYPE_CHECKING:
 
     from .value import Value
 
-_SOME, _MANY = 64, 500_000  # items that compiled code is used for, where it is loaded; that it is loaded for
+_SOME, _MANY = 64, 500_000  # items that compiled code is used for, where it is loaded; that it is usually loaded for
 
 
-def compiled(n: int) -> Any:
+def compiled(n: int, many: int = _MANY) -> Any:
     """The module for n items (lowering/native/objects.py), or None where it is not worth while.
+
+    many   items that it is loaded for, which takes about 40 ms
 
     Its functions return None where Python's objects are not as they are expected to be.
     """
     module = sys.modules.get("engine.lowering.native.objects") if n >= _SOME else None
-    if module is None and n >= _MANY:
+    if module is None and n >= many:
         try:
             from .lowering.native import objects as module
         except ImportError:

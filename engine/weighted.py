@@ -6,7 +6,6 @@ the inputs, with respect to the inputs the weights, and 1 with respect to the bi
 
 from __future__ import annotations
 
-from array import array
 from math import nan
 
 from .compiled import compiled
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 _DOT, _dot = OPS["dot"], scalar["dot"]
+_SOME, _MANY = 600, 100_000  # weights that take Python as long to draw as to hand its generator over; 30 ms to make
 
 
 def roles(operands: Sequence[T]) -> tuple[tuple[T, ...], tuple[T, ...], T | None]:
@@ -39,14 +39,14 @@ def roles(operands: Sequence[T]) -> tuple[tuple[T, ...], tuple[T, ...], T | None
     return tuple(operands[:n]), tuple(operands[n : 2 * n]), operands[-1] if len(operands) % 2 else None
 
 
-def uniform(rng: Random, low: float, span: float, n: int) -> array[float]:
+def uniform(rng: Random, low: float, span: float, n: int) -> Sequence[float]:
     """low + span * rng.random(), n times."""
-    in_c = compiled(n)
-    drawn: array[float] | None = in_c and in_c.draw(rng, low, span, n)
-    return array("d", [low + span * rng.random() for _ in range(n)]) if drawn is None else drawn
+    in_c, random = compiled(n, _MANY) if n > _SOME else None, rng.random
+    drawn: Sequence[float] | None = in_c and in_c.draw(rng, low, span, n)
+    return [low + span * random() for _ in range(n)] if drawn is None else drawn
 
 
-def named_leaves(numbers: array[float], names: tuple[str, ...], neuron: str) -> tuple[Value, ...]:
+def named_leaves(numbers: Sequence[float], names: tuple[str, ...], neuron: str) -> tuple[Value, ...]:
     """Leaves with these numbers, such as the weights of a neuron, labelled neuron + name.
 
     As many calls of Value would take twice as long.

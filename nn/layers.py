@@ -31,7 +31,6 @@ from .prediction import accuracy, predictions, probabilities
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from array import array
     from collections.abc import Iterable, Iterator, Sequence
     from typing import Any
 
@@ -61,7 +60,7 @@ class Neuron(Module):
         *,
         fan_out: int = 1,
         name: str = "",
-        _numbers: array[float] | None = None,
+        _numbers: Sequence[float] | None = None,
     ) -> None:
         self.nin = positive_int("nin", nin)
         self.activation = checked_activation(activation)
@@ -329,7 +328,7 @@ class MLP(Module):
         return f"MLP({text})"
 
 
-def _initial_weights(rng: Random, activation: str, fan_in: int, fan_out: int, n: int) -> array[float]:
+def _initial_weights(rng: Random, activation: str, fan_in: int, fan_out: int, n: int) -> Sequence[float]:
     bound = initial_bound(activation, fan_in, fan_out)
     return uniform(rng, -bound, bound + bound, n)
 

@@ -159,9 +159,9 @@ def writing(nodes: list[Value], name: str, numbers: Sequence[float]) -> Callable
     return partial(reader.c.write_slots, reader.at, id(nodes), len(nodes), id(Value), reader.slots[name], at)
 
 
-def new_leaves(numbers: array[float], names: tuple[str, ...], label: str) -> tuple[Value, ...] | None:
+def new_leaves(numbers: Sequence[float], names: tuple[str, ...], label: str) -> tuple[Value, ...] | None:
     """Leaves with these numbers, each labelled by the beginning and its name; None where that cannot be."""
-    reader, place = _reader(), address_of(numbers)
+    reader, place = _reader(), address_of(numbers) or address_of(array("d", numbers))
     if reader is None or place is None:
         return None
     n, made = len(numbers), tuple([None] * len(numbers))
