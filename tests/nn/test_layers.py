@@ -185,6 +185,19 @@ def test_initial_weights_have_the_variance_of_the_papers(activation, variance):
     assert all(neuron.bias.data == 0 for neuron in layer.neurons)
 
 
+@pytest.mark.parametrize("sizes", [(3, 4, 2), (70, 20, 5), (500, 210, 3)], ids=str)
+def test_weights_are_drawn_one_after_the_other(sizes):
+    """Neuron by neuron, weight by weight, from the generator given, which is left behind the last; in C the same."""
+    rng, expected = random.Random(5), random.Random(5)
+    model = MLP(sizes[0], sizes[1:], seed=rng)
+    for layer in model.layers:
+        r = math.sqrt(6 / (layer.nin + layer.nout))
+        for k, neuron in enumerate(layer.neurons, 1):
+            assert [w.data for w in neuron.weights] == [-r + 2 * r * expected.random() for _ in range(layer.nin)]
+            assert neuron.weights[-1].label.endswith(f"neuron{k}.w{layer.nin}")
+    assert rng.random() == expected.random()
+
+
 def test_same_seed_same_bits():
     """A seed fixes every weight, in any process, whatever the global generator and the hash seed are."""
     code = "import random, sys; random.seed(int(sys.argv[1])); from nn import MLP; "
