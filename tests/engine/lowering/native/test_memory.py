@@ -106,7 +106,8 @@ print(json.dumps([found, seconds, held.value]))
 
 
 @pytest.mark.skipif(
-    not shutil.which("cc") or platform.libc_ver()[0] != "glibc", reason="needs a C compiler and the C library of GNU"
+    not shutil.which("cc") or platform.libc_ver()[0] != "glibc" or bool(os.environ.get("LD_PRELOAD")),
+    reason="needs a C compiler, and the C library of GNU with nothing else in front of it",
 )
 def test_what_lacks_is_told_or_done_without(tmp_path):
     """Of each allocation and each thread of a tape, one at a time, none comes: a MemoryError where that is needed, else
