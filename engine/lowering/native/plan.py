@@ -129,9 +129,7 @@ class Plan:
         varying = self.varying
         groups: dict[Args, list[int]] = {}
         for i in self.needed:
-            if (
-                self.op[i] != "dot" or varying[self.args[i][0]]
-            ):  # most of an unstructured graph: the first weight varies
+            if self.op[i] != "dot" or varying[self.args[i][0]]:  # the first weight, as in most that are no layer's
                 continue
             weights, inputs, bias = split_dot(self.args[i])
             if any(map(varying.__getitem__, weights)) or (bias is not None and varying[bias]):
