@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     LANES_CHOICE,
     LANES_TERMS,
 ) = range(11)
-CHEAP = frozenset({"add", "sub", "mul", "neg", "maximum", "minimum"})  # as in lanes.h
+CHEAP = frozenset({"add", "sub", "mul", "neg", "maximum", "minimum", "relu", "gt", "where"})  # as in lanes.h
 PAIRS = {"sigmoid": 0, "tanh": 1}  # what is computed together with its slope
 CHOICES = {"maximum": 0, "minimum": 1, "maximum_slope": 2}
 
@@ -133,7 +133,7 @@ class Schedule:
                 elif name == "maximum_slope":
                     kind[i] = kinds[LANES_CHOICE, CHOICES[name]]
                 else:  # on rows, or on rows and what is the same for all samples
-                    cheap = name in CHEAP and has_row[mine[0]] and has_row[mine[-1]]
+                    cheap = name in CHEAP and has_row[mine[0]] and has_row[mine[-1]] and has_row[mine[len(mine) // 2]]
                     kind[i] = kinds[LANES_CHEAP if cheap else LANES_MAP, codes[name]]
                 order.append(i)
             if makes is alone:

@@ -107,7 +107,7 @@ static int valid_lanes(const Layout *t, const int32_t *c, int64_t n, int64_t *ta
             NEED(n >= 3 && c[1] >= 0 && c[1] < OP_CODES && c[2] >= 1);
             int64_t width = op_arity[c[1]] + 1;
             size = 3 + width * c[2];
-            NEED(n >= size && width <= 3 && all_inside(c + 3, size - 3, 0, R));
+            NEED(n >= size && all_inside(c + 3, size - 3, 0, R));
             for (const int32_t *x = c + 3; x < c + size; x += width) NEED(x[0] >= first);
             break;
         }

@@ -48,7 +48,8 @@ static const int32_t *lanes_map(const int32_t *c, const double *U, double *L, in
 
 /* The operations that cost less than a call: a run of them, all of whose operands are rows, is one loop. */
 #define CHEAP_OPS(X) X(add, 2, a + b) X(sub, 2, a - b) X(mul, 2, a *b) X(neg, 1, -a) X(maximum, 2, max_(a, b)) \
-    X(minimum, 2, min_(a, b))
+    X(minimum, 2, min_(a, b)) X(relu, 1, select_(a <= 0.0, zero_(), a)) X(gt, 2, truth(a > b))                 \
+    X(where, 3, select_(a != 0.0, b, c))
 /* The places of the vectors of a row. A row has a whole number of cache lines, and an instruction may go through the
  * whole of each: what it computes behind the last sample nobody reads. */
 #define EACH_OF_ROW(O)                               \
@@ -56,21 +57,21 @@ static const int32_t *lanes_map(const int32_t *c, const double *U, double *L, in
         UNROLL for (int64_t O = line; O < line + 8; O += W)
 #define CHEAP_RUN(NAME, ARITY, EXPR)                                                                        \
     case OP_##NAME:                                                                                         \
-        for (; count; count--, c += ARITY + 1) {                                                            \
-            double *d = L + c[0] * ld;                                                                      \
-            const double *pa = L + c[1] * ld, *pb = L + c[ARITY] * ld;                                      \
+        for (; count; count--, x += ARITY + 1) {                                                            \
+            double *d = L + x[0] * ld;                                                                      \
+            const double *pa = L + x[1] * ld, *pb = L + x[ARITY > 1 ? 2 : 1] * ld, *pc = L + x[ARITY] * ld; \
             EACH_OF_ROW(o) {                                                                                \
-                V a = load(pa + o), b = ARITY > 1 ? load(pb + o) : a;                                       \
-                (void)b;                                                                                    \
+                V a = load(pa + o), b = load(pb + o), c = load(pc + o);                                     \
+                (void)b, (void)c;                                                                           \
                 store(d + o, EXPR);                                                                         \
             }                                                                                               \
         }                                                                                                   \
-        return c;
-static const int32_t *lanes_cheap(const int32_t *c, double *L, int64_t ld, int64_t nv) {
-    int32_t op = c[1], count = c[2];
-    c += 3;
+        return x;
+static const int32_t *lanes_cheap(const int32_t *x, double *L, int64_t ld, int64_t nv) {
+    int32_t op = x[1], count = x[2];
+    x += 3;
     switch (op) { CHEAP_OPS(CHEAP_RUN) }
-    return c + (int64_t)count * (op_arity[op] + 1); /* not reached: lanes.py writes no others */
+    return x + (int64_t)count * (op_arity[op] + 1); /* not reached: lanes.py writes no others */
 }
 
 /* The larger or the smaller of two, with the slope by the first: 1, 0, or a half where they tie. A slope waits for the way

@@ -90,7 +90,7 @@ LANES_CASES = {
                           {3: ([-1], [0]), 6: ROW, 7: ROW, 8: ROW, 9: RESULT, 10: RESULT}),
     "pair": ([schedule.LANES_PAIR, 0, 1, 2, 3, 0], {1: span(0, 1), 2: ([1], [0, 2]), 3: MADE, 4: MADE, 5: ROW}),
     "cheap": ([schedule.LANES_CHEAP, OPS["add"], 2, 2, 0, 1, 3, 1, 0],
-              {1: ([OPS["sub"]], [-1, len(OPS), OPS["where"]]), 2: ([2], [0, 1, 3]), 3: MADE, 4: ROW, 5: ROW, 6: MADE,
+              {1: ([OPS["sub"]], [-1, len(OPS)]), 2: ([2], [0, 1, 3]), 3: MADE, 4: ROW, 5: ROW, 6: MADE,
                7: ROW, 8: ROW}),
     "choice": ([schedule.LANES_CHOICE, 0, 1, 2, 24, 0, -1],
                {1: span(0, 2), 2: ([1], [0, 2]), 3: MADE, 4: span(8 * 2, 8 * R - 1), 5: ANY, 6: ANY}),
