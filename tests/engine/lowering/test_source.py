@@ -409,3 +409,13 @@ def test_forward_and_backward_have_their_titles() -> None:
     assert "inner = tanh(" in forward
     assert "tanh(" not in backward
     assert "# forward" not in backward
+
+
+def test_outputs_without_labels_have_names():
+    """One is called output, and several are numbered."""
+    x, w = Value(1.0), Value(2.0)
+    one = lower((x * w).tanh(), [x], [w], backend="source").source
+    assert "    output = tanh(" in one
+    two = lower([(x * w).tanh(), (x + w).tanh()], [x], [w], backend="source").source
+    assert "    output1 = tanh(" in two
+    assert "    output2 = tanh(" in two
