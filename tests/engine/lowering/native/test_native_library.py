@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -43,6 +45,17 @@ def test_without_the_library_source_is_used(monkeypatch, tmp_path):
     assert kernel([[3.0]]) == (6.0, [3.0])
     with pytest.raises(RuntimeError, match="compiler"):
         engine.lower(w * x, [x], [w], backend="native")
+
+
+def test_the_sets_are_those_of_the_processor():
+    """What Linux says the processor has, the best first, and behind it what every one has."""
+    flags = set()
+    if platform.machine() == "x86_64" and os.path.exists("/proc/cpuinfo"):
+        flags = set(re.findall(r"\bflags\s*:(.*)", Path("/proc/cpuinfo").read_text())[0].split())
+    if not flags:
+        pytest.skip("only Linux on x86-64 says it in this way")
+    expected = {"avx512": {"fma", "avx2", "avx512f", "avx512dq"}, "avx2": {"fma", "avx2"}}
+    assert SETS[:-1] == [name for name, needed in expected.items() if needed <= flags]
 
 
 def test_unknown_instruction_set(monkeypatch):
