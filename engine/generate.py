@@ -215,6 +215,8 @@ def _method(op: Op, name: str, operator: bool = False) -> str:
         body += [f"if {test}:", f"    return applied(Value.{name}, self, {', '.join(others)})"]
     left = ", ".join(op.arguments)
     right = ", ".join(["self.data", *(f"{x}.data" for x in others)])
+    if len(op.arguments) > 2:  # of an operation that a user defined they are called b and c, as the numbers are
+        body.append(f"parents = self, {', '.join(others)}")
     body.append(f"{left} = {right}")
     trees = [_inlined(rule(text)) for text in (op.forward, *op.rules)]
     shared, nodes = _shared(trees)
@@ -236,7 +238,7 @@ def _method(op: Op, name: str, operator: bool = False) -> str:
         body += ["node._a = self", f"node._b = {others[0] if others else 'None'}"]
         targets = ["node._da", "node._db"]
     else:
-        body += [f"node._a = ((self, {', '.join(others)}), ())", "node._b = None"]
+        body += ["node._a = (parents, ())", "node._b = None"]
         targets = ["da", "db", "dc"]
     for k, (target, tree) in enumerate(zip(targets, trees[1:], strict=False)):
         if isinstance(tree, Number) and tree.value == 0:

@@ -1041,6 +1041,7 @@ class Operations:
         """
         if not (isinstance(low, Value) and isinstance(high, Value)):
             return applied(Value.clip, self, low, high)
+        parents = self, low, high
         a, b, c = self.data, low.data, high.data
         y = c if a > c else c if b > c else b if a < b else a
         node = new(Value)
@@ -1049,7 +1050,7 @@ class Operations:
         node._label = ""
         node.op = CLIP
         node._mark = None
-        node._a = ((self, low, high), ())
+        node._a = (parents, ())
         node._b = None
         da = NOTHING if a > c else NOTHING if b > c else NOTHING if a < b else 1.0
         db = NOTHING if a > c else NOTHING if b > c else 1.0 if a < b else NOTHING
@@ -1120,6 +1121,7 @@ class Operations:
         """
         if not (isinstance(then, Value) and isinstance(otherwise, Value)):
             return applied(Value.where, self, then, otherwise)
+        parents = self, then, otherwise
         a, b, c = self.data, then.data, otherwise.data
         y = b if a != 0.0 else c
         node = new(Value)
@@ -1128,7 +1130,7 @@ class Operations:
         node._label = ""
         node.op = WHERE
         node._mark = None
-        node._a = ((self, then, otherwise), ())
+        node._a = (parents, ())
         node._b = None
         da = NOTHING
         db = 1.0 if a != 0.0 else NOTHING

@@ -82,6 +82,20 @@ def test_every_backend_and_order(backend):
     assert gradcheck(lambda a, b: nested(a, b), [0.4, 1.2], order=2).passed
 
 
+@pytest.mark.parametrize("backend", ["source", "native"])
+def test_three_arguments(backend):
+    """An operation of three arguments, called with Values and with numbers, by place and by name."""
+    if backend == "native" and not native.available()[0]:
+        pytest.skip(native.available()[1])
+    f = define("line", "a * b + c * c", "b", "a", "2 * c", defaults=(0.5,))
+    x, w, c = Value(2.0), Value(3.0), Value(-4.0)
+    y = f(x, w, c)
+    assert (y.data, y.parents, grad(y, [x, w, c])) == (22.0, (x, w, c), [3.0, 2.0, -8.0])
+    assert (f(x, 3.0).data, x.line(3.0, c=1.0).data, f(2.0, w, c).data) == (6.25, 7.0, 22.0)
+    assert hessian(y, [x, w, c]) == [[0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 2.0]]
+    assert lower(y, inputs=[x], wrt=[w, c], backend=backend)([[2.0], [4.0]]) == (25.0, [3.0, -8.0])
+
+
 def test_an_operation_that_chooses():
     """A defined relu reaches nothing through an operand that it does not choose."""
     define("relu6", "0.0 if a < 0 else 6.0 if a > 6 else a", "0.0 if a < 0 else 0.0 if a > 6 else 1.0", domain=(-9, 9))
