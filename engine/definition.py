@@ -8,8 +8,8 @@ from difflib import get_close_matches
 from random import Random
 
 from .check import gradcheck
-from .expressions import Call, ExpressionError, Name, Number, names, parse, walk
-from .generate import load
+from .expressions import Call, ExpressionError, List, Name, Node, Number, Python, names, operations, parse, rule, walk
+from .generate import load, substituted
 from .gradient_graph import ON_VALUES, folding
 from .ieee import scalar
 from .operands import real_number, shortened
@@ -70,8 +70,9 @@ def define(
     if len(defaults) >= len(arguments):
         raise ValueError(f"define {name}: the first argument has no default, got {len(defaults)} defaults")
     op = Op(
-        name, symbol or name, " ".join(arguments), forward, rules, _boxes(domain, len(arguments), name),
-        doc or f"{name}: {forward}", tuple([real_number(x, f"define {name}: defaults") for x in defaults]),
+        name, symbol or name, " ".join(arguments), _without_defined(tree, forward), rules,
+        _boxes(domain, len(arguments), name), doc or f"{name}: {forward}",
+        tuple([real_number(x, f"define {name}: defaults") for x in defaults]),
         chooses=isinstance(tree, Call) and tree.op == "where",
     )  # fmt: skip
     op.defined = True
@@ -93,7 +94,7 @@ def _check_name(name: str) -> None:
         raise ValueError(f"define: {name} is a name of the language: choose another one")
 
 
-def _checked(text: str, known: tuple[str, ...], name: str) -> Any:
+def _checked(text: str, known: tuple[str, ...], name: str) -> Node:
     """The tree of an expression whose names and calls are known."""
     tree = parse(text)
     for node in walk(tree):
@@ -121,7 +122,26 @@ def _rule(text: str, known: tuple[str, ...], name: str) -> str:
     # The table writes constant rules as 0 and 1, which need no node in a gradient.
     if isinstance(tree, Number) and tree.value in (0.0, 1.0):
         return f"{tree.value:.0f}"
-    return text
+    return _without_defined(tree, text)
+
+
+def _without_defined(tree: Node, text: str) -> str:
+    """The text of an expression with what operations that users defined are in place of their calls.
+
+    These may be defined anew, and what uses them stays as it was checked, in every backend.
+    """
+
+    def inlined(node: Node) -> Node:
+        if isinstance(node, List):
+            return List(tuple(map(inlined, node.items)))
+        if not isinstance(node, Call):
+            return node
+        op, operands = OPS[node.op], tuple(map(inlined, node.operands))
+        if op.defined:
+            return substituted(rule(op.forward), dict(zip(op.arguments, operands)))
+        return Call(node.op, operands)
+
+    return Python().text(inlined(tree)) if any(OPS[name].defined for name in operations(tree)) else text
 
 
 def _boxes(domain: Sequence[Any] | None, arity: int, name: str) -> tuple[Box, ...]:

@@ -12,7 +12,7 @@ import textwrap
 from pathlib import Path
 
 from . import expressions, ieee
-from .expressions import Call, Name, Node, Number, Python, rule
+from .expressions import Call, List, Name, Node, Number, Python, rule
 from .ops import OPS, Op
 from .raising import may_raise
 
@@ -271,18 +271,21 @@ def _inlined(tree: Node) -> Node:
         operands = tuple(map(_inlined, tree.operands))
         op = OPS[tree.op]
         if op.helper and op.name not in ieee.BY_HAND:
-            return _inlined(_substituted(rule(op.forward), dict(zip(op.arguments, operands))))
+            return _inlined(substituted(rule(op.forward), dict(zip(op.arguments, operands))))
         if op.name == "hypot":
             operands = tuple(sorted(operands, key=repr))  # either order is the same number
         return Call(tree.op, operands, tree.start, tree.end)
     return tree
 
 
-def _substituted(tree: Node, values: dict[str, Node]) -> Node:
+def substituted(tree: Node, values: dict[str, Node]) -> Node:
+    """The tree with other nodes in place of names."""
     if isinstance(tree, Name):
         return values[tree.name]
     if isinstance(tree, Call):
-        return Call(tree.op, tuple(_substituted(x, values) for x in tree.operands), tree.start, tree.end)
+        return Call(tree.op, tuple(substituted(x, values) for x in tree.operands), tree.start, tree.end)
+    if isinstance(tree, List):
+        return List(tuple(substituted(x, values) for x in tree.items), tree.start, tree.end)
     return tree
 
 

@@ -139,6 +139,20 @@ def test_it_can_be_defined_anew():
     assert lower(old, inputs=[], wrt=[x], backend="source")([[]]) == (4.0, [4.0])
 
 
+def test_what_an_operation_is_made_of_can_be_defined_anew():
+    """An operation whose forward expression and rule call others stays as it was, lowered and in every order too."""
+    x = Value(3.0)
+    define("inner", "sum([a, b, a])", "2", "1")
+    define("slope", "-a", "-1")
+    f = define("outer", "a * inner(a, slope(1 - a)) - (a > 9)", "inner(a, slope(1 - a)) - 3 * slope(a)")
+    define("inner", "a + b", "1", "1")
+    define("slope", "a * a", "2 * a")
+    y = f(x)  # a (2 a + a - 1)
+    assert (y.data, grad(y, x), hessian(y, [x])) == (24.0, 17.0, [[6.0]])
+    assert lower(y, inputs=[x], wrt=[x], backend="source")([[3.0]]) == (24.0, [17.0])
+    assert lower(grad(y, x, create_graph=True), inputs=[x], wrt=[], backend="source")([[2.0]])[0] == 11.0
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
