@@ -8,6 +8,7 @@ from itertools import chain
 from random import Random
 
 from engine import Value
+from engine.compiled import compiled
 from engine.operands import shortened
 from engine.rows import Rows, is_real, read_rows, real
 from nn.data import checked_seed, positive_int, read_targets
@@ -266,8 +267,12 @@ class Job:
             )
 
 
-def _consists_of(listed: list[Value], groups: Sequence[tuple[Value, ...]]) -> bool:
+def _consists_of(listed: list[Value], groups: list[tuple[Value, ...]]) -> bool:
     """Whether the list holds these groups, one after the other, and nothing else."""
+    reading = compiled(len(listed))
+    found: bool | None = reading and reading.consists_of(listed, groups)
+    if found is not None:
+        return found
     start = 0
     for group in groups:
         stop = start + len(group)

@@ -103,16 +103,16 @@ class Lanes:
                   head, order)  # fmt: skip
         steps = _Steps(*map(address, arrays), len(order))
         n = len(self.plan.op) + 1  # and the number 1 (terms.py)
+        most = n - len(self.plan.program.parameter_range)  # of rows: parameters, which may be a million, have none
         self._row = row = array("i", [-1]) * n
         last, is_bytes, free, free_bytes = (
             array("i", row),
-            array("B", bytes(n)),
-            array("i", row),
-            array("i", [0]) * (n + 8),
+            array("B", [0]) * n,
+            array("i", [0]) * most,
+            array("i", [0]) * (most + 8),
         )
         rows = _Rows(*map(address, (row, last, is_bytes, free, free_bytes)), 0, 0, 0)
-        varies = [*self.plan.varying, False]
-        for i in set(filterfalse(varies.__getitem__, uses)):
+        for i in set(filterfalse(self.terms.has_row.__getitem__, uses)):
             row[i] = ~at[i]
         filled = array("i", [*self.plan.program.inputs, *pinned])  # once for all blocks, or for all steps
         at_rows, at_steps = ctypes.byref(rows), ctypes.byref(steps)

@@ -45,7 +45,7 @@ class Library:
             ("tape_run", None, (pointer, pointer, int64, int64, pointer)),
             ("tape_rows", None, (pointer, pointer, int64, int64, pointer)),
             ("tape_train", ctypes.c_int32, (pointer, int64, ctypes.c_double, pointer)),
-            ("tape_gradient", None, (pointer, pointer)),
+            ("tape_gradient", None, (pointer, pointer, pointer)),
             ("take", None, (pointer, pointer, int64, pointer)),
             ("place_weights", None, (pointer, int64, int64, int64, int64, int64, pointer, pointer)),
             ("new_rows", None, (pointer, pointer, int64)),

@@ -50,6 +50,7 @@ class _Reader:
             ("write_slots", (pointer, pointer, int64, pointer, int64, pointer)),
             ("new_objects", (pointer, pointer, pointer, int64, pointer, pointer, pointer, pointer, int64)),
             ("mark_slots", (pointer, pointer, int64, pointer, int64, pointer, int64, pointer)),
+            ("consists_of", (pointer, pointer, pointer)),
             ("all_finite", (pointer, int64)),
             ("draw", (pointer, ctypes.c_double, ctypes.c_double, int64, pointer)),
         ):
@@ -192,6 +193,12 @@ def mark_leaves(nodes: list[Any], mark: object) -> bool | None:
         reader.at, id(nodes), len(nodes), kind, slots["op"], id(None), slots["_mark"], id(mark)
     )
     return bool(marked)
+
+
+def consists_of(listed: list[Value], groups: list[tuple[Value, ...]]) -> bool | None:
+    """Whether the list holds these groups, one after the other, and nothing else; None: not known."""
+    reader = _reader()
+    return None if reader is None else bool(reader.c.consists_of(reader.at, id(listed), id(groups)))
 
 
 def all_finite(numbers: Sequence[float]) -> bool | None:

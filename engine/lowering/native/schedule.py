@@ -79,7 +79,7 @@ class Schedule:
         self.plan, self.terms, self.library, self.parameters = plan, terms, library, parameters
         self.order: list[int] = []
         self.steps: list[Step] = []
-        self.kind, self.slope = array("i", bytes(4 * len(plan.op))), array("i", [-1]) * len(plan.op)
+        self.kind, self.slope = array("i", [0]) * len(plan.op), array("i", [-1]) * len(plan.op)
         self.tail: list[int] = []
         self._numbers = _Kinds()
         self._write()

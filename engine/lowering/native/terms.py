@@ -68,8 +68,8 @@ class Terms:
     """The sums of rows in a plan.
 
     pinned    ids of what is the same for all samples and has a row all the same
-    has_row   for each id whether the value has a row: it varies, or is pinned
     one       the id of a number 1.0, which stands behind the ids of the plan, if it is among what is pinned
+    has_row   for each id, that of the 1.0 included, whether the value has a row: it varies, or is pinned
     shape     id -> whether the sum is marked, and how many pairs it consists of: products; products with the slope of a
               choice, as numbers; and as bytes
     operands  the operands of each value; those of sums are such pairs
@@ -86,7 +86,7 @@ class Terms:
         often = sorted([a for a in plan.program.constant if uses[a] >= _OFTEN], key=uses.__getitem__, reverse=True)
         self.pinned = dict.fromkeys(chain(_alike(plan.program), often[:_PINNED]))
         first = plan.program.parameter_range.stop
-        self.has_row = bytearray(first) + bytearray(plan.varying[first:])
+        self.has_row = bytearray(first) + bytearray(plan.varying[first:]) + b"\1"
         for i in chain(plan.program.inputs, self.pinned):
             self.has_row[i] = True
         self._find()

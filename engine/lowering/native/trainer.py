@@ -176,8 +176,9 @@ class Trainer:
         if not self._job.sums:
             return None
         g = array("d", [0.0]) * self._trained
-        self._c.tape_gradient(ctypes.byref(self._job), address(g))
-        return self._restored(address(g))
+        placed = self._order.placed
+        self._c.tape_gradient(ctypes.byref(self._job), None if placed is None else address(placed), address(g))
+        return g
 
     def state(self) -> list[list[float] | None]:
         """The optimiser's lists of state."""

@@ -60,6 +60,19 @@ EXPORT int32_t read_rows(const Objects *o, const void *table, int64_t n, int64_t
 EXPORT int32_t read_slots(const Objects *o, const void *list, int64_t n, const void *kind, int64_t slot, double *out) {
     return read_numbers(o, field(list, o->list_items), n, kind, slot, out);
 }
+/* Whether a list consists of the items of tuples, which are in a list: the same objects, which are not looked at. */
+EXPORT int32_t consists_of(const Objects *o, const void *list, const void *tuples) {
+    if (field(list, o->type) != o->list) return 0;
+    void **items = field(list, o->list_items), **groups = field(tuples, o->list_items);
+    int64_t n = (int64_t)field(list, o->size), n_groups = (int64_t)field(tuples, o->size), at = 0;
+    for (int64_t k = 0; k < n_groups; k++) {
+        if (field(groups[k], o->type) != o->tuple) return 0;
+        int64_t size = (int64_t)field(groups[k], o->size);
+        if (size > n - at || memcmp(items + at, (char *)groups[k] + o->tuple_items, 8 * (size_t)size)) return 0;
+        at += size;
+    }
+    return at == n;
+}
 /* Doubles as floats into a slot of each object of a list; one that nothing else holds is written over. Objects must be of one
  * type, and hold a number there: the end of anything else might run a program. 0 at the first that is otherwise, or where
  * memory ran out, and an error is set; those before it are written then. */

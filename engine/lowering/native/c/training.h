@@ -227,12 +227,15 @@ EXPORT int32_t tape_train(Trainer *r, int64_t epochs, double seconds, double *lo
     catch_up(r, &waiting);
     return state;
 }
-/* The gradient of the last step, penalty included; only where sums is not NULL. */
-EXPORT void tape_gradient(Trainer *r, double *g) {
+/* The gradient of the last step, penalty included; only where sums is not NULL. placed: of each parameter the place in the tape,
+ * or NULL where these are the same. */
+EXPORT void tape_gradient(Trainer *r, const int32_t *placed, double *g) {
     Tape *t = r->tape;
     if (r->stale && t->is.n_rows) fused_sums(r);
     else if (r->stale) t->kernels->flat(t->flat + t->n_body, t->n_flat - t->n_body, t->U);
     r->stale = 0;
-    for (int64_t i = 0; i < r->n_trained; i++)
-        g[i] = r->sums[1 + i] / (double)r->last_batch + (r->l2 ? r->l2[i] * t->before[i] : 0.0);
+    for (int64_t k = 0; k < r->n_trained; k++) {
+        int64_t i = placed ? placed[k] : k;
+        g[k] = r->sums[1 + i] / (double)r->last_batch + (r->l2 ? r->l2[i] * t->before[i] : 0.0);
+    }
 }

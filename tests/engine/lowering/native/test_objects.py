@@ -167,6 +167,19 @@ def test_leaves_that_are_marked():
     assert sys.getrefcount(mark) == holders
 
 
+def test_a_list_that_consists_of_tuples():
+    """The same objects in the same order and no more: equal ones, others, one too few or too many are told apart."""
+    nodes = [Value(float(k)) for k in range(10)]
+    groups = [tuple(nodes[:4]), (), (nodes[4],), tuple(nodes[5:])]
+    assert objects.consists_of(nodes, groups) is True
+    assert objects.consists_of([], []) is True
+    for other in (nodes[:-1], [*nodes, nodes[0]], [], nodes[::-1], [*nodes[:9], Value(9.0)], [Value(0.0), *nodes[1:]]):
+        assert objects.consists_of(other, groups) is False
+    assert objects.consists_of(nodes, groups[:-1]) is False
+    assert objects.consists_of(nodes, [*groups[:3], nodes[5:]]) is False  # not in a tuple
+    assert objects.consists_of(tuple(nodes), groups) is False
+
+
 def test_new_leaves():
     """Leaves made in compiled code differ in nothing from those that Value makes, and are freed as they are."""
     numbers, names = array("d", [k / 7 for k in range(100)]), tuple(f"w{k}" for k in range(100))
@@ -227,6 +240,7 @@ def test_another_layout_is_not_read(field, place, monkeypatch):
     assert objects.read_data([Value(1.0)]) is None
     assert objects.writing([Value(1.0)], "data", array("d", [2.0])) is None
     assert objects.mark_leaves([Value(1.0)], object()) is None
+    assert objects.consists_of([], []) is None
     assert objects.new_leaves(array("d", [1.0]), ("w1",), "") is None
     assert objects.draw(random.Random(0), 0.0, 1.0, 1) is None
     assert engine_rows.read_rows(table).numbers == expected
