@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 from array import array
-from itertools import accumulate, chain, filterfalse
+from itertools import accumulate, chain
 
 from .library import Library
 from .plan import Plan
@@ -112,7 +112,8 @@ class Lanes:
             array("i", [0]) * (most + 8),
         )
         rows = _Rows(*map(address, (row, last, is_bytes, free, free_bytes)), 0, 0, 0)
-        for i in set(filterfalse(self.terms.has_row.__getitem__, uses)):
+        has_row = self.terms.has_row
+        for i in {a for a in uses if not has_row[a]}:
             row[i] = ~at[i]
         filled = array("i", [*self.plan.program.inputs, *pinned])  # once for all blocks, or for all steps
         at_rows, at_steps = ctypes.byref(rows), ctypes.byref(steps)
