@@ -6,11 +6,12 @@ import sys
 
 from .bounds import forget
 from .chain import Algebra, sweep
+from .expressions import function
 from .graph import toposort
 from .ieee import scalar
 from .operands import constant
 from .operations import FUNCTIONS
-from .ops import Op
+from .ops import OPS, Op
 from .value import Value
 from .weighted import roles
 
@@ -34,16 +35,18 @@ def _check_unchanged(node: Value) -> None:
 
     The rules are applied to the data of now, and the nodes computed before the change hold that of then.
     """
-    if node.op is None:
+    op = node.op
+    if op is None:
         return
     parents = node.parents
     data = tuple([parent.data for parent in parents])
-    forward = scalar[node.op.name]
-    if node.op.name == "dot":
+    # An operation that has been defined anew since then keeps its expression.
+    forward = scalar[op.name] if OPS[op.name] is op else function(op.forward, op.arguments, scalar)
+    if op.name == "dot":
         weights, inputs, bias = roles(data)
         now = forward(weights, inputs) if bias is None else forward(weights, inputs, bias)
     else:
-        now = forward(*data) if node.op.arity else forward(data)
+        now = forward(*data) if op.arity else forward(data)
     if now != node.data and (now == now or node.data == node.data):
         names = ", ".join(dict.fromkeys([repr(x.label) for x in parents if x.label and x.op is None]))
         raise RuntimeError(
@@ -54,12 +57,12 @@ def _check_unchanged(node: Value) -> None:
 
 def folding(name: str) -> Callable[..., Value]:
     """A function of the table that gives a constant for constants, so that conditions can be decided."""
-    function = FUNCTIONS[name]
+    operation = FUNCTIONS[name]
 
     def folding(*arguments: Value | float | list[Value]) -> Value:
         if arguments == ([],):
             return constant(scalar[name]([]))
-        node = function(*arguments)
+        node = operation(*arguments)
         return constant(node.data) if all(parent.is_constant for parent in node.parents) else node
 
     return folding
