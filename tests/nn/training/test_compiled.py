@@ -120,6 +120,27 @@ def test_large_layers_agree_with_source(name, batch_size, instruction_set):
         assert close(optimizer_c.state[key], numbers, 1e-9, 1e-13)
 
 
+@pytest.mark.parametrize(("n_out", "threads"), [(1, "1"), (2, "1"), (2, "3")])
+@pytest.mark.parametrize("name", ["sgd", "nesterov", "adam"])
+def test_lone_parameters_beside_large_layers_agree_with_source(name, n_out, threads, monkeypatch):
+    """One large layer of one neuron or two: all that is left of the gradient are their biases, and each learns."""
+    monkeypatch.setenv("ENGINE_THREADS", threads)
+
+    def trained(backend):
+        rng = random.Random(3)
+        X = [[rng.gauss(0, 1) for _ in range(1100)] for _ in range(40)]
+        model = MLP(1100, [n_out], seed=1, output="softmax" if n_out > 1 else "sigmoid")
+        optimizer = OPTIMIZERS[name](model.parameters())
+        optimizer.lr *= 0.1
+        history = fit(model, X, [i % 2 for i in range(40)], optimizer=optimizer, epochs=2, batch_size=19, l2=0.01,
+                      backend=backend, progress=False)  # fmt: skip
+        neurons = model.layers[0].neurons
+        return history.loss, [neuron.bias.data for neuron in neurons], [w.data for w in neurons[-1].weights]
+
+    for found, expected in zip(trained("native"), trained("source")):
+        assert close(found, expected, 1e-9, 1e-13)
+
+
 @pytest.mark.parametrize("batch_size", [1, None])
 def test_an_average_of_gradients_that_has_faded_still_moves_what_is_small(batch_size, instruction_set):
     """Adam leaves out a step too small to change its parameter, and no other: 0 and tiny parameters move by it."""
