@@ -280,6 +280,10 @@ def test_an_intermediate_input_is_cut_from_its_past() -> None:
     assert evaluate(program, [10.0]) == ([30.0], [[10.0, 0.0, 3.0]])
     assert program.parameter_values == [w, v]
     assert trace([hidden.exp()], [hidden], []).parameters == []
+    deep = (hidden.tanh() + w).exp()  # nodes between the input and the output are not cut
+    value, [derivatives] = evaluate(trace([deep], [hidden], [hidden, w]), [0.5])
+    assert value == pytest.approx([math.exp(math.tanh(0.5) + 3.0)])
+    assert derivatives == pytest.approx([value[0] / math.cosh(0.5) ** 2, value[0]])
 
 
 def test_several_outputs_share_their_work() -> None:

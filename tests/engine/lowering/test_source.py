@@ -193,20 +193,20 @@ def test_second_derivatives_agree_with_hessian_and_with_differences() -> None:
 def test_the_source_is_the_lecture_with_the_names_of_the_labels() -> None:
     """Labels are names; z is named after its bias and a after z; d stands for the derivative."""
     x1, x2, y = [Value(0.0, label=name) for name in ("x1", "x2", "y")]
-    w1, w2, b1 = [Value(0.5, label=name) for name in ("w1", "w2", "b1")]
-    loss = dot([w1, w2], [x1, x2], b1).sigmoid().bce(y)
+    w1, w2, b = [Value(0.5, label=name) for name in ("w1", "w2", "hidden_b3")]
+    loss = dot([w1, w2], [x1, x2], b).sigmoid().bce(y)
     loss.label = "loss"
-    source = lower(loss, [x1, x2, y], [w1, w2, b1], backend="source").source
+    source = lower(loss, [x1, x2, y], [w1, w2, b], backend="source").source
     for line in (
-        "    w1, w2, b1 = parameters",
+        "    w1, w2, hidden_b3 = parameters",
         "    for x1, x2, y in rows:",
         "        # forward",
-        "        z1 = w1*x1 + w2*x2 + b1",
-        "        a1 = sigmoid(z1)",
-        "        loss = bce(a1, y)",
+        "        hidden_z3 = w1*x1 + w2*x2 + hidden_b3",
+        "        hidden_a3 = sigmoid(hidden_z3)",
+        "        loss = bce(hidden_a3, y)",
         "        # backward",
-        "        dz1 = da1*sigmoid_slope(z1)",
-        "        sum_dw1 += dz1*x1",
+        "        d_hidden_z3 = d_hidden_a3*sigmoid_slope(hidden_z3)",
+        "        sum_dw1 += d_hidden_z3*x1",
     ):
         assert line in source.splitlines(), source
 

@@ -25,6 +25,7 @@ Y = [float(a * b > 0) for a, b in X]
 OPTIMIZERS = {
     "sgd": lambda p: SGD(p, lr=0.5),
     "decay": lambda p: SGD(p, lr=0.5, weight_decay=0.01),
+    "halving": lambda p: SGD(p, lr=0.5, weight_decay=1.0),
     "momentum": lambda p: SGD(p, lr=0.2, momentum=0.9, dampening=0.1, weight_decay=0.01),
     "nesterov": lambda p: SGD(p, lr=0.2, momentum=0.9, nesterov=True),
     "adam": lambda p: Adam(p, lr=0.01),
@@ -121,7 +122,7 @@ def test_large_layers_agree_with_source(name, batch_size, instruction_set):
 
 
 @pytest.mark.parametrize(("n_out", "threads"), [(1, "1"), (2, "1"), (2, "3")])
-@pytest.mark.parametrize("name", ["sgd", "nesterov", "adam"])
+@pytest.mark.parametrize("name", ["sgd", "halving", "nesterov", "adam"])
 def test_lone_parameters_beside_large_layers_agree_with_source(name, n_out, threads, monkeypatch):
     """One large layer of one neuron or two: all that is left of the gradient are their biases, and each learns."""
     monkeypatch.setenv("ENGINE_THREADS", threads)
@@ -132,7 +133,8 @@ def test_lone_parameters_beside_large_layers_agree_with_source(name, n_out, thre
         model = MLP(1100, [n_out], seed=1, output="softmax" if n_out > 1 else "sigmoid")
         optimizer = OPTIMIZERS[name](model.parameters())
         optimizer.lr *= 0.1
-        history = fit(model, X, [i % 2 for i in range(40)], optimizer=optimizer, epochs=2, batch_size=19, l2=0.01,
+        history = fit(model, X, [i % 2 for i in range(40)], optimizer=optimizer, epochs=2, batch_size=19,
+                      l2=0.01 if name == "adam" else 0.0,
                       backend=backend, progress=False)  # fmt: skip
         neurons = model.layers[0].neurons
         return history.loss, [neuron.bias.data for neuron in neurons], [w.data for w in neurons[-1].weights]

@@ -33,6 +33,7 @@ PARAMETERS, CONSTANTS, INPUTS = 1000, 5, 70  # of the flat tapes; each value is 
 LEAVES = PARAMETERS + CONSTANTS + INPUTS
 VALUES = LEAVES + 500
 SIZES = [1, 2, 3, 4, 5, 7, 8, 9, 11, 15, 16, 17, 19, 24, 31, 33]
+WHOLE = [*map(float, range(-9, 10)), *[0.0] * 6]  # zeros often: where one is the condition, the other operand is taken
 
 
 def dot_of(a, b):
@@ -45,7 +46,7 @@ def flat_case(rng, kind, U):
     run = lambda first, n: U[first : first + n]  # noqa: E731
     n, target = rng.choice(SIZES), LEAVES + rng.randrange(60)
     if kind == "map":
-        name, operands = rng.choice([*ELEMENTWISE]), [(place(n), rng.randrange(2)) for _ in range(3)]
+        name, operands = rng.choice([*ELEMENTWISE, "where", "where"]), [(place(n), rng.randrange(2)) for _ in range(3)]
         made = [ELEMENTWISE[name](*(U[a + step * i] for a, step in operands[: ARITY[name]])) for i in range(n)]
         return [tapes.FLAT_MAP, OPS[name], n, target, *sum(operands, ())], dict(enumerate(made, target))
     if kind == "pair":  # an activation and a slope, which become one instruction where they belong together
@@ -90,7 +91,7 @@ def test_flat(kind, instruction_set):
     """One sample: the instruction makes its values, and no other value changes; what follows it is done too."""
     rng = random.Random(kind)
     for _ in range(150 if kind in ("map", "pair", "gemv", "outer") else 40):
-        U = [float(rng.randrange(-9, 10)) for _ in range(LEAVES)]
+        U = rng.choices(WHOLE, k=LEAVES)
         words, made = flat_case(rng, kind, U)
         if max(made, default=0) >= VALUES - 1:
             continue
@@ -229,7 +230,7 @@ def test_lanes(kind, instruction_set):
     rng = random.Random(kind)
     for _ in range({"outer": 60, "gemm": 40, "terms": 150}.get(kind, 30)):
         samples, block = rng.choice([1, 2, 5, 8, 9, 12, 16, 23, 31, 40, 66, 100]), rng.choice([8, 16, 24, 32, 64, 208])
-        U = [float(rng.randrange(-9, 10)) for _ in range(1000)]
+        U = rng.choices(WHOLE, k=1000)
         L = [[rng.choice([UNREACHED, *map(float, range(-9, 10))]) for _ in range(samples)] for _ in range(ROWS)]
         words, made, sums = lanes_case(rng, kind, U, L)
         results = max([*sums, *made], default=0) + 2
