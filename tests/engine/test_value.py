@@ -266,3 +266,13 @@ def test_messages_stay_short():
             Value(1.0).maximum(wrong)
     with pytest.raises(OverflowError, match="thousands of digits"):
         Value(10**5000)
+
+
+def test_a_tuple_of_operands_is_kept_and_a_list_is_copied():
+    """Neurons that share a tuple of inputs share the walk through it; a list may change, and the graph does not."""
+    a, b = Value(2.0), Value(3.0)
+    kept, changing = (a, b), [a, b]
+    assert dot([b, a], kept)._a[1] is kept
+    total = dot([b, a], changing)
+    changing.append(Value(4.0))
+    assert total.parents == (b, a, a, b)
