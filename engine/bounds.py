@@ -116,12 +116,6 @@ def computed(tree: Node, values: dict[str, Bound | list[Bound]]) -> list[State]:
     return used
 
 
-def forget() -> None:
-    """An operation was defined anew."""
-    for known in (result, safe, always_safe, _derivative):
-        known.cache_clear()
-
-
 @cache
 def _derivative(op: Op, operands: tuple[Bound, ...], k: int) -> tuple[Bound, tuple[State, ...]]:
     """What a derivative may be, and the operations by which it is computed."""

@@ -10,7 +10,6 @@ from random import Random
 from .check import gradcheck
 from .expressions import Call, ExpressionError, List, Name, Node, Number, Python, names, operations, parse, rule, walk
 from .generate import load, substituted
-from .gradient_graph import ON_VALUES, folding
 from .ieee import scalar
 from .operands import real_number, shortened
 from .operations import FUNCTIONS
@@ -80,7 +79,6 @@ def define(
     _check_derivatives(op, method)
     OPS[name], FUNCTIONS[name], scalar[name] = op, function, on_floats
     setattr(Value, name, method)
-    ON_VALUES.add(name, folding(name))
     return function
 
 

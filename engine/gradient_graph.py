@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 
-from .bounds import forget
 from .chain import Algebra, sweep
 from .expressions import function
 from .graph import toposort
@@ -82,12 +81,6 @@ class OnValues(Algebra[Value]):
 
     def __init__(self) -> None:
         super().__init__({name: folding(name) for name in FUNCTIONS} | {"where": _where})
-
-    def add(self, name: str, operation: Callable[..., Value]) -> None:
-        """An operation that was defined, or defined anew."""
-        self.operations[name] = operation
-        self._functions.clear()
-        forget()
 
     def number(self, x: float) -> Value:
         return constant(x)
