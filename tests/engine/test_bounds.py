@@ -151,7 +151,7 @@ def test_results_of_many_operands_lie_in_their_interval(name):
 def test_what_is_called_safe_has_finite_derivatives(op):
     """Where derivatives are said to be finite, 0 times them is 0, up to the third order, at their ends too."""
     rng = random.Random(op.name)
-    for _ in range(120):
+    for _ in range(200):
         bounds, numbers = zip(*[interval(rng) for _ in op.arguments])
         varying = tuple([rng.random() < 0.7 for _ in op.arguments])
         if not safe(op, bounds, varying):

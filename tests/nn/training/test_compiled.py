@@ -48,13 +48,13 @@ def close(a, b, relative=1e-11, absolute=0.0):
     return all(math.isclose(x, y, rel_tol=relative, abs_tol=absolute) for x, y in zip(a, b, strict=True))
 
 
-@pytest.mark.parametrize(("batch_size", "epochs"), [(None, 50), (1, 10), (10, 25)])
+@pytest.mark.parametrize("batch_size", [None, 1, 10])
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_many_steps_agree_with_eager(name, batch_size, epochs):
-    """Losses of 50 to 370 steps agree to 1e-11 with the eager engine, for each optimiser, in full, single and
-    mini-batches; so do the parameters, the optimiser's state and the last gradient.
+def test_fifty_epochs_agree_with_eager(name, batch_size):
+    """Losses of 50 epochs agree to 1e-11 with the eager engine, for each optimiser, in full, single and mini-batches;
+    so do the parameters, the optimiser's state and the last gradient.
     """
-    options = {"epochs": epochs, "batch_size": batch_size, "l2": 0.003}
+    options = {"epochs": 50, "batch_size": batch_size, "l2": 0.003}
     eager, optimizer_e, history_e = trained("eager", OPTIMIZERS[name], **options)
     compiled, optimizer_c, history_c = trained("native", OPTIMIZERS[name], **options)
     assert history_c.backend == "native"
