@@ -33,10 +33,6 @@ import engine
 from engine import OPS, Value, grad, hessian, lower
 from engine.operations import FUNCTIONS
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    pass
-
 LIMIT = 4.0  # ulp: what the tests allow
 SMALLEST, LARGEST = sys.float_info.min, sys.float_info.max
 # bce keeps PyTorch's bounds on the logarithm and on the denominator, which the formula has not: it is left out.
