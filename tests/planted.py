@@ -11,16 +11,18 @@ result changed to None, two arguments exchanged. In ops.py the expressions of th
 generated again; C files are changed and built again. Never in texts of errors, annotations and the boxes that tests
 sample. All of it happens in a copy of the tree.
 
-A bug is put before the tests that run its line first, and before all the others where these do not notice
-(--quick: not). Which test runs which line is measured once, and kept in --map. The same seed plants the same bugs in
-the same tree. A change that no test can see, because nothing changes, stands with its reason in planted_equal.json;
-those are counted apart.
+A bug is put before the tests that run its line first, then before those that start processes, whose lines cannot be
+seen, and before all the others where these do not notice (--quick: not). Which test runs which line is measured once,
+and kept in --map. A test that takes two minutes hangs, which is noticed. The same seed plants the same bugs in the same
+tree. A change that no test can see, because nothing changes, stands with its reason in planted_equal.json; those are
+counted apart.
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
+import faulthandler
 import hashlib
 import json
 import os
@@ -33,6 +35,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +45,7 @@ ROOT = Path(__file__).resolve().parent.parent
 EQUAL = Path(__file__).with_name("planted_equal.json")
 # They compile with sanitizers, or ask mypy: minutes, for bugs that other tests see.
 TESTS = ("tests/engine", "tests/nn/training/test_compiled.py")
+LONGEST = 120  # seconds: the longest takes some ten, where nothing else runs
 APART = ("test_the_compiled_code_is_clean_under_the_sanitizers", "test_types_catch_mistakes")
 
 
@@ -59,6 +63,12 @@ class _Chosen:
             items[:] = [i for i in items if i.nodeid in rank or i.nodeid not in self.known]
             items.sort(key=lambda i: rank.get(i.nodeid, -1))
 
+    def pytest_sessionstart(self) -> None:
+        faulthandler.dump_traceback_later(LONGEST, exit=True, file=sys.__stderr__)  # what waits uses no time of the CPU
+
+    def pytest_runtest_setup(self) -> None:
+        self.pytest_sessionstart()
+
     def pytest_runtest_logreport(self, report: Any) -> None:
         if report.failed:
             self.failed = self.failed or report.nodeid
@@ -69,16 +79,25 @@ class _Chosen:
 
 
 class _Measured:
-    """A plugin of pytest: which test runs which lines, and how long it takes."""
+    """A plugin of pytest: which test runs which lines, which start processes, and how long each takes."""
 
     def __init__(self, coverage: Any) -> None:
         self.coverage, self.seconds, self.failed = coverage, dict[str, float](), set[str]()
+        self.test, self.processes = "", set[str]()
+
+    def pytest_sessionstart(self) -> None:
+        sys.addaudithook(self.audit)
+
+    def audit(self, event: str, _: object) -> None:
+        if event in ("subprocess.Popen", "os.fork"):
+            self.processes.add(self.test)
 
     def pytest_collection_modifyitems(self, config: Any, items: list[Any]) -> None:
         items[:] = [i for i in items if i.name not in APART]
 
     def pytest_runtest_setup(self, item: Any) -> None:
-        self.coverage.switch_context(item.nodeid)
+        self.test = item.nodeid
+        self.coverage.switch_context(self.test)
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         self.seconds[report.nodeid] = self.seconds.get(report.nodeid, 0.0) + report.duration
@@ -140,6 +159,8 @@ class Room:
         while time.monotonic() < deadline:
             done, status = os.waitpid(child, os.WNOHANG)
             if done:
+                with suppress(ProcessLookupError):
+                    os.killpg(child, signal.SIGKILL)  # what a test that hung has started
                 return os.waitstatus_to_exitcode(status)
             time.sleep(0.05)
         os.killpg(child, signal.SIGKILL)
@@ -163,7 +184,7 @@ class Room:
                 for line, contexts in data.contexts_by_lineno(file).items()
             }
         found = {"tests": tests, "seconds": list(plugin.seconds.values()), "lines": lines, "sums": self.sums(),
-                 "failed": sorted(plugin.failed)}  # fmt: skip
+                 "failed": sorted(plugin.failed), "processes": sorted(plugin.processes)}  # fmt: skip
         self.map_file.parent.mkdir(parents=True, exist_ok=True)
         self.map_file.write_text(json.dumps(found))
 
@@ -259,18 +280,20 @@ class Room:
             files = list(dict.fromkeys(name.split("::")[0] for name in order))
             files += [p for p in self.tests() if not any(name.startswith(f"{p}::") for name in known)]  # new ones
             seconds = dict(zip(self.map["tests"], self.map["seconds"]))
-            for some in filter(
-                None, (files[:3], files[3:])
-            ):  # most are noticed at once, before slow peers are imported
-                usual = sum(seconds[name] for name in order if name.split("::")[0] in some)
+            apart = [name for name in self.map["processes"] if name in known and name not in order]
+            # Most are noticed at once, before slow peers are imported.
+            for chosen, some in ((order, files[:3]), (order, files[3:]), (apart, {n.split("::")[0] for n in apart})):
+                if not some:
+                    continue
+                usual = sum(seconds[name] for name in chosen if name.split("::")[0] in some)
                 cpu = min(120, 20 + int(2 * usual))  # what goes round for ever is noticed soon
-                status = self.run(some, _Chosen(order, known, set(self.map["failed"])), cpu)
+                status = self.run(sorted(some), _Chosen(chosen, known, set(self.map["failed"])), cpu)
                 if status not in (0, 5):
                     return self.failed() or f"status {status}"
             if quick:
                 return ""
             rest = sorted(self.tests(), key=lambda p: Path(bug.path).stem not in p)
-            status = self.run(rest, _Chosen(None, known, {*order, *self.map["failed"]}), cpu=300)
+            status = self.run(rest, _Chosen(None, known, {*order, *apart, *self.map["failed"]}), cpu=300)
             return (self.failed() or f"status {status}") if status not in (0, 5) else ""
         finally:
             self.write(bug.path, before)

@@ -8,6 +8,7 @@ comes its condition number: by how much more than the arguments it moves, relati
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 from mpmath import mp, mpf
@@ -327,7 +328,8 @@ def _same(a: mpf, b: mpf) -> bool:
     return bool(abs(a - b) <= mpf(10) ** -25 * abs(b) or (abs(a) < tiny and abs(b) < tiny))
 
 
-def exact(name: str, point: Sequence[float]) -> list[tuple[mpf, mpf]]:
+@cache
+def exact(name: str, point: tuple[float, ...]) -> list[tuple[mpf, mpf]]:
     """Each quantity of the operation at the point, with its condition number. Raises Undefined where there is none."""
     digits = 60
     try:

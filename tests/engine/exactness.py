@@ -255,9 +255,15 @@ def _order(quantity: str) -> int:
 
 
 def measure(
-    name: str, count: int, ways: dict[str, Callable[[str, Sequence[Sequence[float]]], Any]], seed: int = 0
+    name: str,
+    count: int,
+    ways: dict[str, Callable[[str, Sequence[Sequence[float]]], Any]],
+    seed: int = 0,
+    forgiving: bool = True,
 ) -> dict[str, Worst]:
-    """The worst errors of an operation for each way of computing it; ways that do not have it are left out."""
+    """The worst errors of an operation for each way of computing it; ways that do not have it are left out. Where it
+    is not forgiving, an error counts in full however large the condition number is: the arguments are exact.
+    """
     where, truths = [], []
     for point in points(name, count, seed):
         try:
@@ -277,7 +283,8 @@ def measure(
             for quantity, (expected, condition), actual in zip(quantities(name), truth, row, strict=True):
                 if _order(quantity) == 2 and OPS[name].helper:
                     continue  # the third derivative of the operation that it helps
-                worst.take(quantity, error(actual, expected, condition), point, actual)
+                off = error(actual, expected, condition if forgiving else mpf(0))
+                worst.take(quantity, off, point, actual)
     return found
 
 

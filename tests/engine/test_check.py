@@ -225,6 +225,14 @@ def test_a_tolerance_allows_what_it_says():
     assert not gradcheck(wrong, [0.5], atol=5e-5, raise_exception=False)
 
 
+@pytest.mark.parametrize("off_by", [1e-3, 0.5, 3.0])
+def test_an_error_as_large_as_the_tolerance_is_allowed(off_by):
+    """Where the difference is exact, an error of atol passes, and one of the next larger number does not."""
+    zero = lambda x: (x - x.detach()) * off_by  # noqa: E731  0 at each x, its gradient is not
+    assert gradcheck(zero, [1.5], rtol=0, atol=off_by)
+    assert not gradcheck(zero, [1.5], rtol=0, atol=math.nextafter(off_by, 0), raise_exception=False)
+
+
 def test_three_steps_do_for_an_ordinary_function():
     """A smooth function is evaluated at the point and at three steps to either side of each input, no more."""
     calls = []

@@ -95,6 +95,14 @@ def test_an_operator_that_does_not_know_its_operand_asks_it():
         Value(1.0) - [1.0]
 
 
+def test_switching_gradients_off_is_answered():
+    """``engine.no_grad`` and a name that nothing has are AttributeErrors; the first says why it is missing."""
+    with pytest.raises(AttributeError, match="engine has no no_grad: a graph is gone when it is dropped"):
+        engine.no_grad  # noqa: B018
+    with pytest.raises(AttributeError, match="module 'engine' has no attribute 'no_such_name'"):
+        engine.no_such_name  # noqa: B018
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 def test_a_child_forked_during_a_walk_can_walk():
     """A thread that walks when another one forks does not exist in the child, and must not hold its lock there."""
