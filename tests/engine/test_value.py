@@ -16,6 +16,7 @@ import pytest
 import engine
 from engine import OPS, Value, collector_paused, dot, grad, logsumexp, mean, toposort
 from engine import sum as value_sum
+from engine.weighted import dots, traced_dots
 
 BINARY = {
     "+": lambda a, b: a + b, "-": lambda a, b: a - b, "*": lambda a, b: a * b, "/": lambda a, b: a / b,
@@ -122,6 +123,18 @@ def test_dot_is_one_node():
     assert z.data == 42.0
     assert z.parents == (*w, *x, b)
     assert z.local_derivatives == (5.0, 7.0, 2.0, 3.0, 1.0)
+
+
+@pytest.mark.parametrize("layer", [dots, traced_dots])
+def test_the_neurons_of_a_layer_are_dots(layer):
+    """One node for each row of weights, with its bias and its label; not as many of each is an error."""
+    w, x, b = [(Value(1.0), Value(2.0)), (Value(-1.0), Value(0.5))], [Value(5.0), Value(7.0)], [Value(11.0), Value(3.0)]
+    neurons = layer(w, x, b, ["z1", "z2"])
+    for z, row, bias, label in zip(neurons, w, b, ("z1", "z2"), strict=True):
+        assert (z.op, z.parents, z.label) == (OPS["dot"], (*row, *x, bias), label)
+    for biases, labels in ((b[:1], ["z1", "z2"]), ([*b, b[0]], ["z1", "z2"]), (b, ["z1"]), (b, ["z1", "z2", "z3"])):
+        with pytest.raises(ValueError, match=r"shorter|longer"):
+            layer(w, x, biases, labels)
 
 
 def test_equality_is_identity_and_order_is_by_data():
