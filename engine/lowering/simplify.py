@@ -132,6 +132,10 @@ def _dot(w: Writer, args: Args) -> int | None:
         turned = tuple([a for a, _ in pairs]) + tuple([b for _, b in pairs]) + rest
         if turned != args:
             return w.emit("dot", turned)
+    if len(weights) == 2 and not rest:
+        for one, other in ((0, 1), (1, 0)):
+            if w.is_number(weights[one], "1.0") and w.is_number(weights[other], "-1.0"):
+                return w.emit("sub", (inputs[one], inputs[other]))
     return w.emit("dot", weights + inputs) if bias is not None and not rest else None
 
 
