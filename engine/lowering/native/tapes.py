@@ -23,7 +23,7 @@ FLAT_MAP, FLAT_NARY, FLAT_DOT, FLAT_GEMV, FLAT_OUTER, FLAT_GATHER = range(6)
 
 
 _VECTOR = 8  # numbers of the widest vectors
-_LARGE = 4096  # weights of a first layer that wait for the next sample, input by input: find_waiting in run.h
+_LARGE = 4096  # weights of a layer of few neurons that lie input by input
 
 
 class Order:

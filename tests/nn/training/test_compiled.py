@@ -12,6 +12,7 @@ from functools import cache
 
 import pytest
 
+from engine import dot
 from engine.lowering import native
 from nn import MLP, SGD, Adagrad, Adam, AdamW, RMSprop, fit
 from nn.training import NonFiniteError
@@ -215,6 +216,33 @@ def test_wide_rows_one_by_one_agree_with_source(name, sizes, instruction_set):
     for plain, compiled, looked_at in zip(*found):
         assert close(compiled, plain, 1e-9, 1e-13)
         assert close(looked_at, compiled, 1e-12, 1e-15)
+
+
+def test_an_update_that_waits_is_by_the_adjoints_of_its_own_sample(instruction_set):
+    """Where the loss is linear in the weighted inputs, their adjoints are targets, which the next sample replaces."""
+    rng = random.Random(3)
+    X, Y = ([[rng.gauss(0, 1) for _ in range(n)] for _ in range(6)] for n in (70, 64))
+    found = []
+    for backend in ("source", "native"):
+        model = MLP(70, [64], output="linear", seed=1)
+        history = fit(model, X, Y, loss=lambda z, y: dot(y, z), optimizer=SGD(model.parameters(), lr=0.01), epochs=2,
+                      batch_size=1, backend=backend, progress=False)  # fmt: skip
+        found.append([*history.loss, *[p.data for p in model.parameters()]])
+    assert close(*found, 1e-9, 1e-13)
+
+
+@pytest.mark.parametrize("width", [24, 64, 70, 132])
+def test_updates_of_several_layers_wait_for_the_next_sample(width, instruction_set):
+    """Layers of whole vectors and of others, narrow and wide, whose updates all wait: as in the generated Python."""
+    rng = random.Random(width)
+    X = [[rng.gauss(0, 1) for _ in range(9)] for _ in range(5)]
+    found = []
+    for backend in ("source", "native"):
+        model = MLP(9, [width, width - 1, 5, 17, 3], activation="tanh", output="softmax", seed=2)
+        history = fit(model, X, [0, 1, 2, 1, 0], optimizer=SGD(model.parameters(), lr=0.1), epochs=2, batch_size=1,
+                      backend=backend, progress=False)  # fmt: skip
+        found.append([*history.loss, *[p.data for p in model.parameters()], *[p.grad for p in model.parameters()]])
+    assert close(*found, 1e-9, 1e-13)
 
 
 @pytest.mark.parametrize("place", [0, 20, 44])

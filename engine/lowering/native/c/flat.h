@@ -101,7 +101,7 @@ INLINE void flat_pair(const int32_t *c, double *U) {
 INLINE void gemv_run(const int T, int64_t last, int64_t n, int64_t K, double *d, const double *a, const double *w, int64_t si,
                      const double *bias) {
     V s[4][RUN];
-    const int chains = T > 2 ? 2 : 4; /* enough to hide the latency of a multiply-add */
+    const int chains = T > 4 ? 2 : 4; /* enough to hide the latency of a multiply-add */
     int64_t k = 0;
     UNROLL for (int h = 0; h < chains; h++) EACH_VECTOR(T) s[h][t] = h || !bias ? zero_() : FROM(bias, t, T);
     for (; k + chains <= K; k += chains)
@@ -119,29 +119,46 @@ INLINE void gemv_run(const int T, int64_t last, int64_t n, int64_t K, double *d,
         INTO(d, t, T, sum);
     }
 }
-/* p[k*dk + j] -= rate a[k] b[j] */
+/* p[k*dk + j] -= a[k] (rate b[j]) */
 INLINE void descend_run(const int T, int64_t last, int64_t n, int64_t K, double *p, int64_t dk, const double *a, const double *b,
                         double rate) {
     V y[RUN];
-    EACH_VECTOR(T) y[t] = FROM(b, t, T);
+    EACH_VECTOR(T) y[t] = -rate * FROM(b, t, T);
     for (int64_t k = 0; k < K; k++, p += dk) {
         V x = splat(a[k]);
         V z[RUN];
-        EACH_VECTOR(T) z[t] = FROM(p, t, T) - rate * (x * y[t]);
+        EACH_VECTOR(T) z[t] = fma_(x, y[t], FROM(p, t, T));
         EACH_VECTOR(T) INTO(p, t, T, z[t]);
     }
 }
-/* Both in one pass: first w[k*si + j] -= rate before[k] b[j], then the weighted inputs with these weights. */
-INLINE void descend_gemv_run(const int T, int64_t last, int64_t n, int64_t K, double *w, int64_t si, const double *before,
-                             const double *b, double rate, double *d, const double *a, const double *bias) {
+/* Both in one pass: first w[k*J + j] += before[k] b[j], then the weighted inputs with these weights. */
+INLINE void descend_gemv_run(const int T, int64_t last, int64_t n, int64_t K, double *w, int64_t J, const double *before,
+                             const double *b, double *d, const double *a, const double *bias) {
     V y[RUN], s[RUN], p[RUN];
     EACH_VECTOR(T) y[t] = FROM(b, t, T), s[t] = bias ? FROM(bias, t, T) : zero_();
-    for (int64_t k = 0; k < K; k++, w += si) {
+    for (int64_t k = 0; k < K; k++, w += J) {
         V x = splat(before[k]), next = splat(a[k]);
-        EACH_VECTOR(T) p[t] = FROM(w, t, T) - rate * (x * y[t]), s[t] = fma_(p[t], next, s[t]);
+        EACH_VECTOR(T) p[t] = fma_(x, y[t], FROM(w, t, T)), s[t] = fma_(p[t], next, s[t]);
         EACH_VECTOR(T) INTO(w, t, T, p[t]);
     }
     EACH_VECTOR(T) INTO(d, t, T, s[t]);
+}
+/* The same where J is more than a run: R inputs at a time, so that the weights are gone through in their order. */
+INLINE void descend_gemv_rows(const int R, int64_t J, double *w, const double *before, const double *b, double *d, const double *a) {
+    int64_t end = J - W; /* of the last vector, which overlaps with the one before: it is loaded first and stored last */
+    V x[4], next[4], p[4], q[4], y = load(b + end), s = load(d + end), z;
+    UNROLL for (int h = 0; h < R; h++) {
+        x[h] = splat(before[h]), next[h] = splat(a[h]);
+        q[h] = fma_(x[h], y, load(w + h * J + end)), s = fma_(q[h], next[h], s);
+    }
+    for (int64_t j = 0; j < end; j += W) {
+        y = load(b + j), z = load(d + j);
+        UNROLL for (int h = 0; h < R; h++) p[h] = fma_(x[h], y, load(w + h * J + j)), z = fma_(p[h], next[h], z);
+        UNROLL for (int h = 0; h < R; h++) store(w + h * J + j, p[h]);
+        store(d + j, z);
+    }
+    UNROLL for (int h = 0; h < R; h++) store(w + h * J + end, q[h]);
+    store(d + end, s);
 }
 #if W == 8
 #define EACH_WIDTH(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8)
@@ -259,11 +276,17 @@ static void outer_run(const int32_t *c, const double *a, const double *b, const 
         }
 }
 /* The outer products and copies at the end of a tape as updates: result r belongs to parameter r - 1. */
-static void flat_descend(const int32_t *c, const int32_t *end, double *U, int64_t results, const Rates *u,
-                         const double *a) {
+static void flat_descend(const int32_t *c, const int32_t *end, double *U, int64_t results, const Rates *u, const Wait *waits,
+                         int64_t n_waits) {
     while (c < end)
         if (c[0] == FLAT_OUTER) {
-            outer_run(c, a ? a : U + c[6], U + c[7], u, c[3] - results - 1);
+            const Wait *wait = waits, *last = waits + n_waits;
+            while (wait < last && wait->outer != c) wait++;
+            if (wait == last) outer_run(c, U + c[6], U + c[7], u, c[3] - results - 1);
+            else {
+                memcpy(wait->a, U + c[6], sizeof(double) * c[1]);
+                for (int64_t j = 0; j < c[2]; j++) wait->b[j] = -u->rate * U[c[7] + j];
+            }
             c += 8;
         } else if (c[0] == FLAT_MAP) {
             int64_t loss = c[3] == results, step = c[5]; /* a copy; the first result is not a gradient */
@@ -275,15 +298,29 @@ static void flat_descend(const int32_t *c, const int32_t *end, double *U, int64_
         } else
             c += 3 + c[1];
 }
-/* The update by this outer product, of a, and with the new weights the next sample's weighted inputs. */
-static void flat_descend_gemv(const int32_t *outer, const int32_t *gemv, double *U, double rate, const double *a) {
-    int64_t J = gemv[1], K = gemv[2], si = gemv[7];
-    double *w = U + gemv[5], *d = U + gemv[3];
-    const double *next = U + gemv[4], *b = U + outer[7], *bias = gemv[8] < 0 ? NULL : U + gemv[8];
+/* The update that waits, and with the new weights the next sample's weighted inputs. */
+static void descend_gemv(const Wait *wait, double *U) {
+    const int32_t *c = wait->gemv;
+    int64_t J = c[1], K = c[2], k = 0;
+    double *w = U + c[5], *d = U + c[3];
+    const double *next = U + c[4], *a = wait->a, *b = wait->b, *bias = c[8] < 0 ? NULL : U + c[8];
+    if (J <= RUN * W) {
 #define CASE(m) \
-    case m: descend_gemv_run(m, last, n, K, w + j, si, a, b + j, rate, d + j, next, bias ? bias + j : NULL); break;
-    RUNS(J, CASE)
+    case m: descend_gemv_run(m, last, n, K, w + j, J, a, b + j, d + j, next, bias ? bias + j : NULL); break;
+        RUNS(J, CASE)
 #undef CASE
+        return;
+    }
+    for (int64_t j = 0; j < J; j++) d[j] = bias ? bias[j] : 0.0;
+    for (; k + 4 <= K; k += 4) descend_gemv_rows(4, J, w + k * J, a + k, b, d, next + k);
+    for (; k < K; k++) descend_gemv_rows(1, J, w + k * J, a + k, b, d, next + k);
+}
+/* The updates that wait, without a next sample. */
+static void catch_up(const Wait *waits, int64_t n_waits, double *U) {
+    for (const Wait *wait = waits; wait < waits + n_waits; wait++) {
+        Rates u = {.p = U, .rate = -1.0};
+        outer_run(wait->outer, wait->a, wait->b, &u, wait->gemv[5]);
+    }
 }
 static void run_flat(const int32_t *c, int64_t n, double *U) {
     const int32_t *end = c + n;
@@ -308,4 +345,13 @@ static void run_flat(const int32_t *c, int64_t n, double *U) {
             c += 3 + c[1];
         }
         }
+}
+/* A tape with the updates that wait. */
+static void flat_waiting(const int32_t *c, int64_t n, double *U, const Wait *waits, int64_t n_waits) {
+    const int32_t *end = c + n;
+    for (const Wait *wait = waits; wait < waits + n_waits; c = wait++->gemv + 9) {
+        run_flat(c, wait->gemv - c, U);
+        descend_gemv(wait, U);
+    }
+    run_flat(c, end - c, U);
 }

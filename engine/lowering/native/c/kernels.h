@@ -22,6 +22,12 @@ typedef struct {
     double scale, rate, weight_decay, keep, take, h0, h1, eps, shrink;
 } Rates;
 
+/* The update of a layer that is made when the next sample reads its weights. */
+typedef struct {
+    const int32_t *gemv, *outer; /* the layer, and the outer product of its gradient */
+    double *a, *b;               /* what that was of: what the layer read, and its adjoints times -rate */
+} Wait;
+
 typedef struct {
     const char *name;
     void (*flat)(const int32_t *code, int64_t n, double *U);
@@ -36,8 +42,10 @@ typedef struct {
     double (*outer_bound)(const int32_t *c, const double *L, int64_t ld, int64_t samples);
     double (*max_magnitude)(const double *p, int64_t n);
     double (*flat_bound)(const int32_t *c, const int32_t *end, const double *U);
-    void (*flat_descend)(const int32_t *c, const int32_t *end, double *U, int64_t results, const Rates *u, const double *a);
-    void (*flat_descend_gemv)(const int32_t *outer, const int32_t *gemv, double *U, double rate, const double *a);
+    void (*flat_descend)(const int32_t *c, const int32_t *end, double *U, int64_t results, const Rates *u, const Wait *waits,
+                         int64_t n_waits);
+    void (*flat_waiting)(const int32_t *c, int64_t n, double *U, const Wait *waits, int64_t n_waits);
+    void (*catch_up)(const Wait *waits, int64_t n_waits, double *U);
 } Kernels;
 
 enum { FLAT_MAP, FLAT_NARY, FLAT_DOT, FLAT_GEMV, FLAT_OUTER, FLAT_GATHER, FLAT_CODES, FLAT_PAIR = FLAT_CODES };

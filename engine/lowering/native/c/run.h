@@ -26,7 +26,7 @@ EXPORT void tape_free(Tape *t) {
     pool_free(t->pool);
     if (t->L)
         for (int i = 0; i < t->is.threads; i++) free_doubles(t->L[i]);
-    free_doubles(t->acc), free_doubles(t->U), free(t->before);
+    free_doubles(t->acc), free_doubles(t->U), free_doubles(t->wait_room), free(t->before);
     free(t->others), free(t->L), free(t->uniform), free(t->lanes), free(t->flat);
     free(t);
 }
@@ -82,27 +82,29 @@ static int reads(const int32_t *c, int64_t low, int64_t high) {
     default: return any_inside(c + 3, c[1], low, high);
     }
 }
-/* A large layer of inputs whose weights nothing else reads: its update can be made when the next sample reads them. */
-static void find_waiting(Tape *t) {
+/* Layers whose weights nothing reads before them: their updates can be made when they read these for the next sample. 0
+ * where memory lacks. */
+static int find_waiting(Tape *t) {
     const int32_t *tail = t->flat + t->n_body, *end = t->flat + t->n_flat;
-    int64_t inputs = (int64_t)t->is.n_parameters + t->is.n_constants;
-    for (const int32_t *o = tail; o < end; o += flat_size(o)) {
-        int64_t K = o[1], J = o[2], w = o[3] - t->is.results - 1;
-        if (o[0] != FLAT_OUTER || K * J < 4096 || J < 8 || o[4] != J || o[5] != 1 || o[6] < inputs) continue;
-        if (o[6] + K > inputs + t->is.n_inputs) continue;
-        const int32_t *gemv = NULL;
-        int readers = 0;
-        for (const int32_t *c = t->flat; c < end; c += flat_size(c)) {
-            if (!reads(c, w, w + K * J)) continue;
-            readers++;
-            if (c[0] == FLAT_GEMV && c[1] == J && c[2] == K && c[4] == o[6] && c[5] == w && c[6] == 1 && c[7] == J && c < tail)
-                gemv = c;
-        }
-        if (gemv && readers == 1) {
-            t->gemv = gemv, t->outer = o;
-            return;
-        }
+    int64_t room = 0;
+    for (const int32_t *c = t->flat; c < tail && t->n_waits < MOST_WAITS; c += flat_size(c)) {
+        int64_t J = c[1], K = c[2], w = c[5];
+        if (c[0] != FLAT_GEMV || c[6] != 1 || c[7] != J || (c[8] >= 0 && overlap(c[8], J, w, w + K * J))) continue;
+        const int32_t *before = t->flat, *o = tail;
+        while (before < c && !reads(before, w, w + K * J)) before += flat_size(before);
+        for (; o < end; o += flat_size(o))
+            if (o[0] == FLAT_OUTER && o[1] == K && o[2] == J && o[3] == w + t->is.results + 1 && o[4] == J && o[5] == 1 &&
+                o[6] == c[4])
+                break;
+        if (before == c && o < end) t->waits[t->n_waits++] = (Wait){c, o, NULL, NULL}, room += K + J;
     }
+    double *p = t->wait_room = doubles(room);
+    for (int64_t i = 0; p && i < t->n_waits; i++) {
+        Wait *wait = t->waits + i;
+        wait->a = p, p += wait->gemv[2];
+        wait->b = p, p += wait->gemv[1];
+    }
+    return p != NULL;
 }
 /* Where the instructions begin that only write results, if they are outer products, copies, and what gathers for them,
  * and none reads a parameter; else 0. */
@@ -200,8 +202,7 @@ EXPORT Tape *tape_new(const Layout *layout, const int32_t *flat, int64_t n_flat,
     if (T > 1 && layout->n_rows) t->pool = pool_new(t);
     join_pairs(t->flat, t->n_flat);
     t->n_body = layout->n_rows ? 0 : find_tail(t);
-    if (t->n_body) find_waiting(t);
-    if (layout->n_rows && !find_descents(t, tail)) {
+    if ((t->n_body && !find_waiting(t)) || (layout->n_rows && !find_descents(t, tail))) {
         tape_free(t);
         return NULL;
     }

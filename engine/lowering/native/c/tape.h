@@ -1,5 +1,7 @@
 /* A tape: its sizes, its instructions and its memory. */
 #pragma once
+enum { MOST_WAITS = 16 };
+
 typedef struct {
     int32_t n_values, n_parameters, n_constants, n_inputs; /* of U; the inputs are values only of a flat tape */
     int32_t n_rows, n_results;                             /* n_rows is 0 for a flat tape */
@@ -21,8 +23,9 @@ typedef struct {
     struct Pool *pool;
     int64_t n_body; /* of a flat tape: the words before the instructions that only write results; of lanes: before the
                        outer products that can go straight into the parameters, or 0 */
-    const int32_t *gemv, *outer; /* flat: the weighted inputs of the first layer, and the outer product of its gradient, where
-                                    the update may wait for the next sample; or NULL */
+    Wait waits[MOST_WAITS]; /* flat: the layers whose updates may wait for the next sample, in the order of the tape; */
+    int64_t n_waits, waiting; /* how many these are, and how many wait now */
+    double *wait_room;
     int32_t *others;  /* lanes: the results that these do not make: n_runs pairs (first, count), then n_singles of them */
     int64_t n_runs, n_singles;
 } Tape;

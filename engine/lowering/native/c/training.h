@@ -121,33 +121,24 @@ static int take_step(Trainer *r, const double *sums, int64_t n) {
 }
 /* -- One sample a step: outer products go into the update of the parameters without being stored -- */
 
-/* The update of a large first layer waits for the next sample, which reads the weights anyway: *waiting is the inputs of
- * the sample it is by, or NULL. */
-static void catch_up(Trainer *r, const double **waiting) {
-    Tape *t = r->tape;
-    Rates u = {.p = t->U, .rate = r->optimizer.lr, .scale = 1};
-    if (*waiting) t->kernels->flat_descend(t->outer, t->outer + 8, t->U, t->is.results, &u, *waiting);
-    *waiting = NULL;
+/* Plain descent of a layer waits for the next sample, which reads the weights anyway: here those updates that still wait. */
+static void catch_up(Tape *t) {
+    t->kernels->catch_up(t->waits, t->waiting, t->U);
+    t->waiting = 0;
 }
 /* One step of this kind; 0 where it has to be done in the usual way, and then nothing has changed. */
-static int descend(Trainer *r, int64_t sample, double *loss, const double **waiting) {
+static int descend(Trainer *r, int64_t sample, double *loss) {
     Tape *t = r->tape;
     Optimizer *o = &r->optimizer;
     const Kernels *k = t->kernels;
     int64_t first = t->is.results, inputs = (int64_t)t->is.n_parameters + t->is.n_constants;
     const int32_t *tail = t->flat + t->n_body, *end = t->flat + t->n_flat;
     const double *X = r->X + sample * r->row;
-    if (!(r->largest < 1e100)) catch_up(r, waiting), measure(r);
+    if (!(r->largest < 1e100)) catch_up(t), measure(r);
     if (!(r->largest < 1e100)) return 0;
     memcpy(t->U + inputs, X, sizeof(double) * t->is.n_inputs);
-    if (*waiting) {
-        const int32_t *rest = t->gemv + 9;
-        k->flat(t->flat, t->gemv - t->flat, t->U);
-        k->flat_descend_gemv(t->outer, t->gemv, t->U, o->lr, *waiting);
-        *waiting = NULL;
-        k->flat(rest, tail - rest, t->U);
-    } else
-        k->flat(t->flat, t->n_body, t->U);
+    k->flat_waiting(t->flat, t->n_body, t->U, t->waits, t->waiting);
+    t->waiting = 0;
     for (const int32_t *c = tail; c < end; c += flat_size(c))
         if (c[0] == FLAT_GATHER) k->flat(c, flat_size(c), t->U);
         else if (c[0] == FLAT_MAP && c[3] == first) *loss = t->U[c[4]];
@@ -160,16 +151,12 @@ static int descend(Trainer *r, int64_t sample, double *loss, const double **wait
     if (r->l2) memcpy(t->before, t->U, sizeof(double) * r->n_trained);
     Rates u;
     rates_of(&u, o, t->U, r->l2, 1.0);
-    if (u.kind == 0 && t->outer) {
-        k->flat_descend(tail, t->outer, t->U, first, &u, NULL);
-        k->flat_descend(t->outer + 8, end, t->U, first, &u, NULL);
-        *waiting = X + (t->outer[6] - inputs);
-    } else
-        k->flat_descend(tail, end, t->U, first, &u, NULL);
+    if (u.kind == 0) t->waiting = t->n_waits;
+    k->flat_descend(tail, end, t->U, first, &u, t->waits, t->waiting);
     r->largest = bound;
     return 1;
 }
-static int32_t train(Trainer *r, int64_t epochs, double seconds, double *losses, const double **waiting) {
+static int32_t train(Trainer *r, int64_t epochs, double seconds, double *losses) {
     Tape *t = r->tape;
     int64_t steps = 0;
     double end = seconds_now() + seconds;
@@ -190,7 +177,7 @@ static int32_t train(Trainer *r, int64_t epochs, double seconds, double *losses,
             int64_t n = r->samples - r->position < r->batch ? r->samples - r->position : r->batch;
             double now;
             r->stale = 0;
-            if (direct && descend(r, r->order ? r->order[r->position] : r->position, &now, waiting))
+            if (direct && descend(r, r->order ? r->order[r->position] : r->position, &now))
                 r->sums = t->U + t->is.results, r->stale = 1;
             else if (fused && fused_step(r, n, &now)) r->sums = t->acc, r->stale = 1;
             if (r->stale) {
@@ -200,7 +187,7 @@ static int32_t train(Trainer *r, int64_t epochs, double seconds, double *losses,
                 steps++;
                 continue;
             }
-            catch_up(r, waiting);
+            catch_up(t);
             Batch b = {r->X, r->row, r->order, r->position, n, 0, 0, NULL};
             const double *results = run(t, &b);
             double loss = results[0] / (double)n;
@@ -222,9 +209,8 @@ static int32_t train(Trainer *r, int64_t epochs, double seconds, double *losses,
 /* Train until `epochs` are done, for about `seconds` at most, whole steps only; losses[k] is that of epoch k. A step whose
  * loss, gradient or new parameters are not finite is not taken. */
 EXPORT int32_t tape_train(Trainer *r, int64_t epochs, double seconds, double *losses) {
-    const double *waiting = NULL;
-    int32_t state = train(r, epochs, seconds, losses, &waiting);
-    catch_up(r, &waiting);
+    int32_t state = train(r, epochs, seconds, losses);
+    catch_up(r->tape);
     return state;
 }
 /* The gradient of the last step, penalty included; only where sums is not NULL. placed: of each parameter the place in the tape,
