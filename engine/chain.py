@@ -169,7 +169,7 @@ def sweep(
         if node in joint:
             waiting[joint[node]] = waiting.get(joint[node], 0) + 1
     limited: dict[Value, T | None] = {}  # the conditions of nodes that wait for others
-    weighted_sum, simple = algebra.weighted_sum, _simple_slopes
+    weighted_sum = algebra.weighted_sum
     for node in reversed(inner):
         arrived = terms.pop(node, None)
         adjoint = adjoints.get(node) if arrived is None else weighted_sum(arrived)  # that of the output is there
@@ -191,7 +191,7 @@ def sweep(
                 continue
             passed = together.passed_on(algebra, adjoints, limited, wanted)
         elif adjoint is not None:
-            slopes = simple(node.op) if condition is None else None
+            slopes = simple_slopes(node.op) if condition is None else None
             if slopes is not None:
                 _pass_on_simply(node, slopes, adjoint, wanted, algebra, terms)
                 continue
@@ -401,7 +401,7 @@ def _slopes(op: Op) -> tuple[_Slope, ...]:
 
 
 @cache
-def _simple_slopes(op: Op) -> list[tuple[int, _Slope]] | None:
+def simple_slopes(op: Op) -> list[tuple[int, _Slope]] | None:
     """The rules that are not 0, with the places of their operands, of an operation that takes one or two operands and
     chooses none of them; None for any other.
     """

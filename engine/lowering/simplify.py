@@ -19,7 +19,7 @@ COMPARISONS = frozenset({"gt", "ge", "lt", "le", "eq", "ne"})  # their results a
 
 
 def _add(w: Writer, args: Args) -> int | None:
-    a, b = args
+    a, b = sorted(args)  # the same of two negatives, in either order
     op = w.op
     if op[b] == "constant" and w.is_number(b, "-0.0"):
         return a

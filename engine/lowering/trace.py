@@ -19,6 +19,7 @@ from itertools import chain
 from operator import attrgetter
 
 from engine.chain import Algebra, Joint, sweep
+from engine.compiled import compiled
 from engine.derivatives import checked_values
 from engine.graph import toposort
 from engine.ops import OPS
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     Passed = list[tuple[Value, int, int | None, int | None]]
 
 _DOT = OPS["dot"]
+_SIMPLE, _LARGE = 2000, 100_000  # nodes that compiled code writes where it is loaded; for which it is loaded
 
 
 def trace(
@@ -149,17 +151,21 @@ class _Tracer:
         neurons = self._find_layers(order)
         others = self._other_parameters(order)
         self.writer = Writer([*self.inputs], ids.parameters + others if others else ids.parameters)
-        self._write(order, neurons)
-        forward = len(self.writer.op)
-        if gradient and self.in_place:
-            _mark_lone(self.layers, ids, len(wrt))
         self.algebra = Unmasked(self.writer, ids) if marks and not self.layers else OnProgram(self.writer, ids)
-        try:
-            entries = self._gradients(outputs, order) if gradient else []
-        except Masked:  # what has been written of them is not needed
-            self.writer.adjoints.clear()
-            self.algebra = Marking(self.writer, ids)
-            entries = self._gradients(outputs, order)
+        in_c = self._in_c(outputs, order) if gradient else None
+        if in_c is not None:
+            forward, entries = in_c
+        else:
+            self._write(order, neurons)
+            forward = len(self.writer.op)
+            if gradient and self.in_place:
+                _mark_lone(self.layers, ids, len(wrt))
+            try:
+                entries = self._gradients(outputs, order) if gradient else []
+            except Masked:  # what has been written of them is not needed
+                self.writer.adjoints.clear()
+                self.algebra = Marking(self.writer, ids)
+                entries = self._gradients(outputs, order)
         self.layers.clear()  # they refer to the tracer: such a cycle would keep the parameters in memory
         plain = len(wrt) <= len(ids.parameters) and self.in_place
         found = range(ids.first, ids.first + len(wrt)) if plain else [ids.find(node) for node in wrt]
@@ -168,6 +174,25 @@ class _Tracer:
         )  # fmt: skip
         program.marked = self.algebra.marking
         return program
+
+    def _in_c(self, outputs: list[Value], order: list[Value]) -> tuple[int, list[dict[int, int]]] | None:
+        """Write a large graph of simple operations, and its gradient, as the rest of this class would.
+
+        Returns the number of values before the first derivative, and the derivatives; None for any other graph.
+        """
+        objects = compiled(len(order), _LARGE) if len(order) >= _SIMPLE else None
+        if objects is None or len(outputs) > 1 or self.layers or self.cut or any(map(attrgetter("op"), self.wrt)):
+            return None
+        from .native.graphs import write_graph
+
+        written = write_graph(self.writer, order, self.ids.find, self.wrt)
+        if written is None:
+            return None
+        forward, self.ids[outputs[0]], derivatives = written
+        zero = self.writer.number
+        return forward, [
+            {p: derivatives[node] if node in derivatives else zero(0.0) for p, node in enumerate(self.wrt)}
+        ]
 
     def _gradients(self, outputs: list[Value], order: list[Value]) -> list[dict[int, int]]:
         """Write the gradient of each output."""

@@ -88,13 +88,18 @@ class Writer:
         key = x if x == x and x != 0.0 else repr(x)
         i = self._numbers.get(key)
         if i is None:
-            self._numbers[key] = i = len(self.op)
+            i = len(self.op)
             self.op.append("constant")
             self.args.append(())
             self.varying.append(False)
             self.odd.append(True)
-            self.constant[i] = x
+            self.know(i, x)
         return i
+
+    def know(self, i: int, x: float) -> None:
+        """Value i is this constant."""
+        self._numbers[x if x == x and x != 0.0 else repr(x)] = i
+        self.constant[i] = x
 
     def emit(self, op: str, args: Args) -> int:
         """The id of an instruction that gives ``op`` of ``args``, which is an earlier one where it can be."""

@@ -53,10 +53,14 @@ class _Reader:
             ("consists_of", (pointer, pointer, pointer)),
             ("all_finite", (pointer, int64)),
             ("draw", (pointer, ctypes.c_double, ctypes.c_double, int64, pointer)),
+            ("read_graph", (*[pointer] * 8, pointer, int64)),
+            ("write_graph", (pointer, pointer, int64, int64)),
+            ("differentiate_graph", (pointer, pointer, pointer, int64)),
+            ("free_written", (pointer,)),
         ):
             function = getattr(c, name)
             function.restype, function.argtypes = ctypes.c_int32, arguments
-        c.draw.restype = None
+        c.draw.restype = c.free_written.restype = None
         self.layout = _Layout(
             id(list), id(tuple), id(float), id(int), id(bool),
             _COUNT, _TYPE, _SIZE, _LIST_ITEMS, _TUPLE_ITEMS, _NUMBER,
@@ -110,7 +114,8 @@ def _word(x: object, offset: int) -> int:
 _found: _Reader | OSError | None = None
 
 
-def _reader() -> _Reader | None:
+def object_reader() -> _Reader | None:
+    """The functions of objects.h and graphs.h, or None."""
     global _found
     if _found is None:
         try:
@@ -122,7 +127,7 @@ def _reader() -> _Reader | None:
 
 def read_table(rows: list[Any], width: int) -> tuple[array[float], bool] | None:
     """The numbers of lists and tuples of floats, ints and bools, and whether all are finite; None for anything else."""
-    reader = _reader()
+    reader = object_reader()
     if reader is None:
         return None
     numbers = array("d", [0.0]) * (len(rows) * width)
@@ -135,7 +140,7 @@ def read_table(rows: list[Any], width: int) -> tuple[array[float], bool] | None:
 
 def read_data(nodes: list[Value]) -> array[float] | None:
     """The data of Values; None where one of them holds no number, or is of a class of its own."""
-    reader = _reader()
+    reader = object_reader()
     if reader is None:
         return None
     numbers = array("d", [0.0]) * len(nodes)
@@ -153,7 +158,7 @@ def writing(nodes: list[Value], name: str, numbers: Sequence[float]) -> Callable
     It returns 0 at a Value of a class of its own, or one that holds no number there; those before it are written then.
     Both lists must be held until it is called. None where the numbers are in no array.
     """
-    reader = _reader()
+    reader = object_reader()
     if reader is None or not isinstance(numbers, array) or len(nodes) != len(numbers):
         return None
     at = numbers.buffer_info()[0]
@@ -162,7 +167,7 @@ def writing(nodes: list[Value], name: str, numbers: Sequence[float]) -> Callable
 
 def new_leaves(numbers: Sequence[float], names: tuple[str, ...], label: str) -> tuple[Value, ...] | None:
     """Leaves with these numbers, each labelled by the beginning and its name; None where that cannot be."""
-    reader, place = _reader(), address_of(numbers) or address_of(array("d", numbers))
+    reader, place = object_reader(), address_of(numbers) or address_of(array("d", numbers))
     if reader is None or place is None:
         return None
     n, made = len(numbers), tuple([None] * len(numbers))
@@ -173,7 +178,7 @@ def new_leaves(numbers: Sequence[float], names: tuple[str, ...], label: str) -> 
 
 def draw(rng: Random, low: float, span: float, n: int) -> array[float] | None:
     """low + span * rng.random(), n times; None where the generator is of a class of its own."""
-    reader = _reader()
+    reader = object_reader()
     if reader is None or type(rng) is not Random:
         return None
     version, state, more = rng.getstate()
@@ -185,7 +190,7 @@ def draw(rng: Random, low: float, span: float, n: int) -> array[float] | None:
 
 def mark_leaves(nodes: list[Any], mark: object) -> bool | None:
     """Whether these are Values, all of them leaves, and each there once: they are marked then; None: not known."""
-    reader = _reader()
+    reader = object_reader()
     if reader is None:
         return None
     slots, kind = reader.slots, id(Value)
@@ -197,13 +202,13 @@ def mark_leaves(nodes: list[Any], mark: object) -> bool | None:
 
 def consists_of(listed: list[Value], groups: list[tuple[Value, ...]]) -> bool | None:
     """Whether the list holds these groups, one after the other, and nothing else; None: not known."""
-    reader = _reader()
+    reader = object_reader()
     return None if reader is None else bool(reader.c.consists_of(reader.at, id(listed), id(groups)))
 
 
 def all_finite(numbers: Sequence[float]) -> bool | None:
     """Whether all of these doubles are finite; None where they are not a buffer that can be looked at."""
-    reader, place = _reader(), address_of(numbers)
+    reader, place = object_reader(), address_of(numbers)
     return None if reader is None or place is None else bool(reader.c.all_finite(place[0], len(numbers)))
 
 

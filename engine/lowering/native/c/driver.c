@@ -24,4 +24,5 @@
 #include "run.h"
 #include "objects.h"
 #include "writing.h"
+#include "graphs.h"
 #include "training.h"

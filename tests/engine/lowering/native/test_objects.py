@@ -38,7 +38,7 @@ def same(a, b):
 def test_the_fields_are_found():
     """On CPython with its global lock the objects are as the C file expects them."""
     assert objects._as_expected()
-    assert objects._reader() is not None
+    assert objects.object_reader() is not None
 
 
 @given(st.lists(st.one_of(*[st.tuples(*[NUMBERS] * 3), st.lists(NUMBERS, min_size=3, max_size=3)]), min_size=1))
