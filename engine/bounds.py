@@ -329,7 +329,8 @@ _TWO: dict[str, Callable[[Bound, Bound], Bound]] = {
 
 
 def _sum(a: Bound, n: int) -> Bound:
-    return min(a[0], a[0] * n), max(a[1], a[1] * n), a[2] or isinf(a[0]) or isinf(a[1])
+    low, high = min(a[0], a[0] * n), max(a[1], a[1] * n)
+    return low, high, a[2] or (low == -inf and high == inf)  # nan is the sum of both, whatever is added first
 
 
 _MANY: dict[str, Callable[[Bound, int], Bound]] = {

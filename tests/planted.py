@@ -286,7 +286,7 @@ class Room:
                 if not some:
                     continue
                 usual = sum(seconds[name] for name in chosen if name.split("::")[0] in some)
-                cpu = min(120, 20 + int(2 * usual))  # what goes round for ever is noticed soon
+                cpu = 20 + int(2 * usual)  # what goes round for ever is noticed soon
                 status = self.run(sorted(some), _Chosen(chosen, known, set(self.map["failed"])), cpu)
                 if status not in (0, 5):
                     return self.failed() or f"status {status}"

@@ -124,7 +124,7 @@ def c_functions(names: Iterable[str], who: str) -> str:
 def check_c_name(name: str, who: str) -> None:
     """Raises ValueError where C could not have a function of that name in the file."""
     taken = {*_KEYWORDS.split(), *_MATH.values(), *_HELPERS}
-    if not (name.isascii() and name.isidentifier()) or name in taken:
+    if not (name.isascii() and name.isidentifier()) or name in taken or name.startswith("op_"):
         raise ValueError(f"{who}: the function cannot be called {name!r:.60} in C: choose letters, digits and _")
 
 

@@ -147,6 +147,18 @@ def test_results_of_many_operands_lie_in_their_interval(name):
             assert inside(scalar[name](operands), result(OPS[name], (bound,), n)), (operands, bound)
 
 
+@pytest.mark.parametrize("name", ["sum", "mean", "logsumexp", "amax", "amin"])
+def test_nan_is_announced_of_many_operands_only_where_there_is_one(name):
+    """Over any interval, infinite too, of two operands and of three."""
+    rng = random.Random(name)
+    for _ in range(100):
+        low, high = sorted(rng.choices(ENDS, k=2))
+        for n in (2, 3):
+            points = itertools.product([low, 0.5 if low <= 0.5 <= high else low, high], repeat=n)
+            found = any(math.isnan(scalar[name](list(operands))) for operands in points)
+            assert result(OPS[name], (rounded((low, high, False)),), n)[2] == found, (low, high, n)
+
+
 @pytest.mark.parametrize("op", [op for op in FIXED if op.name != "where"], ids=lambda op: op.name)
 def test_what_is_called_safe_has_finite_derivatives(op):
     """Where derivatives are said to be finite, 0 times them is 0, up to the third order, at their ends too."""

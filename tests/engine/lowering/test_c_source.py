@@ -10,6 +10,7 @@ import pytest
 
 from engine import OPS, Value, amax, amin, dot, logsumexp, lower, mean, where
 from engine import sum as sum_of
+from engine.lowering.c_source import generate
 from nn import MLP, binary_cross_entropy_with_logits, cross_entropy
 
 ctypes = pytest.importorskip("ctypes")
@@ -138,6 +139,15 @@ def test_the_interface_is_the_documented_one():
     signature = "void kernel(const double *inputs, const double *parameters, double *outputs, double *gradients)"
     assert signature in source
     assert [line for line in source.splitlines() if line.startswith("#")] == ["#include <math.h>"]
+
+
+@pytest.mark.parametrize("name", ["", "2nd", "a b", "a-b", "größe", "for", "double", "exp", "op_softplus"])
+def test_a_function_that_c_could_not_have(name):
+    """What is no name in C, a word of C, and what the file or <math.h> calls so, cannot be its name."""
+    program = lower(Value(1.0, "x").softplus(), inputs=[], wrt=[]).program
+    assert "void op(" in generate(program, "op")
+    with pytest.raises(ValueError, match="cannot be called"):
+        generate(program, name)
 
 
 def test_several_outputs_with_loops(tmp_path):
