@@ -185,14 +185,11 @@ class _Tracer:
             return None
         from .native.graphs import write_graph
 
-        written = write_graph(self.writer, order, self.ids.find, self.wrt)
+        written = write_graph(self.writer, order, self.ids.find, self.wrt, len(self.ids.parameters))
         if written is None:
             return None
         forward, self.ids[outputs[0]], derivatives = written
-        zero = self.writer.number
-        return forward, [
-            {p: derivatives[node] if node in derivatives else zero(0.0) for p, node in enumerate(self.wrt)}
-        ]
+        return forward, [dict(enumerate(derivatives))]
 
     def _gradients(self, outputs: list[Value], order: list[Value]) -> list[dict[int, int]]:
         """Write the gradient of each output."""

@@ -47,6 +47,7 @@ class Writer:
     values    the Values behind the parameters, whose ids follow those of the inputs
     emitters  ``emit`` for each operation: what writes a million instructions asks for it once
     adjoints  for each output the ids of adjoints, and of the values whose adjoints they are
+    live      where what nobody needs has been left out already (native/graphs.py), a mark for each value that was not
     """
 
     def __init__(self, inputs: Sequence[Value], values: list[Value]) -> None:
@@ -61,6 +62,7 @@ class Writer:
         self.labels = {i: node.label for i, node in enumerate(inputs) if node.label}
         self.constant: dict[int, float] = {}
         self.adjoints: list[tuple[array[int], array[int]]] = []
+        self.live = bytearray()
         self.layers: list[Layer] = []
         self.outers: list[Outer] = []
         self._numbers: dict[float | str, int] = {}
@@ -88,18 +90,13 @@ class Writer:
         key = x if x == x and x != 0.0 else repr(x)
         i = self._numbers.get(key)
         if i is None:
-            i = len(self.op)
+            self._numbers[key] = i = len(self.op)
             self.op.append("constant")
             self.args.append(())
             self.varying.append(False)
             self.odd.append(True)
-            self.know(i, x)
+            self.constant[i] = x
         return i
-
-    def know(self, i: int, x: float) -> None:
-        """Value i is this constant."""
-        self._numbers[x if x == x and x != 0.0 else repr(x)] = i
-        self.constant[i] = x
 
     def emit(self, op: str, args: Args) -> int:
         """The id of an instruction that gives ``op`` of ``args``, which is an earlier one where it can be."""
@@ -181,7 +178,9 @@ class Writer:
         trained   the number of parameters that are kept although nothing needs them
         forward   the number of values that were written before the first derivative
         """
-        live = self._live([*outputs, *chain.from_iterable([row.values() for row in entries])], wrt, trained)
+        live = self.live or self._live(
+            [*outputs, *chain.from_iterable([row.values() for row in entries])], wrt, trained
+        )
         stay = live.find(0)  # ids below it do not change
         if stay < 0:
             stay = len(live)
@@ -199,13 +198,15 @@ class Writer:
 
         program = Program()
         program.adjoints_written = self.adjoints, forward, live
-        self.op[stay:] = compress(self.op[stay:], after)  # in place: the leaves in front may be a million
-        self.args[stay:] = map(moved, compress(self.args[stay:], after))
-        self.varying[stay:] = compress(self.varying[stay:], after)
+        if not self.live:
+            self.op[stay:] = compress(self.op[stay:], after)  # in place: the leaves in front may be a million
+            self.args[stay:] = map(moved, compress(self.args[stay:], after))
+            self.varying[stay:] = compress(self.varying[stay:], after)
+            self.constant = {new(i): x for i, x in self.constant.items() if live[i]}
         program.core_op, program.core_args = self.op, self.args
         program.core_varying = self.varying
         program.core_names = {new(i): label for i, label in self.labels.items() if live[i]}
-        program.constant = {new(i): x for i, x in self.constant.items() if live[i]}
+        program.constant = self.constant
         program.backward = live[:forward].count(1)
         program.inputs = list(self.inputs)
         program.outputs = list(moved(outputs))

@@ -50,12 +50,12 @@ class _Written(ctypes.Structure):
 
 
 def write_graph(
-    writer: Writer, order: list[Value], find: Callable[[Value], int | None], wrt: list[Value]
-) -> tuple[int, int, dict[Value, int]] | None:
+    writer: Writer, order: list[Value], find: Callable[[Value], int | None], wrt: list[Value], trained: int
+) -> tuple[int, int, array[int]] | None:
     """Write the nodes, and the derivatives of the last with respect to ``wrt``: leaves, whose ids ``find`` knows.
 
-    Returns the number of values before the first derivative, the id of the last node, and the derivatives that are not
-    0. None where nothing was written.
+    What nobody needs is left out, but for inputs and ``trained`` parameters. Returns the number of values before the
+    first derivative, the id of the last node, and those of the derivatives. None where nothing was written.
     """
     reader, ops = object_reader(), [op for op in {node.op for node in order} if op]
     if reader is None or any(op.defined or _rules(op) is None for op in ops):
@@ -67,6 +67,7 @@ def write_graph(
         found = find(node)
         ids[k] = -1 if found is None else found
     places = array("i", [leaves.get(node, -1) for node in wrt])
+    results = array("i", places)
     for node in wrt:
         if node in leaves:
             wanted[leaves[node]] = True
@@ -84,7 +85,10 @@ def write_graph(
         if not c.read_graph(*found_so, len(ops)) or not c.write_graph(to, at, len(writer.op), len(writer.inputs)):
             return None
         forward = written.n
-        if not c.differentiate_graph(to, at, address(places), len(places)):
+        if not c.differentiate_graph(to, at, address(places), len(places), address(results)):
+            return None
+        roots, live = array("i", [ids[-1], *results, *[ids[k] for k in places if k >= 0]]), array("B", bytes(written.n))
+        if not c.leave_out(to, address(roots), len(roots), len(writer.inputs) + trained, address(live)):
             return None
         _take(writer, written, [*codes])
     finally:
@@ -94,8 +98,8 @@ def write_graph(
             writer.labels.setdefault(ids[k], order[k].label)
     inner = wanted[::-1]
     writer.adjoints.append((array("i", compress(adjoints[::-1], inner)), array("i", compress(ids[::-1], inner))))
-    reached = [k for k in places if k >= 0 and adjoints[k] >= 0]
-    return forward, ids[-1], {order[k]: adjoints[k] for k in reached}
+    writer.live = bytearray(live)
+    return forward, ids[-1], results
 
 
 class _Codes(dict[str, int]):
@@ -110,8 +114,8 @@ class _Codes(dict[str, int]):
 
 
 def _take(writer: Writer, written: _Written, names: list[str]) -> None:
-    """Give the writer what was written behind its leaves."""
-    first, n = len(writer.op), written.n
+    """Give the writer all that is written; of its leaves fewer may be left."""
+    n = written.n
     ops, starts, operands = array("i"), array("i"), array("i")
     for numbers, at, size in (
         (ops, written.op, n),
@@ -120,15 +124,15 @@ def _take(writer: Writer, written: _Written, names: list[str]) -> None:
     ):
         numbers.frombytes(ctypes.string_at(at, 4 * size))
     words = tuple(operands)
-    writer.op += map(names.__getitem__, ops[first:])
-    writer.args += [words[start:end] for start, end in pairwise(starts[first:])]
-    writer.varying += map(bool, ctypes.string_at(written.varying, n)[first:])
-    writer.odd += ctypes.string_at(written.odd, n)[first:]
+    leaves = ops.count(0)
+    del writer.op[leaves:], writer.args[leaves:], writer.varying[leaves:]
+    writer.op += map(names.__getitem__, ops[leaves:])
+    writer.args += [words[start:end] for start, end in pairwise(starts[leaves:])]
+    writer.varying += map(bool, ctypes.string_at(written.varying, n)[leaves:])
     constant = _CODES.index("constant")
     for i in [i for i, op in enumerate(ops) if op == constant]:
-        [x] = memoryview(array("i", writer.args[i])).cast("B").cast("d")
+        [writer.constant[i]] = memoryview(array("i", writer.args[i])).cast("B").cast("d")
         writer.args[i] = ()
-        writer.know(i, x)
 
 
 @cache

@@ -55,7 +55,8 @@ class _Reader:
             ("draw", (pointer, ctypes.c_double, ctypes.c_double, int64, pointer)),
             ("read_graph", (*[pointer] * 8, pointer, int64)),
             ("write_graph", (pointer, pointer, int64, int64)),
-            ("differentiate_graph", (pointer, pointer, pointer, int64)),
+            ("differentiate_graph", (pointer, pointer, pointer, int64, pointer)),
+            ("leave_out", (pointer, pointer, int64, int64, pointer)),
             ("free_written", (pointer,)),
         ):
             function = getattr(c, name)

@@ -162,7 +162,10 @@ static int32_t dot(Written *w, int64_t n, int32_t *x) {
         int32_t a = x[k], b = x[n + k];
         if (w->varying[a] && !w->varying[b]) x[k] = b, x[n + k] = a, turned = 1;
     }
-    return turned ? dot(w, n, x) : entered(w, DOT, 2 * n, x);
+    if (turned) return dot(w, n, x);
+    for (int a = 0; a < 2 && n == 2; a++)
+        if (is_number(w, x[a], 1.0) && is_number(w, x[1 - a], -1.0)) return emit(w, SUB, x[2 + a], x[3 - a]);
+    return entered(w, DOT, 2 * n, x);
 }
 
 /* Reads the nodes of a list; slots: where the operation, its operands, the data and the label lie. 0 where one is not as it is
@@ -234,8 +237,8 @@ static int32_t local_derivative(Written *w, const Graph *g, const int32_t *rule,
     return *rule < 0 ? number(w, g->numbers[~*rule]) : found[*rule];
 }
 /* Writes the adjoints of the nodes on which the last depends and that depend on those that are wanted, as `sweep` in chain.py does:
- * the wanted leaves come last, in the order of wrt. */
-EXPORT int32_t differentiate_graph(Written *w, const Graph *g, const int32_t *wrt, int64_t n_wrt) {
+ * the wanted leaves come last, in the order of wrt. These are the places of nodes, or NONE; their derivatives are left in results. */
+EXPORT int32_t differentiate_graph(Written *w, const Graph *g, const int32_t *wrt, int64_t n_wrt, int32_t *results) {
     int64_t n = g->n, used = 0, room = 0, turn = 0;
     void *grown;
     int32_t *newest = malloc((size_t)n * sizeof *newest), *count = calloc((size_t)n, sizeof *count), *x = NULL, one = NONE;
@@ -270,5 +273,28 @@ EXPORT int32_t differentiate_graph(Written *w, const Graph *g, const int32_t *wr
     }
     for (int64_t k = 0; k < n; k++) g->wanted[k] = g->op[k] != LEAF && g->adjoint[k] != NONE;
     free(newest), free(count), free(terms), free(x);
+    for (int64_t j = 0; turn == n + n_wrt && j < n_wrt; j++) {
+        results[j] = wrt[j] != NONE && g->adjoint[wrt[j]] != NONE ? g->adjoint[wrt[j]] : number(w, 0.0);
+        if (results[j] == CANNOT) return 0;
+    }
     return turn == n + n_wrt;
+}
+/* Leaves out what nobody needs: neither the roots nor one of the first values. live: a mark for each value, all 0. */
+EXPORT int32_t leave_out(Written *w, const int32_t *roots, int64_t n_roots, int64_t kept, uint8_t *live) {
+    int32_t *new = malloc((size_t)w->n * sizeof *new), n = 0, words = 0;
+    if (!new) return 0;
+    memset(live, 1, (size_t)kept);
+    for (int64_t k = 0; k < n_roots; k++) live[roots[k]] = 1;
+    for (int64_t i = w->n - 1; i >= 0; i--)
+        for (int32_t x = w->start[i]; live[i] && w->op[i] != CONSTANT && x < w->start[i + 1]; x++) live[w->operands[x]] = 1;
+    for (int64_t i = 0; i < w->n; i++) {
+        int32_t x = w->start[i], end = w->start[i + 1];
+        if (!live[i]) continue;
+        new[i] = n;
+        w->op[n] = w->op[i], w->odd[n] = w->odd[i], w->varying[n] = w->varying[i], w->start[n++] = words;
+        for (; x < end; x++) w->operands[words++] = w->op[n - 1] == CONSTANT ? w->operands[x] : new[w->operands[x]];
+    }
+    w->n = n, w->words = w->start[n] = words;
+    free(new);
+    return 1;
 }
