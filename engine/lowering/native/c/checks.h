@@ -51,11 +51,11 @@ static int valid_flat(const Layout *t, const int32_t *c, int64_t n) {
         }
     return n == 0;
 }
-/* *tail: where the outer products begin that all else comes before. */
-static int valid_lanes(const Layout *t, const int32_t *c, int64_t n, int64_t *tail) {
+/* *tail: where the outer products begin that all else comes before; *marked: whether a sum is. */
+static int valid_lanes(const Layout *t, const int32_t *c, int64_t n, int64_t *tail, int *marked) {
     int64_t N = t->n_values, R = t->n_rows, first = t->n_inputs, size;
     const int32_t *code = c;
-    *tail = 0;
+    *tail = *marked = 0;
     for (; n > 0; c += size, n -= size, *tail = c[-size] == LANES_OUTER ? *tail : c - code) switch (c[0]) {
         case LANES_MAP: {
             NEED(n >= 3 && c[1] >= 0 && c[1] < OP_CODES && c[2] >= 1);
@@ -121,6 +121,7 @@ static int valid_lanes(const Layout *t, const int32_t *c, int64_t n, int64_t *ta
             break;
         case LANES_TERMS: {
             NEED(n >= 6 && c[1] >= 1);
+            *marked |= c[2] != 0;
             for (int i = 3; i < 6; i++) NEED(c[i] >= 0 && c[i] <= 1 << 20);
             int64_t width = 1 + 2 * ((int64_t)c[3] + c[4] + c[5]);
             size = 6 + width * c[1];
@@ -149,7 +150,7 @@ static int valid_lanes(const Layout *t, const int32_t *c, int64_t n, int64_t *ta
     return n == 0;
 }
 static int valid(const Layout *t, const int32_t *flat, int64_t n_flat, const int32_t *lanes, int64_t n_lanes,
-                 const int32_t *uniform, int64_t *tail) {
+                 const int32_t *uniform, int64_t *tail, int *marked) {
     NEED(t->n_parameters >= 0 && t->n_constants >= 0 && t->n_inputs >= 0 && t->n_results >= 0);
     NEED(t->n_rows >= 0 && t->n_uniform >= 0 && t->threads >= 1 && t->threads <= 64 && t->block >= 0);
     NEED(t->block <= 1 << 20 && t->set >= 0 && t->set < 8 && supported(t->set));
@@ -157,5 +158,5 @@ static int valid(const Layout *t, const int32_t *flat, int64_t n_flat, const int
     NEED(t->n_rows ? t->n_inputs <= t->n_rows : n_lanes == 0 && inside(t->results, t->n_results, 0, t->n_values));
     for (int32_t i = 0; i < t->n_uniform; i++)
         NEED(inside(uniform[2 * i], 1, 0, t->n_results) && inside(uniform[2 * i + 1], 1, 0, t->n_values));
-    return valid_flat(t, flat, n_flat) && valid_lanes(t, lanes, n_lanes, tail);
+    return valid_flat(t, flat, n_flat) && valid_lanes(t, lanes, n_lanes, tail, marked);
 }

@@ -49,7 +49,7 @@ static void fused_body(Tape *t, const Batch *b, int part) {
     for (int64_t i = 0; i < t->n_singles; i++) acc[single[i]] = -0.0;
     if (n < 1) return;
     t->kernels->turn_samples(t->is.n_inputs, n, b->X, b->row, b->order, b->first + s, t->L[0] + s, t->ld);
-    t->kernels->lanes(t->lanes, t->n_body, t->U, t->L[0] + s, t->ld, n, acc, scratch, NULL, 0);
+    t->kernels->lanes(t->lanes, t->n_body, t->U, t->L[0] + s, t->ld, n, acc, scratch, NULL, 0, 1);
 }
 /* This thread's part of the outer products, into the parameters. */
 static void fused_tail(Tape *t, const Batch *b, int part) {
@@ -108,5 +108,5 @@ static void fused_sums(Trainer *r) {
     for (const int32_t *c = tail; c < end; c += outer_size(c))
         for (int64_t j = 0; j < c[2]; j++)
             for (int64_t i = 0; i < c[1]; i++) t->acc[c[3] + j * c[5] + i] = -0.0;
-    t->kernels->lanes(tail, end - tail, t->U, t->L[0], t->ld, r->last_batch, t->acc, t->L[0] + t->is.n_rows * t->ld, NULL, 0);
+    t->kernels->lanes(tail, end - tail, t->U, t->L[0], t->ld, r->last_batch, t->acc, t->L[0] + t->is.n_rows * t->ld, NULL, 0, 1);
 }

@@ -31,8 +31,8 @@ typedef struct {
 typedef struct {
     const char *name;
     void (*flat)(const int32_t *code, int64_t n, double *U);
-    void (*lanes)(const int32_t *code, int64_t n, const double *U, double *L, int64_t ld, int64_t samples, double *acc,
-                  double *scratch, double *out, int64_t stride);
+    int (*lanes)(const int32_t *code, int64_t n, const double *U, double *L, int64_t ld, int64_t samples, double *acc,
+                 double *scratch, double *out, int64_t stride, int careful);
     void (*turn_samples)(int64_t I, int64_t n, const double *X, int64_t row, const int32_t *order, int64_t first,
                          double *L, int64_t ld);
     void (*outer_descend)(const int32_t *c, int64_t part, int64_t parts, const Rates *u, const double *L, int64_t ld,

@@ -136,7 +136,11 @@ static const int32_t *lanes_choice(const int32_t *c, const double *U, double *L,
 /* Sums of products of rows: n products, of which those with ~d for their second factor are taken away. Marked sums also
  * have c products with the slopes of choices, and s with slopes that are bytes, of which those with ~x for the slope have
  * 1 less that. An adjoint that was not reached is marked by being -0.0, which nothing else then may be: what is reached
- * and comes to -0.0 is made 0.0. A choice whose slope is 0 was another. */
+ * and comes to -0.0 is made 0.0. A choice whose slope is 0 was another.
+ *
+ * As long as all is finite, nobody needs the marks: an adjoint that was not reached is 0 and adds 0. Where a factor is not, 0
+ * times it is nan, and stays nan on its way to the results. So a block is run without marks, and only if a result is not
+ * finite once more, carefully. */
 #if defined(__AVX512F__)
 INLINE V more_marked(V g, V factor, V s) {
     __mmask8 reached = _mm512_cmpneq_epi64_mask((__m512i)g, _mm512_set1_epi64(INT64_MIN));
@@ -186,29 +190,27 @@ INLINE void terms_at(const int marked, const int32_t *x, const int32_t *n, doubl
             s[t] = marked ? more_marked(g, factor, s[t]) : fma_(g, factor, s[t]);
         }
     }
-    if (marked) {
-        for (int32_t i = n[1]; i; i--, x += 2) {
-            const double *a = L + x[0] * ld, *b = L + x[1] * ld;
-            ONE_REGISTER(a);
-            ONE_REGISTER(b);
-            FOR_T {
-                V g = load(a + t * W), slope = load(b + t * W);
-                s[t] = more_marked(chosen(g, slope), slope, s[t]);
-            }
+    for (int32_t i = n[1]; i; i--, x += 2) {
+        const double *a = L + x[0] * ld, *b = L + x[1] * ld;
+        ONE_REGISTER(a);
+        ONE_REGISTER(b);
+        FOR_T {
+            V g = load(a + t * W), slope = load(b + t * W);
+            s[t] = marked ? more_marked(chosen(g, slope), slope, s[t]) : fma_(g, slope, s[t]);
         }
-        for (int32_t i = n[2]; i; i--, x += 2) {
-            int32_t sign = x[1] >> 31;
-            const double *a = L + x[0] * ld;
-            const int8_t *b = slopes(x[1] ^ sign, whole, ld) + at;
-            ONE_REGISTER(a);
-            ONE_REGISTER(b);
-            if (LIKELY(!any_tie(b, T * W))) FOR_T s[t] = add_masked(slope_mask(b + t * W) ^ (int64_t)sign, load(a + t * W), s[t]);
-            else {
-                V sums[8];
-                FOR_T sums[t] = s[t];
-                add_ties(a, b, sign, sums, T);
-                FOR_T s[t] = sums[t];
-            }
+    }
+    for (int32_t i = n[2]; i; i--, x += 2) {
+        int32_t sign = x[1] >> 31;
+        const double *a = L + x[0] * ld;
+        const int8_t *b = slopes(x[1] ^ sign, whole, ld) + at;
+        ONE_REGISTER(a);
+        ONE_REGISTER(b);
+        if (LIKELY(!any_tie(b, T * W))) FOR_T s[t] = add_masked(slope_mask(b + t * W) ^ (int64_t)sign, load(a + t * W), s[t]);
+        else {
+            V sums[8];
+            FOR_T sums[t] = s[t];
+            add_ties(a, b, sign, sums, T);
+            FOR_T s[t] = sums[t];
         }
     }
     ONE_REGISTER(d);
@@ -255,16 +257,16 @@ INLINE const int32_t *few_terms(const int marked, const int P, const int S, cons
     }
     return end;
 }
-static const int32_t *lanes_terms(const int32_t *c, double *L, int64_t ld, int64_t nv) {
-    int32_t marked = c[2];
+static const int32_t *lanes_terms(const int32_t *c, double *L, int64_t ld, int64_t nv, int careful) {
+    int marked = careful && c[2];
     const int32_t *n = c + 3;
     int64_t width = 1 + 2 * ((int64_t)n[0] + n[1] + n[2]);
     const int32_t *end = c + 6 + c[1] * width;
     c += 6;
 #define FEW(MARKED, P, S) \
     case 16 * MARKED + 4 * P + S: return few_terms(MARKED, P, S, c, end, L, ld, nv);
-    if (n[0] < 4 && n[1] == 0 && n[2] < 3) switch (16 * (marked != 0) + 4 * n[0] + n[2]) {
-            FEW(0, 1, 0) FEW(0, 2, 0) FEW(0, 3, 0)
+    if (n[0] < 4 && n[1] == 0 && n[2] < 3) switch (16 * marked + 4 * n[0] + n[2]) {
+            FEW(0, 1, 0) FEW(0, 2, 0) FEW(0, 3, 0) FEW(0, 0, 1) FEW(0, 0, 2) FEW(0, 1, 1) FEW(0, 1, 2) FEW(0, 2, 1) FEW(0, 2, 2)
             FEW(1, 0, 1) FEW(1, 0, 2) FEW(1, 1, 0) FEW(1, 1, 1) FEW(1, 1, 2) FEW(1, 2, 0) FEW(1, 2, 1) FEW(1, 2, 2) FEW(1, 3, 0)
         }
     for (; c < end; c += width) many_terms(marked, c, n, L, ld, nv);
@@ -341,8 +343,10 @@ INLINE void lanes_dot_at(const int32_t *c, const double *U, double *L, int64_t l
     UNROLL for (int t = 0; t < T; t++) store(L + c[2] * ld + (v + t) * W, s[t]);
 }
 
-/* The sums of `count` rows over the samples, each added to its place: W rows at a time, turned for their last additions. */
-static void sum_rows(const int32_t *c, int64_t count, const double *L, int64_t ld, int64_t full, M mask, double *acc) {
+/* The sums of `count` rows over the samples, each added to its place: W rows at a time, turned for their last additions.
+ * Returns whether they are finite. */
+static int sum_rows(const int32_t *c, int64_t count, const double *L, int64_t ld, int64_t full, M mask, double *acc) {
+    V nothing = zero_(); /* which is nan when a sum is not finite */
     const V none = splat(-0.0); /* -0.0 + x is x, for x = -0.0 as well */
     for (int64_t n; count; count -= n, c += 2 * n) {
         n = count < W ? count : W;
@@ -355,13 +359,30 @@ static void sum_rows(const int32_t *c, int64_t count, const double *L, int64_t l
         if (any(mask))
             UNROLL for (int q = 0; q < W; q++) s[q] += select_(mask, load(row[q] + o), none);
         V sum = sums_across(s);
+        nothing += 0.0 * sum;
         for (int64_t q = 0; q < n; q++) acc[c[2 * q + 1]] += sum[q];
     }
+    return !any(nothing != 0.0);
 }
 
-static void run_lanes(const int32_t *c, int64_t n, const double *U, double *L, int64_t ld, int64_t samples, double *acc,
-                      double *scratch, double *out, int64_t stride) {
+/* The samples of `count` rows, each to its place. Returns whether they are finite. */
+static int copy_rows(const int32_t *c, int64_t count, const double *L, int64_t ld, int64_t samples, double *out, int64_t stride) {
+    V nothing = zero_();
+    for (; count; count--, c += 2) {
+        const double *row = L + c[0] * ld;
+        int64_t o = 0;
+        memcpy(out + c[1] * stride, row, sizeof(double) * (size_t)samples);
+        for (; o + W <= samples; o += W) nothing += 0.0 * load(row + o);
+        for (; o < samples; o++) nothing += splat(0.0 * row[o]);
+    }
+    return !any(nothing != 0.0);
+}
+
+/* Returns whether all results are finite: if not, those of marked sums may be wrong unless it was done carefully. */
+static int run_lanes(const int32_t *c, int64_t n, const double *U, double *L, int64_t ld, int64_t samples, double *acc,
+                      double *scratch, double *out, int64_t stride, int careful) {
     const int32_t *end = c + n;
+    int finite = 1;
     int64_t nv = (samples + W - 1) / W, full = samples / W * W;
     M mask;
     for (int l = 0; l < W; l++) mask[l] = full + l < samples ? -1 : 0;
@@ -369,7 +390,7 @@ static void run_lanes(const int32_t *c, int64_t n, const double *U, double *L, i
         case LANES_MAP: c = lanes_map(c, U, L, ld, nv); break;
         case LANES_CHEAP: c = lanes_cheap(c, L, ld, nv); break;
         case LANES_CHOICE: c = lanes_choice(c, U, L, ld, nv); break;
-        case LANES_TERMS: c = lanes_terms(c, L, ld, nv); break;
+        case LANES_TERMS: c = lanes_terms(c, L, ld, nv, careful); break;
         case LANES_NARY: {
             int64_t v = 0;
             for (; v + 4 <= nv; v += 4) lanes_nary_at(c, U, L, ld, v, 4);
@@ -389,12 +410,12 @@ static void run_lanes(const int32_t *c, int64_t n, const double *U, double *L, i
         case LANES_OUTER: c = lanes_outer(c, L, ld, samples, full, mask, acc, scratch); break;
         case LANES_PAIR: c = lanes_pair(c, L, ld, nv); break;
         case LANES_OUT: /* result by result, sample by sample */
-            for (int32_t i = 0; out && i < c[1]; i++)
-                memcpy(out + c[3 + 2 * i] * stride, L + c[2 + 2 * i] * ld, sizeof(double) * (size_t)samples);
+            if (out) finite &= copy_rows(c + 2, c[1], L, ld, samples, out, stride);
             c += 2 + 2 * (int64_t)c[1];
             break;
         default:
-            sum_rows(c + 2, c[1], L, ld, full, mask, acc);
+            finite &= sum_rows(c + 2, c[1], L, ld, full, mask, acc);
             c += 2 + 2 * (int64_t)c[1];
         }
+    return finite;
 }

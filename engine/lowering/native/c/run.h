@@ -164,7 +164,8 @@ EXPORT Tape *tape_new(const Layout *layout, const int32_t *flat, int64_t n_flat,
                       const int32_t *uniform, const double *constants, int32_t *error) {
     *error = 1;
     int64_t tail;
-    if (n_flat < 0 || n_lanes < 0 || !valid(layout, flat, n_flat, lanes, n_lanes, uniform, &tail)) return NULL;
+    int marked;
+    if (n_flat < 0 || n_lanes < 0 || !valid(layout, flat, n_flat, lanes, n_lanes, uniform, &tail, &marked)) return NULL;
     *error = 2;
     Tape *t = calloc(1, sizeof(Tape));
     if (!t) return NULL;
@@ -186,7 +187,8 @@ EXPORT Tape *tape_new(const Layout *layout, const int32_t *flat, int64_t n_flat,
     if (t->ld / 8 % 2 == 0) t->ld += 8; /* an odd number of cache lines: rows do not compete for the same ones */
     t->is.block = block;
     t->U = doubles(layout->n_values);
-    t->acc = doubles(layout->n_results * T);
+    t->acc = doubles(layout->n_results * T * (marked ? 2 : 1));
+    t->careful = !marked;
     t->L = calloc(T, sizeof(double *));
     t->before = malloc(sizeof(double) * 4 * layout->n_parameters + 1); /* which costs nothing until it is used */
     int complete = t->flat && t->lanes && t->uniform && t->U && t->acc && t->L && t->before;

@@ -18,7 +18,8 @@ typedef struct {
     const Kernels *kernels;
     int32_t *flat, *lanes, *uniform;
     int64_t n_flat, n_lanes, ld;
-    double *U, *acc, **L; /* acc: a row a thread */
+    double *U, *acc, **L; /* acc: a row a thread; where sums are marked, another in which it is kept */
+    _Atomic int careful;  /* whether marks are looked at: none of them are, or some were needed */
     double *before; /* room for the parameters and an optimiser's state as they were before a step */
     struct Pool *pool;
     int64_t n_body; /* of a flat tape: the words before the instructions that only write results; of lanes: before the

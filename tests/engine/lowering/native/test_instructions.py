@@ -225,7 +225,8 @@ def lanes_case(rng, kind, U, L):
 @pytest.mark.parametrize("instruction_set", SETS)
 def test_lanes(kind, instruction_set):
     """Samples in blocks of any size: each row holds what the instruction says for each sample, and each sum is that
-    over all samples, on any number of threads; results that are not named stay 0.
+    over all samples, on any number of threads; results that are not named stay 0. Where a result is not finite, marks
+    are kept, and the signs of zeros with them.
     """
     rng = random.Random(kind)
     for _ in range({"outer": 60, "gemm": 40, "terms": 150}.get(kind, 30)):
@@ -233,6 +234,10 @@ def test_lanes(kind, instruction_set):
         U = rng.choices(WHOLE, k=1000)
         L = [[rng.choice([UNREACHED, *map(float, range(-9, 10))]) for _ in range(samples)] for _ in range(ROWS)]
         words, made, sums = lanes_case(rng, kind, U, L)
+        infinite = kind == "terms" and rng.randrange(2)
+        if infinite:
+            words += schedule.LANES_MAP, OPS["reciprocal"], 1, ROWS + 99, ~U.index(0.0)
+            made[ROWS + 99] = [math.inf] * samples
         results = max([*sums, *made], default=0) + 2
         layout = [
             len(U),
@@ -254,7 +259,7 @@ def test_lanes(kind, instruction_set):
             for r, expected in made.items():
                 values = found[r * samples : (r + 1) * samples]
                 assert all(map(close, values, expected)), words
-                if kind == "terms":
+                if infinite:
                     assert [math.copysign(1, v) for v in values] == [math.copysign(1, v) for v in expected], words
         summing = [schedule.LANES_SUM, len(made), *sum([(r, r) for r in made], ())]
         found = run(tape.Layout(*layout), [], words + summing, U, [], x, ROWS + 1, samples)

@@ -177,6 +177,30 @@ def test_marks_are_as_good_as_masks(set_, name):
         assert list(one) == pytest.approx(list(other), rel=1e-13, nan_ok=True), rows[2 * k : 2 * k + 2]
 
 
+@pytest.mark.parametrize("set_", SETS)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_rows_that_need_their_marks_among_rows_that_do_not(set_, threads):
+    """A derivative that is infinite and not reached spoils neither its own row nor the sums, in whichever block it is;
+    the other rows have the derivatives that they have without it.
+    """
+    rng = random.Random(5)
+    x, y = Value(1.5), Value(0.5)
+    program = trace([where(x.gt(0.0), x.log() * y, x * y)], [x, y], [x, y], marks=True)
+    usual = [[rng.uniform(0.5, 2.0), rng.uniform(-2.0, 2.0)] for _ in range(40)]
+    expected = native.NativeKernel(program, set_, threads, 8).rows([v for row in usual for v in row], 40, [])
+    for odd in ([], [0], [17], [39], [5, 6, 30]):
+        rows = [v for k, (a, b) in enumerate(usual) for v in (0.0 if k in odd else a, b)]
+        kernel = native.NativeKernel(program, set_, threads, 8)
+        found = kernel.rows(rows, 40, [])
+        for k in range(40):
+            wanted = [0.0, usual[k][1], 0.0] if k in odd else list(expected[k::40])
+            assert list(found[k::40]) == pytest.approx(wanted, rel=1e-14)
+        for one in (kernel, native.NativeKernel(program, set_, threads, 8)):  # which has met such rows, or has not yet
+            value, (gradient,) = one.run(rows, 40, [])
+            means = [math.fsum(found[r * 40 : r * 40 + 40]) / 40 for r in range(3)]
+            assert [*value, *gradient] == pytest.approx(means, rel=1e-13)
+
+
 def test_an_honest_zero_times_infinity_stays_nan():
     """Where a path is taken, 0 times an infinite derivative is nan; where nothing was reached the derivative is 0.0."""
     x, y = Value(0.0), Value(0.0)
