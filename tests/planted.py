@@ -371,6 +371,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             seconds = time.monotonic() - started
             if by is None:
                 broken += 1
+                print(f"broken   {bug.path}:{bug.line} {bug.kind}", flush=True)
             elif by:
                 noticed += 1
                 print(f"noticed  {bug.path}:{bug.line} {bug.kind} ({seconds:.0f} s) by {by}", flush=True)
