@@ -174,6 +174,38 @@ def test_an_average_of_gradients_that_has_faded_still_moves_what_is_small(batch_
     assert close(weights_after("native"), expected)
 
 
+@cache
+def trained_with_relus_off(backend, name, batch_size, instruction_set):
+    model = MLP(21, [50, 1], seed=1, activation="relu")
+    for neuron in model.layers[0].neurons[::2]:
+        neuron.bias.data = -100.0
+    optimizer = OPTIMIZERS[name](model.parameters())
+    optimizer.lr, n = 1e-3, len(optimizer.params)
+    faded = [(-1.0) ** i * 3e-303 for i in range(n)]
+    state = {"step": [250.0] * n, "momentum_buffer": faded, "exp_avg": faded, "exp_avg_sq": [1e-292] * n}
+    optimizer.state = {key: state.get(key, numbers) for key, numbers in optimizer.state.items()}
+    fit(model, WIDE[:17], [0.0, 1.0] * 8 + [0.0], optimizer=optimizer, epochs=9, batch_size=batch_size,
+        backend=backend, progress=False)  # fmt: skip
+    averages = [optimizer.state[key] for key in state if key in optimizer.state and key != "step"]
+    return [p.data for p in model.parameters()], averages
+
+
+@pytest.mark.parametrize("batch_size", [1, 17])
+@pytest.mark.parametrize("name", ["nesterov", "adam", "adamw"])
+def test_averages_of_gradients_that_no_longer_come_end_at_zero(name, batch_size, instruction_set):
+    """Behind a relu that is off the averages run down. They are made 0, for processors are slow with subnormal numbers,
+    and parameters are those of generated Python, whose averages go on to the smallest of numbers.
+    """
+    parameters, averages = trained_with_relus_off("native", name, batch_size, instruction_set)
+    expected, faded = trained_with_relus_off("source", name, batch_size, None)
+    assert close(parameters, expected, 1e-9, 1e-13)
+    for found, numbers in zip(averages, faded, strict=True):
+        assert close(found, numbers, 1e-6, 1e-13)
+        assert 0.0 in found
+        assert not any(0.0 < abs(x) < 1e-290 for x in found)
+        assert any(0.0 < abs(x) < 1e-290 for x in numbers)
+
+
 @pytest.mark.parametrize("batch_size", [5, 17, 45])
 @pytest.mark.parametrize("name", ["sgd", "adam"])
 def test_threads_share_a_step_of_large_layers(name, batch_size, monkeypatch):

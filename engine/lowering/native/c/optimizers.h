@@ -71,13 +71,6 @@ static double outer_bound(const int32_t *c, const double *L, int64_t ld, int64_t
         y = u->nesterov ? y + u->h0 * b : b;       \
     }                                              \
     STORE(p + i, x - rate * y);
-/* x after Adam's step. Where no gradient comes any more, as behind a relu that is off, the average m of the gradients runs
- * down into the subnormal numbers and stays there, and with these processors multiply and divide slowly. Such a step is
- * left out where it changes nothing: rate / root is below 1e60 (bound_after sees to it), and x is far larger than that. */
-INLINE V stepped(V x, V m, V rate, V root) {
-    m = select_((abs_(m) < 1e-300) & (abs_(x) > 1e-200), zero_(), m);
-    return x - quotient(rate * m, root);
-}
 #define ADAM(LOAD, STORE)                          \
     V x = LOAD(p + i), y = LOAD(sums + i) * scale; \
     if (l2) y += LOAD(l2 + i) * x;                 \
@@ -88,7 +81,7 @@ INLINE V stepped(V x, V m, V rate, V root) {
     v = fma_(rest * y, y, h1 * v);                 \
     STORE(s0 + i, m);                              \
     STORE(s1 + i, v);                              \
-    STORE(p + i, stepped(x, m, rate, root(v) + eps));
+    STORE(p + i, x - rate * m / (root(v) + eps));
 /* Without penalties, and in as few multiplications as can be. v + rest (y y - v) would lose digits where h1 is small. */
 #define ADAM_ALONE(LOAD, STORE)                                                     \
     V x = LOAD(p + i), y = LOAD(sums + i) * scale, m = LOAD(s0 + i), v = LOAD(s1 + i); \
@@ -96,7 +89,7 @@ INLINE V stepped(V x, V m, V rate, V root) {
     v = fma_(rest, fma_(y, y, -v), v);                                              \
     STORE(s0 + i, m);                                                               \
     STORE(s1 + i, v);                                                               \
-    STORE(p + i, stepped(x, m, rate, root(v) + eps));
+    STORE(p + i, x - rate * m / (root(v) + eps));
 static void update_rows(const Rates *u, int64_t at, int64_t step, int64_t rows, int64_t n, const double *g, int64_t gap) {
     double rate = u->rate;
     if (u->kind == 0) {

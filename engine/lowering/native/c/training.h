@@ -156,6 +156,19 @@ static int descend(Trainer *r, int64_t sample, double *loss) {
     r->largest = bound;
     return 1;
 }
+/* Averages of gradients that no longer come, as behind a relu that is off, run down into the subnormal numbers, with which
+ * these processors compute ten times as slowly, and may stay there. Some hundred steps apart such are made 0 where that changes
+ * no step: bound_after sees to it that of m at most 1e60 times as much goes into a parameter, and that eps, to which the
+ * root of v is added, is above 1e-20. */
+enum { SETTLING = 256 };
+static void settle(Trainer *r) {
+    double *p = r->tape->U, *m = r->optimizer.s0, *v = r->optimizer.s1;
+    if (r->optimizer.step % SETTLING || !(r->largest < 1e100)) return;
+    for (int64_t i = 0; m && i < r->n_trained; i++)
+        if (fabs(m[i]) < 1e-300 && fabs(p[i]) > 1e-200) m[i] = 0.0;
+    for (int64_t i = 0; v && i < r->n_trained; i++)
+        if (v[i] < 1e-290) v[i] = 0.0;
+}
 static int32_t train(Trainer *r, int64_t epochs, double seconds, double *losses) {
     Tape *t = r->tape;
     int64_t steps = 0;
@@ -176,6 +189,7 @@ static int32_t train(Trainer *r, int64_t epochs, double seconds, double *losses)
             if (r->position && steps >= look && (look = steps + between, seconds_now() > end)) return TIME_IS_UP;
             int64_t n = r->samples - r->position < r->batch ? r->samples - r->position : r->batch;
             double now;
+            settle(r);
             r->stale = 0;
             if (direct && descend(r, r->order ? r->order[r->position] : r->position, &now))
                 r->sums = t->U + t->is.results, r->stale = 1;

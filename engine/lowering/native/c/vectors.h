@@ -119,17 +119,6 @@ INLINE V root(V a) {
     return sqrt_(a);
 #endif
 }
-/* a / b where neither is subnormal, infinite or 0: to an ulp. By Newton's steps where that is faster than to divide. */
-INLINE V quotient(V a, V b) {
-#if defined(__AVX512F__)
-    V r = (V)_mm512_rcp14_pd((__m512d)b);
-    r = fma_(r, fma_(-b, r, splat(1.0)), r); /* to 28 bits, of which the correction of q makes 56 */
-    V q = a * r;
-    return fma_(fma_(-q, b, a), r, q);
-#else
-    return a / b;
-#endif
-}
 /* The sum of a[0] to a[W - 1], numbers or vectors, always in this order: the same sum has the same bits. */
 #if W == 8
 #define SUM_OF(a) ((((a)[0] + (a)[1]) + ((a)[2] + (a)[3])) + (((a)[4] + (a)[5]) + ((a)[6] + (a)[7])))
