@@ -49,27 +49,27 @@ class Rows:
 
     def take(self, indices: Iterable[int]) -> Rows:
         """The rows of these indices, in this order."""
-        taken, width = array("d"), self.width
+        taken, numbers, width = array("d"), _doubles(self.numbers), self.width
         for i in indices:
-            taken.extend(self.numbers[i * width : (i + 1) * width])
+            taken.frombytes(numbers[i * width : (i + 1) * width].tobytes())
         return Rows(taken, width)
 
     def beside(self, other: Rows) -> Rows:
         """Each row of self, followed by the row of ``other`` with the same index."""
         if not other.width:
             return self
-        width = self.width + other.width
-        joined = array("d", [0.0]) * (width * self._n)
+        a, b = self.width, other.width
+        width = a + b
+        native = compiled(width * self._n)
+        joined = native.zeros(width * self._n) if native else array("d", [0.0]) * (width * self._n)
+        place, left, right = map(_doubles, (joined, self.numbers, other.numbers))
         if width > _WIDE:  # a copy of each row costs less than one of each column
-            a, place = self.width, memoryview(joined)
-            left, right = _doubles(self.numbers), _doubles(other.numbers)
             for i, start in enumerate(range(0, width * self._n, width)):
                 place[start : start + a] = left[i * a : (i + 1) * a]
-                place[start + a : start + width] = right[i * other.width : (i + 1) * other.width]
-            return Rows(joined, width)
-        for part, first in ((self, 0), (other, self.width)):
-            for j in range(part.width):
-                joined[first + j :: width] = array("d", part.numbers[j :: part.width])
+                place[start + a : start + width] = right[i * b : (i + 1) * b]
+        else:
+            for j in range(width):
+                place[j::width] = left[j::a] if j < a else right[j - a :: b]
         return Rows(joined, width)
 
 
@@ -125,7 +125,7 @@ def _in_compiled_code(table: list[Any], width: int | None) -> tuple[Rows, bool] 
         return None
     width = len(table[0]) if width is None else width
     reader = compiled(len(table) * width)
-    read: tuple[array[float], bool] | None = reader and reader.read_table(table, width)
+    read: tuple[Sequence[float], bool] | None = reader and reader.read_table(table, width)
     return None if read is None else (Rows(read[0], width, len(table)), read[1])
 
 
@@ -176,13 +176,14 @@ def _whole_array(x: Any) -> Rows | None:
     if view.ndim != 2 or view.shape is None or 0 in view.shape or view.format != "d" or not view.c_contiguous:
         return None
     numbers = view.cast("B").cast("d")
-    return Rows(_copied(numbers) if view.readonly else numbers, view.shape[1], view.shape[0])
+    # Where a buffer may only be read, compiled code cannot ask where it lies.
+    return Rows(copied(numbers) if view.readonly else numbers, view.shape[1], view.shape[0])
 
 
-def _copied(numbers: Any) -> array[float]:
-    """The same doubles: where a buffer may only be read, compiled code cannot ask where it lies."""
+def copied(numbers: Sequence[float]) -> array[float]:
+    """The same doubles in an array of their own."""
     copy = array("d")
-    copy.frombytes(numbers.cast("B"))
+    copy.frombytes(_doubles(numbers).cast("B"))
     return copy
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from array import array
 
-from engine.rows import Rows
+from engine.rows import Rows, copied
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def _deviation(column: Sequence[float], mean: float) -> float:
 
 def standardized(rows: Rows, mean: Sequence[float], scale: Sequence[float]) -> Rows:
     """The rows with (x - mean) / scale in each column: what the model's graph computes, and its bits."""
-    numbers = array("d", rows.numbers)
+    numbers = copied(rows.numbers)
     for j, (m, s) in enumerate(zip(mean, scale)):
         numbers[j :: rows.width] = array("d", [(x - m) / s for x in numbers[j :: rows.width]])
     return Rows(numbers, rows.width, len(rows))

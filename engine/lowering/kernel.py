@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from typing import Any, Literal
 
     from .native import Trainer
+    from .native.objects import Doubles
 
     Backend = Literal["auto", "native", "source"]
     Reduce = Literal["mean", "sum", "none"]
@@ -182,7 +183,7 @@ class Kernel:
             values, gradients = self._step(self._tuples(table), parameters.tolist(), reduce)
         return (values[0], gradients[0]) if self._single else (values, gradients)
 
-    def _each(self, table: Rows, parameters: array[float]) -> tuple[list[list[float]], list[list[list[float]]]]:
+    def _each(self, table: Rows, parameters: Doubles) -> tuple[list[list[float]], list[list[list[float]]]]:
         """For each output, its value and its gradient at each row."""
         columns = self.columns(table, parameters)
         values = [column.tolist() for column in columns[: len(self._program.outputs)]]
@@ -195,7 +196,7 @@ class Kernel:
             first += width
         return values, gradients
 
-    def columns(self, table: Rows, parameters: array[float] | None = None) -> list[array[float]]:
+    def columns(self, table: Rows, parameters: Doubles | None = None) -> list[array[float]]:
         """For each output, then for each derivative of each output, its numbers at all rows: the quick way to many."""
         if parameters is None:
             parameters = self.parameters()
@@ -224,7 +225,7 @@ class Kernel:
 
         return Trainer(self.native, rows.numbers, len(rows), batch, l2, generator)
 
-    def parameters(self) -> array[float]:
+    def parameters(self) -> Doubles:
         nodes = self._program.parameter_values
         if self.native is not None:
             from .native.objects import read_data

@@ -99,31 +99,24 @@ class NativeKernel:
         self, rows: Sequence[float], n: int, parameters: Sequence[float], results: array[float], sums: bool
     ) -> None:
         program, width = self.program, len(self.program.inputs)
-        data = doubles(parameters)
-        if len(rows) < width * n or len(data) != len(program.parameter_range) or n < 1:
+        if len(rows) < width * n or len(parameters) != len(program.parameter_range) or n < 1:
             raise ValueError(
-                f"native: {len(rows)} numbers and {len(data)} parameters do not fit {n} rows of {width} inputs and "
-                f"{len(program.parameter_range)} parameters"
+                f"native: {len(rows)} numbers and {len(parameters)} parameters do not fit {n} rows of {width} inputs "
+                f"and {len(program.parameter_range)} parameters"
             )
-        numbers, keeper = address_of(rows) or address_of(doubles(rows)) or (0, None)
+        (numbers, keeper), (data, keeper_of_data) = placed(rows), placed(parameters)
         work = float(n) * program.size
         threads = self.threads or choose_threads(work)
         with self._lock:
             tape = self._tapes.get((sums, threads))
             if tape is None:
                 self._tapes[sums, threads] = tape = self.tape(work, sums)[0]
-            ctypes.memmove(tape.parameters, address(data), 8 * len(data))
+            ctypes.memmove(tape.parameters, data, 8 * len(parameters))
             run = self.library.c.tape_run if sums else self.library.c.tape_rows
             run(tape.pointer, numbers, width, n, address(results))
-        del keeper  # of the numbers, until here
+        del keeper, keeper_of_data  # of the numbers, until here
 
 
-def doubles(numbers: Sequence[float]) -> array[float]:
-    """The numbers as an array of doubles: themselves where they are one."""
-    if isinstance(numbers, array) and numbers.typecode == "d":
-        return numbers
-    if isinstance(numbers, memoryview) and numbers.format == "d":
-        copy = array("d")
-        copy.frombytes(numbers.cast("B"))
-        return copy
-    return array("d", numbers)
+def placed(numbers: Sequence[float]) -> tuple[int, object]:
+    """Where the numbers lie as doubles, and what keeps them there; in an array of their own, if they are in none."""
+    return address_of(numbers) or address_of(array("d", numbers)) or (0, None)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import sys
 from array import array
+from contextlib import suppress
 from functools import partial
 from random import Random
 
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
+    Doubles = array[float] | memoryview[float]
+
 FINITE, NOT_ALL_FINITE, NOT_READ = range(3)  # what reading gives, as in objects.h
+_HUGE_PAGE = 1 << 21  # bytes
 _COUNT, _TYPE, _SIZE, _LIST_ITEMS, _TUPLE_ITEMS, _NUMBER = 0, 8, 16, 24, 24, 16  # where in an object, in bytes
 
 
@@ -126,31 +130,42 @@ def object_reader() -> _Reader | None:
     return _found if isinstance(_found, _Reader) else None
 
 
-def read_table(rows: list[Any], width: int) -> tuple[array[float], bool] | None:
+def zeros(n: int) -> Doubles:
+    """n times 0.0: many of them in huge pages, where Linux has those, because its time for a page is about the same."""
+    if 8 * n >= _HUGE_PAGE:
+        import mmap
+
+        with suppress(OSError, AttributeError):
+            memory = mmap.mmap(-1, -(-8 * n // _HUGE_PAGE) * _HUGE_PAGE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+            memory.madvise(mmap.MADV_HUGEPAGE)
+            return memoryview(memory).cast("d")[:n]
+    return array("d", [0.0]) * n
+
+
+def read_table(rows: list[Any], width: int) -> tuple[Doubles, bool] | None:
     """The numbers of lists and tuples of floats, ints and bools, and whether all are finite; None for anything else."""
     reader = object_reader()
     if reader is None:
         return None
-    numbers = array("d", [0.0]) * (len(rows) * width)
+    numbers = zeros(len(rows) * width)
     try:
-        result = reader.c.read_rows(reader.at, id(rows), len(rows), width, numbers.buffer_info()[0])
+        result = reader.c.read_rows(reader.at, id(rows), len(rows), width, start_of(numbers))
     except OverflowError:
         return None
     return None if result == NOT_READ else (numbers, result == FINITE)
 
 
-def read_data(nodes: list[Value]) -> array[float] | None:
+def read_data(nodes: list[Value]) -> Doubles | None:
     """The data of Values; None where one of them holds no number, or is of a class of its own."""
     reader = object_reader()
     if reader is None:
         return None
-    numbers = array("d", [0.0]) * len(nodes)
-    at = numbers.buffer_info()[0]
+    numbers, slot = zeros(len(nodes)), reader.slots["data"]
     try:
-        result = reader.c.read_slots(reader.at, id(nodes), len(nodes), id(Value), reader.slots["data"], at)
+        read = reader.c.read_slots(reader.at, id(nodes), len(nodes), id(Value), slot, start_of(numbers))
     except OverflowError:
         return None
-    return None if result == NOT_READ else numbers
+    return numbers if read else None
 
 
 def writing(nodes: list[Value], name: str, numbers: Sequence[float]) -> Callable[[], int] | None:
@@ -159,11 +174,10 @@ def writing(nodes: list[Value], name: str, numbers: Sequence[float]) -> Callable
     It returns 0 at a Value of a class of its own, or one that holds no number there; those before it are written then.
     Both lists must be held until it is called. None where the numbers are in no array.
     """
-    reader = object_reader()
-    if reader is None or not isinstance(numbers, array) or len(nodes) != len(numbers):
+    reader, place = object_reader(), address_of(numbers)
+    if reader is None or place is None or len(nodes) != len(numbers):
         return None
-    at = numbers.buffer_info()[0]
-    return partial(reader.c.write_slots, reader.at, id(nodes), len(nodes), id(Value), reader.slots[name], at)
+    return partial(reader.c.write_slots, reader.at, id(nodes), len(nodes), id(Value), reader.slots[name], place[0])
 
 
 def new_leaves(numbers: Sequence[float], names: tuple[str, ...], label: str) -> tuple[Value, ...] | None:
@@ -211,6 +225,11 @@ def all_finite(numbers: Sequence[float]) -> bool | None:
     """Whether all of these doubles are finite; None where they are not a buffer that can be looked at."""
     reader, place = object_reader(), address_of(numbers)
     return None if reader is None or place is None else bool(reader.c.all_finite(place[0], len(numbers)))
+
+
+def start_of(numbers: Doubles) -> int:
+    """Where the doubles of ``zeros`` lie, as long as these are held."""
+    return ctypes.addressof((ctypes.c_char * 0).from_buffer(numbers))
 
 
 def address_of(numbers: Sequence[float]) -> tuple[int, object] | None:

@@ -6,12 +6,16 @@ import ctypes
 import math
 from array import array
 
-from .kernel import NativeKernel, doubles
+from .kernel import NativeKernel, placed
+from .objects import start_of, zeros
 from .tape import address
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
+
+    from .objects import Doubles
 
 
 class _Optimizer(ctypes.Structure):
@@ -69,40 +73,41 @@ class Trainer:
             self._tape, self._order = kernel.flat_tape()
         else:
             self._tape, self._order = kernel.tape(float(batch) * program.size, batch=batch)
-        self._rows = doubles(rows)
         width = len(program.inputs)
-        if n < 1 or batch < 1 or len(self._rows) != n * width or n >= 2**31:
-            raise ValueError(f"native: {len(self._rows)} numbers are not {n} rows of {width} inputs")
+        if n < 1 or batch < 1 or len(rows) != n * width or n >= 2**31:
+            raise ValueError(f"native: {len(rows)} numbers are not {n} rows of {width} inputs")
+        X, self._rows = placed(rows)
         self._l2 = None if l2 is None else self._permuted(l2)
-        self._state: list[array[float] | None] = [None, None, None]
+        self._state: list[Doubles | None] = [None, None, None]
         self.permutation = array("i", range(n))
         self._keys = array("d", bytes(16 * n + 16))
         self._generator = None if generator is None else array("I", generator)
         self._job = job = _Training()
-        job.tape, job.X = self._tape.pointer, address(self._rows)
+        job.tape, job.X = self._tape.pointer, X
         job.row, job.samples, job.batch, job.n_trained = width, n, batch, k
         job.keys = address(self._keys)
         if self._l2 is not None:
-            job.l2 = address(self._l2)
+            job.l2 = start_of(self._l2)
         if self._generator is not None:
             job.order, job.generator = address(self.permutation), address(self._generator)
 
-    def _permuted(self, numbers: Sequence[float]) -> array[float]:
+    def _permuted(self, numbers: Sequence[float]) -> Doubles:
         """One number a parameter, in the order of the tape."""
-        permuted = array("d", [0.0]) * len(numbers)
-        self._permute(numbers, address(permuted))
+        permuted = zeros(len(numbers))
+        self._permute(numbers, start_of(permuted))
         return permuted
 
     def _permute(self, numbers: Sequence[float], target: int) -> None:
         if len(numbers) not in (self._trained, self._tape.n_parameters):
             raise ValueError(f"native: {len(numbers)} numbers for {self._trained} parameters")
-        given = doubles(numbers)
-        self._move(address(given), len(given), self._order.given, target)
+        start, keeper = placed(numbers)
+        self._move(start, len(numbers), self._order.given, target)
+        del keeper
 
-    def _restored(self, source: int) -> array[float]:
+    def _restored(self, source: int) -> Doubles:
         """The trained parameters' numbers, which lie there in the order of the tape, in that of the program."""
-        restored = array("d", [0.0]) * self._trained
-        self._move(source, self._trained, self._order.placed, address(restored))
+        restored = zeros(self._trained)
+        self._move(source, self._trained, self._order.placed, start_of(restored))
         return restored
 
     def _move(self, source: int, n: int, places: array[int] | None, target: int) -> None:
@@ -124,7 +129,7 @@ class Trainer:
         lists = (*state, None, None, None)[:3]
         self._state = [None if numbers is None else self._permuted(numbers) for numbers in lists]
         kind = OPTIMIZERS.index(optimizer)
-        pointers = [None if numbers is None else address(numbers) for numbers in self._state]
+        pointers = [None if numbers is None else start_of(numbers) for numbers in self._state]
         self._job.largest = math.inf  # to be measured
         self._job.optimizer = _Optimizer(kind, flag, lr, h0, h1, h2, weight_decay, step, *pointers)
 
@@ -167,19 +172,21 @@ class Trainer:
         """The state of the generator that orders the rows, as it is now; empty where they keep their order."""
         return () if self._generator is None else tuple(self._generator)
 
-    def parameters(self) -> array[float]:
+    def parameters(self) -> Doubles:
         """The trained parameters."""
         return self._restored(self._tape.parameters)
 
-    def gradient(self) -> array[float] | None:
+    def gradient(self) -> Doubles | None:
         """The gradient of the last step, penalty included; None before the first, and after one that was not taken."""
         if not self._job.sums:
             return None
-        g = array("d", [0.0]) * self._trained
+        g = zeros(self._trained)
         placed = self._order.placed
-        self._c.tape_gradient(ctypes.byref(self._job), None if placed is None else address(placed), address(g))
+        self._c.tape_gradient(ctypes.byref(self._job), None if placed is None else address(placed), start_of(g))
         return g
 
     def state(self) -> list[list[float] | None]:
         """The optimiser's lists of state."""
-        return [None if numbers is None else self._restored(address(numbers)).tolist() for numbers in self._state]
+        restored = [None if numbers is None else self._restored(start_of(numbers)) for numbers in self._state]
+        lists: list[Any] = [None if numbers is None else numbers.tolist() for numbers in restored]
+        return lists

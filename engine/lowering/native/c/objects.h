@@ -21,44 +21,58 @@ static inline int64_t is_not_finite(double x) {
     memcpy(&bits, &x, 8);
     return (bits & 0x7ff0000000000000u) == 0x7ff0000000000000u;
 }
-/* n objects as doubles; the slot says where in an object its number is, -1 that it is the number itself. */
-static inline int read_numbers(const Objects *o, void *const *items, int64_t n, const void *kind, int64_t slot, double *out) {
-    int64_t odd = 0;
-    for (int64_t i = 0; i < n; i++) {
-        void *x = items[i];
-        if (slot >= 0) {
-            if (field(x, o->type) != kind) return NOT_READ;
-            x = field(x, slot);
-            if (!x) return NOT_READ;
-        }
-        const void *type = field(x, o->type);
-        if (type == o->real) memcpy(out + i, (char *)x + o->number, 8);
-        else if (type == o->integer || type == o->truth) {
-            out[i] = o->as_double(x);
-            if (out[i] == -1.0 && o->error()) return NOT_READ;
-        } else return NOT_READ;
-        odd |= is_not_finite(out[i]);
+/* An object that is a number as a double; 0 where it is none. */
+static inline int read_number(const Objects *o, void *x, double *out) {
+    const void *type = field(x, o->type);
+    if (type == o->real) memcpy(out, (char *)x + o->number, 8);
+    else if (type == o->integer || type == o->truth) {
+        *out = o->as_double(x);
+        if (*out == -1.0 && o->error()) return 0;
+    } else return 0;
+    return 1;
+}
+/* Floats as doubles, as far as eight at a time are floats; returns how many were. */
+static inline int64_t read_floats(const Objects *o, void *const *items, int64_t n, double *out, int *found) {
+    const int64_t at_type = o->type, number = o->number;
+    const void *real = o->real;
+    uint64_t odd = 0;
+    int64_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        uint64_t other = 0, x[8];
+        for (int k = 0; k < 8; k++) other |= (uint64_t)field(items[i + k], at_type) ^ (uint64_t)real;
+        if (other) break;
+        for (int k = 0; k < 8; k++) memcpy(x + k, (char *)items[i + k] + number, 8);
+        for (int k = 0; k < 8; k++) odd |= (x[k] & 0x7ff0000000000000u) + 0x0010000000000000u; /* carries where not finite */
+        memcpy(out + i, x, 64);
     }
-    return odd ? NOT_ALL_FINITE : FINITE;
+    if (odd >> 63) *found = NOT_ALL_FINITE;
+    return i;
 }
 /* Rows, each a list or a tuple of so many numbers; `table` is a list. */
 EXPORT int32_t read_rows(const Objects *o, const void *table, int64_t n, int64_t width, double *out) {
     void **rows = field(table, o->list_items);
-    int result = FINITE;
-    for (int64_t i = 0; i < n; i++) {
+    int found = FINITE;
+    for (int64_t i = 0; i < n; i++, out += width) {
         const void *type = field(rows[i], o->type);
         if (type != o->list && type != o->tuple) return NOT_READ;
         if ((int64_t)field(rows[i], o->size) != width) return NOT_READ;
         void **items = type == o->list ? field(rows[i], o->list_items) : (void **)((char *)rows[i] + o->tuple_items);
-        int found = read_numbers(o, items, width, NULL, -1, out + i * width);
-        if (found == NOT_READ) return NOT_READ;
-        result |= found;
+        for (int64_t k = read_floats(o, items, width, out, &found); k < width; k++) {
+            if (!read_number(o, items[k], out + k)) return NOT_READ;
+            if (is_not_finite(out[k])) found = NOT_ALL_FINITE;
+        }
     }
-    return result;
+    return found;
 }
-/* The numbers in a slot of each object of a list; all must be of one type. */
+/* The numbers in a slot of each object of a list; 0 where one holds none, or is of another type. */
 EXPORT int32_t read_slots(const Objects *o, const void *list, int64_t n, const void *kind, int64_t slot, double *out) {
-    return read_numbers(o, field(list, o->list_items), n, kind, slot, out);
+    void **objects = field(list, o->list_items);
+    for (int64_t i = 0; i < n; i++) {
+        if (field(objects[i], o->type) != kind) return 0;
+        void *x = field(objects[i], slot);
+        if (!x || !read_number(o, x, out + i)) return 0;
+    }
+    return 1;
 }
 /* Whether a list consists of the items of tuples, which are in a list: the same objects, which are not looked at. */
 EXPORT int32_t consists_of(const Objects *o, const void *list, const void *tuples) {

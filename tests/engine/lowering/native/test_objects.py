@@ -76,6 +76,38 @@ def test_what_is_no_plain_number_is_left_to_python(odd, place):
     assert objects.read_table([[1.0, 2.0]], 2) is not None
 
 
+@pytest.mark.parametrize("width", [7, 8, 9, 16, 29])
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_each_place_of_a_wide_row(width, kind):
+    """Floats are read several at a time: a nan, an infinity, an int and what is no number are seen at any place."""
+    floats = [x / 8 for x in range(2 * width)]
+    floats[0], floats[-1] = sys.float_info.max, -sys.float_info.max
+    for place in range(2 * width):
+        for odd in (math.nan, -math.inf, 7, True, 10**300, "1", None, object()):
+            flat = [*floats[:place], odd, *floats[place + 1 :]]
+            read = objects.read_table([kind(flat[:width]), kind(flat[width:])], width)
+            if isinstance(odd, (int, float)):
+                assert same(read[0], map(float, flat))
+                assert read[1] == math.isfinite(odd)
+            else:
+                assert read is None
+
+
+@pytest.mark.parametrize("n", [0, 1, 262143, 262144, 700001])
+def test_zeros(n):
+    """Zeros can be written over, in small and in huge pages; what has been written stays there, and there alone."""
+    numbers, others = objects.zeros(n), objects.zeros(n)
+    assert len(numbers) == n
+    assert not any(numbers)
+    place = memoryview(numbers)
+    for k in range(0, n, 1000):
+        place[k] = float(k)
+    assert numbers.tolist() == [0.0 if k % 1000 else float(k) for k in range(n)]
+    assert not any(others)
+    address = objects.start_of(numbers)
+    assert n == 0 or address == objects.address_of(numbers)[0]
+
+
 @pytest.mark.parametrize("row", [[1.0], [1.0, 2.0, 3.0], array("d", [1, 2]), "ab", {1: 1, 2: 2}, 1.5])
 def test_rows_of_another_kind_or_width(row):
     """Rows that are not lists or tuples of the width asked for are left to Python."""
