@@ -21,12 +21,15 @@ from .simplify import BY_ODD, SIMPLIFY
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import Any
+    from typing import Any, TypeVar
 
     from engine.value import Value
 
     from .layers import Args
 
+    T = TypeVar("T")
+
+_ROOM = 20_000
 _COMMUTATIVE = frozenset({"add", "mul", "eq", "ne"})  # the same bits in either order
 
 
@@ -41,6 +44,13 @@ class _Emitters(dict[str, "Callable[[Args], int]"]):
         return made
 
 
+def _growing(x: T, n: int) -> list[T]:
+    """n times x, in a list with room for what a network of that size adds: it is not moved for that."""
+    made = [x] * (n + _ROOM)
+    del made[n:]
+    return made
+
+
 class Writer:
     """Writes instructions: each simplified, and each once. The leaves are given; their ids are the first.
 
@@ -53,11 +63,11 @@ class Writer:
     def __init__(self, inputs: Sequence[Value], values: list[Value]) -> None:
         n, k = len(inputs), len(values)
         self.values, self.inputs, self.parameters = values, range(n), range(n, n + k)
-        self.op = ["parameter"] * (n + k)  # of which there may be a million: no list is made twice
+        self.op = _growing("parameter", n + k)  # of which there may be a million: no list is made twice
         self.op[:n] = ["input"] * n
         self.odd = bytearray(n + k)  # what is a constant, or the negative of something (simplify.py)
-        self.args: list[Args] = [()] * (n + k)
-        self.varying = [False] * (n + k)
+        self.args: list[Args] = _growing((), n + k)
+        self.varying = _growing(False, n + k)
         self.varying[:n] = [True] * n
         self.labels = {i: node.label for i, node in enumerate(inputs) if node.label}
         self.constant: dict[int, float] = {}

@@ -108,10 +108,10 @@ def test_the_compiled_interpreter(seed):
     for instruction_set in native.instruction_sets():
         for block in (0, 8):
             kernel = native.NativeKernel(program, instruction_set, 1, block)
-            numbers = native.kernel.doubles([x for row in rows for x in row])
+            numbers = [x for row in rows for x in row]
             parameters = [node.data for node in program.parameter_values]
             compare(*kernel.run(numbers, len(rows), parameters, "mean"), expected, slopes)
-            one = [kernel.run(native.kernel.doubles(row), 1, parameters, "mean") for row in rows]
+            one = [kernel.run(row, 1, parameters, "mean") for row in rows]
             compare([sum(column) / len(rows) for column in zip(*[values for values, _ in one])],
                     [[sum(column) / len(rows) for column in zip(*each)] for each in zip(*[g for _, g in one])],
                     expected, slopes)  # fmt: skip
