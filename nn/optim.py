@@ -21,9 +21,10 @@ skipped, as PyTorch skips one whose grad is None.
 from __future__ import annotations
 
 import math
+from array import array
 from collections import deque
 from functools import partial
-from operator import call
+from operator import call, setitem
 
 from engine import Value
 from engine.compiled import write_numbers
@@ -33,10 +34,22 @@ from .rule import read_rule
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any
 
 State = dict[str, list[float]]
+
+
+class Same:
+    """A list of n times one number that nobody has asked for yet."""
+
+    __slots__ = ("number", "n")
+
+    def __init__(self, number: float, n: int) -> None:
+        self.number, self.n = number, n
+
+    def tolist(self) -> list[float]:
+        return [self.number] * self.n
 
 
 class Optimizer:
@@ -61,7 +74,33 @@ class Optimizer:
         self.params = _checked_parameters(params, type(self).__name__)
         self.lr = lr
         self.weight_decay = self._at_least_zero("weight_decay", weight_decay)
-        self.state: State = {name: [0.0] * len(self.params) for name in ("step", *self.lists)}
+        vars(self)["state"] = {name: Same(0.0, len(self.params)) for name in ("step", *self.lists)}
+
+    @property
+    def state(self) -> State:
+        """The lists of state."""
+        kept = self.kept
+        if type(kept) is dict:
+            for name, numbers in kept.items():
+                if type(numbers) in (Same, array, memoryview):
+                    kept[name] = numbers.tolist()
+        state: State = kept
+        return state
+
+    @state.setter
+    def state(self, state: State) -> None:
+        vars(self)["state"] = state
+
+    @property
+    def kept(self) -> Any:
+        """``state`` as it is kept: what compiled training has made becomes lists when these are asked for.
+
+        A million floats, made and freed, would take longer than an epoch.
+        """
+        return vars(self)["state"]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "state": self.state}
 
     @property
     def lr(self) -> float:
@@ -76,8 +115,8 @@ class Optimizer:
         """The data and the state after one step, as new lists; nothing is changed yet."""
         if not self.rule:
             raise NotImplementedError(f"{type(self).__name__} must have a rule, or define update() -> (data, state)")
-        rule, params = read_rule(self.rule, self.lists), self.params
-        before = [[p.data for p in params], self.state["step"], *[self.state[name] for name in self.lists]]
+        rule, params, state = read_rule(self.rule, self.lists), self.params, self.state
+        before = [[p.data for p in params], state["step"], *[state[name] for name in self.lists]]
         stepping = [i for i, p in enumerate(params) if p.has_grad]
         some = len(stepping) < len(params)
         w, steps, *others = [[column[i] for i in stepping] for column in before] if some else before
@@ -97,10 +136,10 @@ class Optimizer:
         """Take one step: parameters and state change together, or not at all."""
         self.commit(*self.update())
 
-    def commit(self, data: Sequence[float], state: State) -> None:
-        """Write what ``update()`` returned."""
+    def commit(self, data: Sequence[float], state: Mapping[str, Any]) -> None:
+        """Write what ``update()`` returned, or the same state as ``kept`` may have it."""
         writes: tuple[Callable[[], object], ...] = (
-            write_numbers(self.params, "data", data), partial(setattr, self, "state", state)
+            write_numbers(self.params, "data", data), partial(setitem, vars(self), "state", state)
         )  # fmt: skip
         # Called one after the other in C: no signal handler, hence no KeyboardInterrupt, comes between two writes.
         deque(map(call, writes), maxlen=0)
@@ -340,7 +379,7 @@ class Adagrad(Optimizer):
         self.lr_decay = self._at_least_zero("lr_decay", lr_decay)
         self.initial_accumulator_value = self._at_least_zero("initial_accumulator_value", initial_accumulator_value)
         self.eps = self._at_least_zero("eps", eps)
-        self.state["sum"] = [self.initial_accumulator_value] * len(self.params)
+        self.kept["sum"] = Same(self.initial_accumulator_value, len(self.params))
 
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {kind.__name__: kind for kind in (SGD, Adam, AdamW, RMSprop, Adagrad)}

@@ -10,7 +10,7 @@ from __future__ import annotations
 from array import array
 
 from engine.compiled import write_numbers
-from nn.optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
+from nn.optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop, Same
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,8 +31,15 @@ _BREATH = 0.05  # seconds between two looks at what Python has to say
 
 def runs_compiled(optimizer: Optimizer) -> bool:
     """Whether this optimiser's update exists in C: nn's own, whose parameters have all taken as many steps."""
-    steps = optimizer.state["step"]
-    return type(optimizer) in _SETTINGS and steps.count(steps[0]) == len(steps)
+    steps = optimizer.kept["step"]
+    return type(optimizer) in _SETTINGS and (type(steps) is Same or steps.count(steps[0]) == len(steps))
+
+
+def _steps(optimizer: Optimizer) -> float:
+    """How many steps the parameters of such an optimiser have taken."""
+    steps = optimizer.kept["step"]
+    number: float = steps.number if type(steps) is Same else steps[0]
+    return number
 
 
 class CompiledEpochs:
@@ -91,17 +98,17 @@ class CompiledEpochs:
         optimizer = self.optimizer
         name, settings, lists = _SETTINGS[type(optimizer)](optimizer)
         data = self.kernel.parameters()
-        state = [optimizer.state[key] if key else None for key in lists]
+        state = [optimizer.kept[key] if key else None for key in lists]
+        state = [numbers.number if type(numbers) is Same else numbers for numbers in state]
         self.trainer.load(data, name, lr=optimizer.lr, weight_decay=optimizer.weight_decay,
-                          step=int(optimizer.state["step"][0]), state=state, **settings)  # fmt: skip
+                          step=int(_steps(optimizer)), state=state, **settings)  # fmt: skip
 
     def _store(self) -> None:
         trainer, optimizer = self.trainer, self.optimizer
-        if trainer.steps <= optimizer.state["step"][0]:
+        if trainer.steps <= _steps(optimizer):
             return
         _, _, lists = _SETTINGS[type(optimizer)](optimizer)
-        state = dict(optimizer.state)
-        state["step"] = [float(trainer.steps)] * len(optimizer.params)
+        state = {**optimizer.kept, "step": Same(float(trainer.steps), len(optimizer.params))}
         state.update((key, numbers) for key, numbers in zip(lists, trainer.state()) if key)
         gradient = trainer.gradient()
         if gradient is not None:

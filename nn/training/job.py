@@ -91,7 +91,7 @@ class Job:
             self.parameters = model.parameters()
         self.optimizer = Adam(self.parameters, lr=0.01) if optimizer is None else optimizer
         self._check_optimizer()
-        self.params, self._state = self.optimizer.params, self.optimizer.state.keys()
+        self.params, self._state = self.optimizer.params, self.optimizer.kept.keys()
         self.epochs = positive_int("fit: epochs", epochs)
         self.rng = checked_seed("fit: seed", seed)
         self.early_stopping = None if early_stopping is None else positive_int("fit: early_stopping", early_stopping)

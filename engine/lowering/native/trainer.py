@@ -13,7 +13,6 @@ from .tape import address
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any
 
     from .objects import Doubles
 
@@ -91,8 +90,10 @@ class Trainer:
         if self._generator is not None:
             job.order, job.generator = address(self.permutation), address(self._generator)
 
-    def _permuted(self, numbers: Sequence[float]) -> Doubles:
-        """One number a parameter, in the order of the tape."""
+    def _permuted(self, numbers: Sequence[float] | float) -> Doubles:
+        """One number a parameter, in the order of the tape; or one for all."""
+        if isinstance(numbers, float):
+            return array("d", [numbers]) * self._trained if numbers else zeros(self._trained)
         permuted = zeros(len(numbers))
         self._permute(numbers, start_of(permuted))
         return permuted
@@ -120,10 +121,11 @@ class Trainer:
     def load(
         self, parameters: Sequence[float], optimizer: str, *, lr: float, flag: bool = False, h0: float = 0.0,
         h1: float = 0.0, h2: float = 0.0, weight_decay: float = 0.0, step: int = 0,
-        state: Sequence[Sequence[float] | None] = (),
+        state: Sequence[Sequence[float] | float | None] = (),
     ) -> None:  # fmt: skip
         """Parameters (of the whole program) and an optimiser, whose hyperparameters h0, h1, h2 and flag are, as is the
-        meaning of its three lists of state, those that optimizers.h names beside its update.
+        meaning of its three lists of state, those that optimizers.h names beside its update. A list of one number may
+        be that number.
         """
         self._permute(parameters, self._tape.parameters)
         lists = (*state, None, None, None)[:3]
@@ -185,8 +187,6 @@ class Trainer:
         self._c.tape_gradient(ctypes.byref(self._job), None if placed is None else address(placed), start_of(g))
         return g
 
-    def state(self) -> list[list[float] | None]:
+    def state(self) -> list[Doubles | None]:
         """The optimiser's lists of state."""
-        restored = [None if numbers is None else self._restored(start_of(numbers)) for numbers in self._state]
-        lists: list[Any] = [None if numbers is None else numbers.tolist() for numbers in restored]
-        return lists
+        return [None if numbers is None else self._restored(start_of(numbers)) for numbers in self._state]

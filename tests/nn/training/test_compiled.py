@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import os
+import pickle
 import random
 import signal
 import threading
@@ -14,6 +16,7 @@ import pytest
 
 from engine import dot
 from engine.lowering import native
+from engine.lowering.native import objects
 from nn import MLP, SGD, Adagrad, Adam, AdamW, RMSprop, fit
 from nn.training import NonFiniteError
 
@@ -47,6 +50,37 @@ def trained(backend, make_optimizer, **options):
 
 def close(a, b, relative=1e-11, absolute=0.0):
     return all(math.isclose(x, y, rel_tol=relative, abs_tol=absolute) for x, y in zip(a, b, strict=True))
+
+
+@pytest.mark.parametrize("huge", [1, objects._HUGE_PAGE])
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_the_state_of_an_optimizer_is_lists(name, huge, monkeypatch):
+    """What compiled training has left is lists of floats to whoever asks, copies or pickles, in huge pages or not; what
+    is written into them counts in the next step; and asking changes nothing.
+    """
+    monkeypatch.setattr(objects, "_HUGE_PAGE", huge)
+    model, optimizer, _ = trained("native", OPTIMIZERS[name], epochs=3, batch_size=10)
+    _, asked, _ = trained("native", OPTIMIZERS[name], epochs=3, batch_size=10)
+    state = asked.state
+    assert state.keys() == {"step", *asked.lists}
+    for numbers in state.values():
+        assert type(numbers) is list
+        assert len(numbers) == len(model.parameters())
+        assert set(map(type, numbers)) == {float}
+    assert asked.state is state
+    assert set(state["step"]) == {12.0}
+    shallow, deep, pickled = copy.copy(optimizer), copy.deepcopy(optimizer), pickle.loads(pickle.dumps(optimizer))
+    assert shallow.state == deep.state == pickled.state == optimizer.state == state
+    found = []
+    for backend in ("native", "eager"):
+        model, optimizer, _ = trained("native", OPTIMIZERS[name], epochs=3)
+        for key in optimizer.lists[:1]:
+            optimizer.state[key][0] += 0.5
+        fit(model, X, Y, optimizer=optimizer, epochs=2, backend=backend)
+        found.append((optimizer.state, [p.data for p in model.parameters()]))
+    (state, data), (eager, expected) = found
+    assert all(close(state[key], numbers, 1e-9, 1e-13) for key, numbers in eager.items())
+    assert close(data, expected, 1e-9, 1e-13)
 
 
 @pytest.mark.parametrize("batch_size", [None, 1, 10])
