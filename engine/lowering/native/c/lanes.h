@@ -76,13 +76,27 @@ static const int32_t *lanes_cheap(const int32_t *x, double *L, int64_t ld, int64
 
 /* The larger or the smaller of two, with the slope by the first: 1, 0, or a half where they tie. A slope waits for the way
  * back, and there are many; so it is a byte a sample, and eight rows of slopes lie where one of numbers would. Of the byte
- * all bits are set for 1, none for 0, and for a half the lowest: 1 and 0 are masks as they are, and a tie is rare. */
+ * all bits are set for 1, none for 0, and for a half the lowest: 1 and 0 are masks as they are, and a tie is rare. With
+ * AVX-512, which has masks of bits, the first of the eight bytes of a vector tells where the slope is 1, the second where
+ * they tie. chosen_at: where the slope is 1, or where it is 0 if sign is -1; factor_at: the slope, or 1 less it. */
 INLINE int8_t *slopes(int32_t x, double *L, int64_t ld) { return (int8_t *)(L + (x >> 3) * ld) + (x & 7) * ld; }
+#if defined(__AVX512F__)
+#define TIES 0xff00u
+typedef __mmask8 Chosen;
+INLINE void store_slope(int8_t *p, V a, V b) {
+    p[0] = (int8_t)_mm512_cmp_pd_mask((__m512d)a, (__m512d)b, _CMP_GT_OQ);
+    p[1] = (int8_t)_mm512_cmp_pd_mask((__m512d)a, (__m512d)b, _CMP_EQ_UQ);
+}
+INLINE Chosen chosen_at(const int8_t *p, int64_t sign) { return (Chosen)(p[0] ^ sign); }
+INLINE V factor_at(const int8_t *p, int64_t sign) {
+    return (V)_mm512_mask_mov_pd(_mm512_maskz_mov_pd(chosen_at(p, sign), (__m512d)one_()), (__mmask8)p[1], (__m512d)splat(0.5));
+}
+#else
+#define TIES 0x0101010101010101u
+typedef M Chosen;
 INLINE void store_slope(int8_t *p, V a, V b) {
     M slope = (a > b) | (1 + (a < b));
-#if defined(__AVX512F__)
-    _mm_storel_epi64((__m128i *)p, _mm512_cvtepi64_epi8((__m512i)slope));
-#elif defined(__AVX2__)
+#if defined(__AVX2__)
     __m256i whole = _mm256_shuffle_epi8((__m256i)slope, _mm256_set1_epi32(0x08000800));
     int32_t four = _mm_cvtsi128_si32(_mm_unpacklo_epi16(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1)));
     memcpy(p, &four, 4);
@@ -90,10 +104,8 @@ INLINE void store_slope(int8_t *p, V a, V b) {
     p[0] = (int8_t)slope[0], p[1] = (int8_t)slope[1];
 #endif
 }
-INLINE M slope_mask(const int8_t *p) { /* where the slope is not a half */
-#if defined(__AVX512F__)
-    return (M)_mm512_cvtepi8_epi64(_mm_loadl_epi64((const __m128i *)p));
-#elif defined(__AVX2__)
+INLINE M slope_mask(const int8_t *p) {
+#if defined(__AVX2__)
     int32_t four;
     memcpy(&four, p, 4);
     return (M)_mm256_cvtepi8_epi64(_mm_cvtsi32_si128(four));
@@ -101,11 +113,17 @@ INLINE M slope_mask(const int8_t *p) { /* where the slope is not a half */
     return (M){p[0], p[1]};
 #endif
 }
+INLINE Chosen chosen_at(const int8_t *p, int64_t sign) { return slope_mask(p) ^ sign; }
+INLINE V factor_at(const int8_t *p, int64_t sign) {
+    M mask = slope_mask(p);
+    return select_(mask == 1, splat(0.5), (V)((mask ^ sign) & (M)one_()));
+}
+#endif
 /* Whether a slope of the first n is a half, or one of those behind them in the same eight bytes. */
 INLINE int any_tie(const int8_t *p, int64_t n) {
     uint64_t ties = 0, eight;
-    for (int64_t i = 0; i < n; i += 8) memcpy(&eight, p + i, 8), ties |= eight ^ eight >> 1;
-    return (ties & 0x0101010101010101u) != 0;
+    for (int64_t i = 0; i < n; i += 8) memcpy(&eight, p + i, 8), ties |= TIES == 0xff00u ? eight : eight ^ eight >> 1;
+    return (ties & TIES) != 0;
 }
 #define CHOICE_RUN(KIND, VALUE, FIRST, SECOND)                                                                  \
     case KIND:                                                                                                  \
@@ -147,9 +165,7 @@ INLINE V more_marked(V g, V factor, V s) {
     s = (V)_mm512_mask3_fmadd_pd((__m512d)g, (__m512d)factor, (__m512d)s, reached);
     return (V)_mm512_mask_add_pd((__m512d)s, reached, (__m512d)s, _mm512_setzero_pd());
 }
-INLINE V add_masked(M k, V g, V s) {
-    return (V)_mm512_mask_add_pd((__m512d)s, _mm512_movepi64_mask((__m512i)k), (__m512d)s, (__m512d)g);
-}
+INLINE V add_masked(Chosen k, V g, V s) { return (V)_mm512_mask_add_pd((__m512d)s, k, (__m512d)s, (__m512d)g); }
 #else
 INLINE V more_marked(V g, V factor, V s) { /* where g was not reached, -0.0 * 0.0 and -0.0 are added: nothing */
     M unreached = (M)g == INT64_MIN;
@@ -160,7 +176,7 @@ INLINE V more_marked(V g, V factor, V s) { /* where g was not reached, -0.0 * 0.
 #endif
     return fma_(g, factor, s) + (V)(unreached & INT64_MIN);
 }
-INLINE V add_masked(M k, V g, V s) { return s - (V)((M)-g & k); }
+INLINE V add_masked(Chosen k, V g, V s) { return s - (V)((M)-g & k); }
 #endif
 /* The adjoint with -0.0 where the slope of a choice is 0. */
 INLINE V chosen(V g, V slope) { return select_(slope != 0.0, g, splat(-0.0)); }
@@ -170,8 +186,7 @@ INLINE V with_sign(V x, int32_t sign) { return (V)((M)x ^ ((int64_t)sign & INT64
 /* Adjoints times slopes that are bytes, of which some are a half. */
 static __attribute__((noinline)) void add_ties(const double *g, const int8_t *slope, int64_t sign, V *s, int T) {
     for (int t = 0; t < T; t++, g += W, slope += W) {
-        M mask = slope_mask(slope);
-        V factor = select_(mask == 1, splat(0.5), (V)((mask ^ sign) & (M)one_()));
+        V factor = factor_at(slope, sign);
         s[t] = more_marked(chosen(load(g), factor), factor, s[t]);
     }
 }
@@ -205,7 +220,7 @@ INLINE void terms_at(const int marked, const int32_t *x, const int32_t *n, doubl
         const int8_t *b = slopes(x[1] ^ sign, whole, ld) + at;
         ONE_REGISTER(a);
         ONE_REGISTER(b);
-        if (LIKELY(!any_tie(b, T * W))) FOR_T s[t] = add_masked(slope_mask(b + t * W) ^ (int64_t)sign, load(a + t * W), s[t]);
+        if (LIKELY(!any_tie(b, T * W))) FOR_T s[t] = add_masked(chosen_at(b + t * W, sign), load(a + t * W), s[t]);
         else {
             V sums[8];
             FOR_T sums[t] = s[t];
@@ -251,7 +266,7 @@ INLINE const int32_t *few_terms(const int marked, const int P, const int S, cons
                     V x = load(g[i] + o), y = (V)((M)load(factor[i] + o) ^ sign[i]);
                     s = marked ? more_marked(x, y, s) : fma_(x, y, s);
                 }
-                UNROLL for (int i = 0; i < S; i++) s = add_masked(slope_mask(slope[i] + o) ^ sign[P + i], load(g[P + i] + o), s);
+                UNROLL for (int i = 0; i < S; i++) s = add_masked(chosen_at(slope[i] + o, sign[P + i]), load(g[P + i] + o), s);
                 store(d + o, s);
             }
     }
