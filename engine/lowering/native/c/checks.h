@@ -51,14 +51,22 @@ static int valid_flat(const Layout *t, const int32_t *c, int64_t n) {
         }
     return n == 0;
 }
-/* *tail: where the outer products begin that all else comes before; *marked: whether a sum is. */
-static int valid_lanes(const Layout *t, const int32_t *c, int64_t n, int64_t *tail, int *marked) {
+/* What else is found out of a tape of lanes: where the outer products begin that all else comes before; whether a sum is
+ * marked; whether there are layers; and how many instructions there are, and values that they make. */
+typedef struct {
+    int64_t tail, instructions, made;
+    int marked, layers;
+} Found;
+static int valid_lanes(const Layout *t, const int32_t *c, int64_t n, Found *found) {
     int64_t N = t->n_values, R = t->n_rows, first = t->n_inputs, size;
     const int32_t *code = c;
-    *tail = *marked = 0;
-    for (; n > 0; c += size, n -= size, *tail = c[-size] == LANES_OUTER ? *tail : c - code) switch (c[0]) {
+    *found = (Found){0};
+    for (; n > 0; c += size, n -= size, found->tail = c[-size] == LANES_OUTER ? found->tail : c - code) {
+        found->instructions++;
+        switch (c[0]) {
         case LANES_MAP: {
             NEED(n >= 3 && c[1] >= 0 && c[1] < OP_CODES && c[2] >= 1);
+            found->made += c[2];
             int64_t width = op_arity[c[1]] + 1;
             size = 3 + width * c[2];
             NEED(n >= size);
@@ -79,6 +87,7 @@ static int valid_lanes(const Layout *t, const int32_t *c, int64_t n, int64_t *ta
         case LANES_GEMM:
             NEED(n >= 6 && c[1] >= 1 && c[2] >= 1 && c[3] >= 0 && c[4] >= 0 && c[5] >= 0);
             size = 6 + 2 * (int64_t)c[1] + c[2];
+            found->layers |= c[1] * (int64_t)c[2] >= 256;
             NEED(n >= size && c[3] + (c[1] - 1) * (int64_t)c[4] + (c[2] - 1) * (int64_t)c[5] < N);
             NEED(all_inside(c + 6, c[2], 0, R) && all_inside(c + 6 + c[2], c[1], first, R));
             NEED(all_inside(c + 6 + c[2] + c[1], c[1], -1, N));
@@ -98,6 +107,7 @@ static int valid_lanes(const Layout *t, const int32_t *c, int64_t n, int64_t *ta
         }
         case LANES_PAIR:
             NEED(n >= 3 && c[1] >= 0 && c[1] < PAIR_CODES && c[2] >= 1);
+            found->made += c[2];
             size = 3 + 3 * (int64_t)c[2];
             NEED(n >= size);
             for (const int32_t *x = c + 3; x < c + size; x += 3)
@@ -105,6 +115,7 @@ static int valid_lanes(const Layout *t, const int32_t *c, int64_t n, int64_t *ta
             break;
         case LANES_CHEAP: {
             NEED(n >= 3 && c[1] >= 0 && c[1] < OP_CODES && c[2] >= 1);
+            found->made += c[2];
             int64_t width = op_arity[c[1]] + 1;
             size = 3 + width * c[2];
             NEED(n >= size && all_inside(c + 3, size - 3, 0, R));
@@ -113,6 +124,7 @@ static int valid_lanes(const Layout *t, const int32_t *c, int64_t n, int64_t *ta
         }
         case LANES_CHOICE:
             NEED(n >= 3 && c[1] >= 0 && c[1] < CHOICE_CODES && c[2] >= 1);
+            found->made += c[2];
             size = 3 + 4 * (int64_t)c[2];
             NEED(n >= size);
             for (const int32_t *x = c + 3; x < c + size; x += 4) {
@@ -121,7 +133,8 @@ static int valid_lanes(const Layout *t, const int32_t *c, int64_t n, int64_t *ta
             break;
         case LANES_TERMS: {
             NEED(n >= 6 && c[1] >= 1);
-            *marked |= c[2] != 0;
+            found->marked |= c[2] != 0;
+            found->made += c[1];
             for (int i = 3; i < 6; i++) NEED(c[i] >= 0 && c[i] <= 1 << 20);
             int64_t width = 1 + 2 * ((int64_t)c[3] + c[4] + c[5]);
             size = 6 + width * c[1];
@@ -147,10 +160,11 @@ static int valid_lanes(const Layout *t, const int32_t *c, int64_t n, int64_t *ta
             break;
         default: return 0;
         }
+    }
     return n == 0;
 }
 static int valid(const Layout *t, const int32_t *flat, int64_t n_flat, const int32_t *lanes, int64_t n_lanes,
-                 const int32_t *uniform, int64_t *tail, int *marked) {
+                 const int32_t *uniform, Found *found) {
     NEED(t->n_parameters >= 0 && t->n_constants >= 0 && t->n_inputs >= 0 && t->n_results >= 0);
     NEED(t->n_rows >= 0 && t->n_uniform >= 0 && t->threads >= 1 && t->threads <= 64 && t->block >= 0);
     NEED(t->block <= 1 << 20 && t->set >= 0 && t->set < 8 && supported(t->set));
@@ -158,5 +172,5 @@ static int valid(const Layout *t, const int32_t *flat, int64_t n_flat, const int
     NEED(t->n_rows ? t->n_inputs <= t->n_rows : n_lanes == 0 && inside(t->results, t->n_results, 0, t->n_values));
     for (int32_t i = 0; i < t->n_uniform; i++)
         NEED(inside(uniform[2 * i], 1, 0, t->n_results) && inside(uniform[2 * i + 1], 1, 0, t->n_values));
-    return valid_flat(t, flat, n_flat) && valid_lanes(t, lanes, n_lanes, tail, marked);
+    return valid_flat(t, flat, n_flat) && valid_lanes(t, lanes, n_lanes, found);
 }

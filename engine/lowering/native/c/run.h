@@ -163,9 +163,8 @@ static int find_descents(Tape *t, int64_t tail) {
 EXPORT Tape *tape_new(const Layout *layout, const int32_t *flat, int64_t n_flat, const int32_t *lanes, int64_t n_lanes,
                       const int32_t *uniform, const double *constants, int32_t *error) {
     *error = 1;
-    int64_t tail;
-    int marked;
-    if (n_flat < 0 || n_lanes < 0 || !valid(layout, flat, n_flat, lanes, n_lanes, uniform, &tail, &marked)) return NULL;
+    Found found;
+    if (n_flat < 0 || n_lanes < 0 || !valid(layout, flat, n_flat, lanes, n_lanes, uniform, &found)) return NULL;
     *error = 2;
     Tape *t = calloc(1, sizeof(Tape));
     if (!t) return NULL;
@@ -177,18 +176,19 @@ EXPORT Tape *tape_new(const Layout *layout, const int32_t *flat, int64_t n_flat,
     int64_t block = layout->block, T = layout->threads;
     if (!block) {
         block = layout->n_rows ? 56000 / layout->n_rows : 1; /* 450 kB of rows, which stay in the second-level cache */
-        /* Of fewer samples an instruction costs as much to look up as to compute: up to 88, 5 MB of rows are left to the
-         * third-level cache. */
-        int64_t least = layout->n_rows ? 640000 / layout->n_rows : 1;
-        least = least < 40 ? 40 : least > 88 ? 88 : least;
+        /* Of fewer samples an instruction costs as much to look up as to compute, the more so the fewer values it makes: up to
+         * 88 or more, some 5 MB of rows are left to the third-level cache. Where there are layers, they decide. */
+        double each = found.layers ? 0.43 : fmin(1, (double)found.instructions / (double)(found.made + 1));
+        int64_t least = layout->n_rows ? (int64_t)(1.5e6 * each) / layout->n_rows : 1, most = (int64_t)fmax(88, 205 * each);
+        least = least < 40 ? 40 : least > most ? most : least;
         block = block < least ? least : block > 256 ? 256 : block;
     }
     t->ld = (block + 7) / 8 * 8;
     if (t->ld / 8 % 2 == 0) t->ld += 8; /* an odd number of cache lines: rows do not compete for the same ones */
     t->is.block = block;
     t->U = doubles(layout->n_values);
-    t->acc = doubles(layout->n_results * T * (marked ? 2 : 1));
-    t->careful = !marked;
+    t->acc = doubles(layout->n_results * T * (found.marked ? 2 : 1));
+    t->careful = !found.marked;
     t->L = calloc(T, sizeof(double *));
     t->before = malloc(sizeof(double) * 4 * layout->n_parameters + 1); /* which costs nothing until it is used */
     int complete = t->flat && t->lanes && t->uniform && t->U && t->acc && t->L && t->before;
@@ -204,7 +204,7 @@ EXPORT Tape *tape_new(const Layout *layout, const int32_t *flat, int64_t n_flat,
     if (T > 1 && layout->n_rows) t->pool = pool_new(t);
     join_pairs(t->flat, t->n_flat);
     t->n_body = layout->n_rows ? 0 : find_tail(t);
-    if ((t->n_body && !find_waiting(t)) || (layout->n_rows && !find_descents(t, tail))) {
+    if ((t->n_body && !find_waiting(t)) || (layout->n_rows && !find_descents(t, found.tail))) {
         tape_free(t);
         return NULL;
     }
