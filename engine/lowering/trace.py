@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     Passed = list[tuple[Value, int, int | None, int | None]]
 
 _DOT = OPS["dot"]
-_SIMPLE, _LARGE = 2000, 100_000  # nodes that compiled code writes where it is loaded; for which it is loaded
+_SIMPLE, _LARGE = 2000, 30_000  # nodes that compiled code writes where it is loaded; for which it is loaded
 
 
 def trace(

@@ -106,12 +106,34 @@ class Schedule:
         self._finished(plan.program.inputs, results)
         slopes = {(op[i], args[i]): i for i in plan.needed if op[i] in _SLOPES}
         kinds, codes, alone = self._numbers, library.operations, list[int]()  # a step that makes one value
+        on_rows, mixed = (
+            dict[str, int](),
+            dict[str, int](),
+        )  # kinds of what is on rows, or also on what is alike for all
         for i in plan.needed:
             if made[i]:
                 continue
             made[i] = True
             name, mine, makes = op[i], args[i], alone
-            if i in shapes:
+            slope = None
+            if name in _SLOPE_OF:
+                slope = slopes.get((_SLOPE_OF[name], mine[::-1] if name == "minimum" else mine))
+            if slope is not None and not made[slope]:
+                self.slope[i] = slope
+                makes = [i, slope]
+                kind[i] = kinds[(LANES_PAIR, PAIRS[name]) if name in PAIRS else (LANES_CHOICE, CHOICES[name])]
+                order.append(i)
+            elif name in codes:
+                cheap = name in CHEAP and has_row[mine[0]] and has_row[mine[-1]] and has_row[mine[len(mine) // 2]]
+                known = on_rows if cheap else mixed
+                if name not in known:
+                    known[name] = kinds[LANES_CHEAP if cheap else LANES_MAP, codes[name]]
+                kind[i] = known[name]
+                order.append(i)
+            elif name == "maximum_slope":
+                kind[i] = kinds[LANES_CHOICE, CHOICES[name]]
+                order.append(i)
+            elif i in shapes:
                 kind[i] = kinds[LANES_TERMS, shapes[i]]
                 order.append(i)
             elif i in plan.dots and shapes.keys().isdisjoint(plan.dots[i].members):
@@ -120,22 +142,8 @@ class Schedule:
                 self._add(Step(LANES_GEMM, makes, dots.inputs, dots))
             elif name == "dot":
                 self._add(Step(LANES_DOT, [i], mine))
-            elif name in library.nary:
-                self._add(Step(LANES_NARY, [i], mine, library.nary[name]))
             else:
-                slope = None
-                if name in _SLOPE_OF:
-                    slope = slopes.get((_SLOPE_OF[name], mine[::-1] if name == "minimum" else mine))
-                if slope is not None and not made[slope]:
-                    self.slope[i] = slope
-                    makes = [i, slope]
-                    kind[i] = kinds[(LANES_PAIR, PAIRS[name]) if name in PAIRS else (LANES_CHOICE, CHOICES[name])]
-                elif name == "maximum_slope":
-                    kind[i] = kinds[LANES_CHOICE, CHOICES[name]]
-                else:  # on rows, or on rows and what is the same for all samples
-                    cheap = name in CHEAP and has_row[mine[0]] and has_row[mine[-1]] and has_row[mine[len(mine) // 2]]
-                    kind[i] = kinds[LANES_CHEAP if cheap else LANES_MAP, codes[name]]
-                order.append(i)
+                self._add(Step(LANES_NARY, [i], mine, library.nary[name]))
             if makes is alone:
                 if noted[i]:
                     if i in watched:

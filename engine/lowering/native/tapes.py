@@ -118,32 +118,37 @@ class Flat:
     def write(self, ids: Sequence[int]) -> None:
         """Compute these values: level by level, and in a level all of one operation together."""
         op, args, dots = self.plan.op, self.plan.args, self.plan.dots
-        level: dict[int, int] = {}
+        level = array("i", bytes(4 * len(op)))  # of each value, from 1 on
         levels: list[list[int]] = [[]]
         first: set[int] = set()  # of dots that are computed together the one that stands for them
-        find, deepest = level.get, 0
+        deepest = 0
         for i in ids:
-            if i in level:
+            if level[i]:
                 continue
             together = dots.get(i) if dots else None
             if together is not None and not self._there(together):
                 together = None
             depth = 0
             for a in args[i] if together is None else together.inputs:
-                below = find(a, 0)
+                below = level[a]
                 if below > depth:
                     depth = below
             depth += 1
             if depth > deepest:
                 deepest = depth
-                levels.append([])
-            levels[depth].append(i)
-            if together is None:
-                level[i] = depth
+                levels.append([i])
             else:
-                level.update(dict.fromkeys(together.members, depth))
+                levels[depth].append(i)
+            level[i] = depth
+            if together is not None:
+                for k in together.members:
+                    level[k] = depth
                 first.add(i)
+        grouped = {"dot", "layer", *self.library.nary}
         for members in levels:
+            if len(members) == 1 and op[members[0]] not in grouped:  # as in a chain, in which every level is one value
+                self._map(op[members[0]], members)
+                continue
             groups: dict[str | int, list[int]] = {}
             for i in members:
                 groups.setdefault(i if i in first else op[i], []).append(i)
@@ -170,11 +175,11 @@ class Flat:
 
     def _map(self, name: str, members: list[int]) -> None:
         at, args = self.at, self.plan.args
-        if len(members) == 1:  # as in a chain, in which every level is one value
+        if len(members) == 1:
             [i] = members
             mine, place = args[i], self.room(1)
             a, b, c = at[mine[0]], at[mine[1 % len(mine)]], at[mine[2 % len(mine)]]
-            self.code.extend((FLAT_MAP, self.library.operations[name], 1, place, a, 0, b, 0, c, 0))
+            self.code.fromlist([FLAT_MAP, self.library.operations[name], 1, place, a, 0, b, 0, c, 0])
             at[i] = place
             return
         operands = sorted([(*(at[a] for a in args[i]), i) for i in members])

@@ -102,17 +102,17 @@ class Terms:
         constant = plan.program.constant
         marked = _marked(plan.program)
         together = {i for i, dots in plan.dots.items() if dots.layer or not _all_in(constant, dots.weights)}
-        for i in plan.needed:
+        sums = {"dot", "sum"} | marked
+        for i in [i for i in plan.needed if op[i] in sums and varying[i]]:
             name = op[i]
             if name in marked:
-                if varying[i]:
-                    self.shape[i] = shape = _marked_shape(name)
-                    if shape[1 + _CHOICE]:
-                        self._slopes_as_bytes(i)
-            elif name == "dot" and varying[i] and i not in together:
+                self.shape[i] = shape = _marked_shape(name)
+                if shape[1 + _CHOICE]:
+                    self._slopes_as_bytes(i)
+            elif name == "dot" and i not in together:
                 weights, inputs, bias = split_dot(args[i])
                 self._sum(i, zip(weights, inputs), () if bias is None else (bias,))
-            elif name == "sum" and varying[i] and len(args[i]) > 1:
+            elif name == "sum" and len(args[i]) > 1:
                 self._sum(i, (), args[i])
 
     def _sum(self, i: int, pairs: Iterable[tuple[int, int]], alone: Args) -> None:
@@ -123,9 +123,9 @@ class Terms:
             if not has_row[a]:
                 return
         for a, b in pairs:
-            x = constant.get(a)
             if not varying[b]:
                 return
+            x = None if varying[a] else constant.get(a)
             if x == 1.0:
                 plus.append(b)
             elif x == -1.0:
@@ -169,7 +169,10 @@ class Terms:
                 if sum(shape) - shape[0] != 1:
                     continue
                 kind = shape.index(1, 1) - 1
-            elif marks or op[i] != "mul" or not varying[i] or not all(map(has_row, operands[i])):
+            elif (
+                marks or op[i] != "mul" or times_added[i] + times_taken[i] != uses[i]
+                or not varying[i] or not all(map(has_row, operands[i]))
+            ):  # fmt: skip
                 continue
             else:
                 kind = _PRODUCT
