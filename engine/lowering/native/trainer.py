@@ -42,6 +42,13 @@ OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop", "adagrad")  # in the order in w
 DONE, TIME_IS_UP, NOT_FINITE = range(3)
 
 
+def _from_line(n: int) -> memoryview[float]:
+    """n times 0.0, the first where a cache line begins: else each vector of them lies in two."""
+    room = zeros(n + 7)
+    first = -start_of(room) // 8 % 8
+    return memoryview(room).cast("B").cast("d")[first : first + n]
+
+
 class Trainer:
     """Whole epochs in compiled code: batches, gradient, penalty and update.
 
@@ -92,10 +99,11 @@ class Trainer:
 
     def _permuted(self, numbers: Sequence[float] | float) -> Doubles:
         """One number a parameter, in the order of the tape; or one for all."""
-        if isinstance(numbers, float):
-            return array("d", [numbers]) * self._trained if numbers else zeros(self._trained)
-        permuted = zeros(len(numbers))
-        self._permute(numbers, start_of(permuted))
+        permuted = _from_line(self._trained if isinstance(numbers, float) else len(numbers))
+        if not isinstance(numbers, float):
+            self._permute(numbers, start_of(permuted))
+        elif numbers:
+            permuted[:] = array("d", [numbers]) * self._trained
         return permuted
 
     def _permute(self, numbers: Sequence[float], target: int) -> None:
