@@ -131,11 +131,15 @@ INLINE void descend_run(const int T, int64_t last, int64_t n, int64_t K, double 
         EACH_VECTOR(T) INTO(p, t, T, z[t]);
     }
 }
-/* Both in one pass: first w[k*J + j] += before[k] b[j], then the weighted inputs with these weights. */
+/* Both in one pass: first w[k*J + j] -= before[k] (rate b[j]), and of biases rate b[j], then the weighted inputs. */
 INLINE void descend_gemv_run(const int T, int64_t last, int64_t n, int64_t K, double *w, int64_t J, const double *before,
-                             const double *b, double *d, const double *a, const double *bias) {
+                             const double *b, double rate, double *d, const double *a, double *bias, int with_bias) {
     V y[RUN], s[RUN], p[RUN];
-    EACH_VECTOR(T) y[t] = FROM(b, t, T), s[t] = bias ? FROM(bias, t, T) : zero_();
+    EACH_VECTOR(T) y[t] = -rate * FROM(b, t, T), s[t] = bias ? FROM(bias, t, T) : zero_();
+    if (with_bias) {
+        EACH_VECTOR(T) s[t] += y[t];
+        EACH_VECTOR(T) INTO(bias, t, T, s[t]);
+    }
     for (int64_t k = 0; k < K; k++, w += J) {
         V x = splat(before[k]), next = splat(a[k]);
         EACH_VECTOR(T) p[t] = fma_(x, y[t], FROM(w, t, T)), s[t] = fma_(p[t], next, s[t]);
@@ -144,11 +148,12 @@ INLINE void descend_gemv_run(const int T, int64_t last, int64_t n, int64_t K, do
     EACH_VECTOR(T) INTO(d, t, T, s[t]);
 }
 /* The same where J is more than a run: R inputs at a time, so that the weights are gone through in their order. */
-INLINE void descend_gemv_rows(const int R, int64_t J, double *w, const double *before, const double *b, double *d, const double *a) {
+INLINE void descend_gemv_rows(const int R, int64_t J, double *w, const double *before, const double *b, double rate, double *d,
+                              const double *a) {
     int64_t end = J - W; /* of the last vector, which overlaps with the one before: it is loaded first and stored last */
     V x[4], next[4], p[4], q[4], y = load(b + end), s = load(d + end), z;
     UNROLL for (int h = 0; h < R; h++) {
-        x[h] = splat(before[h]), next[h] = splat(a[h]);
+        x[h] = splat(-rate * before[h]), next[h] = splat(a[h]);
         q[h] = fma_(x[h], y, load(w + h * J + end)), s = fma_(q[h], next[h], s);
     }
     for (int64_t j = 0; j < end; j += W) {
@@ -249,9 +254,8 @@ static double flat_bound(const int32_t *c, const int32_t *end, const double *U) 
         else c += 3 + c[1];
     return largest_of(a) * largest_of(b);
 }
-/* The outer product of instruction c, of a and b, goes into the update of its parameters. */
-static void outer_run(const int32_t *c, const double *a, const double *b, const Rates *u, int64_t at) {
-    int64_t K = c[1], J = c[2], dk = c[4], dj = c[5];
+/* An outer product goes into the update of its parameters: that of a[k] b[j] is number at + k*dk + j*dj. */
+static void outer_run(int64_t K, int64_t J, int64_t dk, int64_t dj, const double *a, const double *b, const Rates *u, int64_t at) {
     double *p = u->p + at, rate = u->rate, g[256 + W];
     if (J == 1 && dk == 1) { /* along a */
         const double *other = a;
@@ -276,17 +280,10 @@ static void outer_run(const int32_t *c, const double *a, const double *b, const 
         }
 }
 /* The outer products and copies at the end of a tape as updates: result r belongs to parameter r - 1. */
-static void flat_descend(const int32_t *c, const int32_t *end, double *U, int64_t results, const Rates *u, const Wait *waits,
-                         int64_t n_waits) {
+static void flat_descend(const int32_t *c, const int32_t *end, double *U, int64_t results, const Rates *u) {
     while (c < end)
         if (c[0] == FLAT_OUTER) {
-            const Wait *wait = waits, *last = waits + n_waits;
-            while (wait < last && wait->outer != c) wait++;
-            if (wait == last) outer_run(c, U + c[6], U + c[7], u, c[3] - results - 1);
-            else {
-                memcpy(wait->a, U + c[6], sizeof(double) * c[1]);
-                for (int64_t j = 0; j < c[2]; j++) wait->b[j] = -u->rate * U[c[7] + j];
-            }
+            outer_run(c[1], c[2], c[4], c[5], U + c[6], U + c[7], u, c[3] - results - 1);
             c += 8;
         } else if (c[0] == FLAT_MAP) {
             int64_t loss = c[3] == results, step = c[5]; /* a copy; the first result is not a gradient */
@@ -298,28 +295,40 @@ static void flat_descend(const int32_t *c, const int32_t *end, double *U, int64_
         } else
             c += 3 + c[1];
 }
+/* Keep what the updates that wait are of; whole vectors, for which there is room. */
+static void wait_for_next(const Wait *waits, int64_t n_waits, const double *U) {
+    for (const Wait *wait = waits; wait < waits + n_waits; wait++) {
+        const int32_t *c = wait->gemv;
+        for (int64_t k = 0; k < c[2]; k += W) store(wait->a + k, load(U + c[4] + k));
+        for (int64_t j = 0; j < c[1]; j += W) store(wait->b + j, load(U + wait->adjoints + j));
+    }
+}
 /* The update that waits, and with the new weights the next sample's weighted inputs. */
-static void descend_gemv(const Wait *wait, double *U) {
+static void descend_gemv(const Wait *wait, double *U, double rate) {
     const int32_t *c = wait->gemv;
     int64_t J = c[1], K = c[2], k = 0;
-    double *w = U + c[5], *d = U + c[3];
-    const double *next = U + c[4], *a = wait->a, *b = wait->b, *bias = c[8] < 0 ? NULL : U + c[8];
+    double *w = U + c[5], *d = U + c[3], *bias = c[8] < 0 ? NULL : U + c[8];
+    const double *next = U + c[4], *a = wait->a, *b = wait->b;
     if (J <= RUN * W) {
 #define CASE(m) \
-    case m: descend_gemv_run(m, last, n, K, w + j, J, a, b + j, d + j, next, bias ? bias + j : NULL); break;
+    case m: descend_gemv_run(m, last, n, K, w, J, a, b, rate, d, next, bias, wait->with_bias); break;
         RUNS(J, CASE)
 #undef CASE
         return;
     }
-    for (int64_t j = 0; j < J; j++) d[j] = bias ? bias[j] : 0.0;
-    for (; k + 4 <= K; k += 4) descend_gemv_rows(4, J, w + k * J, a + k, b, d, next + k);
-    for (; k < K; k++) descend_gemv_rows(1, J, w + k * J, a + k, b, d, next + k);
+    for (int64_t j = 0; j < J; j++) {
+        if (wait->with_bias) bias[j] -= rate * b[j];
+        d[j] = bias ? bias[j] : 0.0;
+    }
+    for (; k + 4 <= K; k += 4) descend_gemv_rows(4, J, w + k * J, a + k, b, rate, d, next + k);
+    for (; k < K; k++) descend_gemv_rows(1, J, w + k * J, a + k, b, rate, d, next + k);
 }
 /* The updates that wait, without a next sample. */
-static void catch_up(const Wait *waits, int64_t n_waits, double *U) {
+static void catch_up(const Wait *waits, int64_t n_waits, const Rates *u) {
     for (const Wait *wait = waits; wait < waits + n_waits; wait++) {
-        Rates u = {.p = U, .rate = -1.0};
-        outer_run(wait->outer, wait->a, wait->b, &u, wait->gemv[5]);
+        const int32_t *c = wait->gemv;
+        outer_run(c[2], c[1], c[1], 1, wait->a, wait->b, u, c[5]);
+        if (wait->with_bias) update_run(u, c[8], c[1], wait->b);
     }
 }
 static void run_flat(const int32_t *c, int64_t n, double *U) {
@@ -347,11 +356,11 @@ static void run_flat(const int32_t *c, int64_t n, double *U) {
         }
 }
 /* A tape with the updates that wait. */
-static void flat_waiting(const int32_t *c, int64_t n, double *U, const Wait *waits, int64_t n_waits) {
+static void flat_waiting(const int32_t *c, int64_t n, double *U, const Wait *waits, int64_t n_waits, double rate) {
     const int32_t *end = c + n;
     for (const Wait *wait = waits; wait < waits + n_waits; c = wait++->gemv + 9) {
         run_flat(c, wait->gemv - c, U);
-        descend_gemv(wait, U);
+        descend_gemv(wait, U, rate);
     }
     run_flat(c, end - c, U);
 }

@@ -7,10 +7,13 @@ static int rates_of(Rates *u, Optimizer *o, double *p, const double *l2, double 
     if (o->kind > 2 || (o->kind > 0 && o->flag)) return 0;
     int first = o->step++ == 0;
     double t = (double)o->step;
+    if (o->kind == 0 && !o->s0 && !l2 && o->weight_decay == 0) { /* where a step is short, even a Rates is long to write */
+        u->p = p, u->s0 = u->s1 = NULL, u->l2 = NULL, u->kind = 0, u->rate = o->lr * scale;
+        return 1;
+    }
     *u = (Rates){p, o->s0, o->s1, l2, 1, o->flag, scale, o->lr, o->weight_decay, 0, 0, o->h0, o->h1, o->h2, 1};
     if (o->kind == 0) {
         u->keep = first ? 0.0 : o->h0, u->take = first ? 1.0 : 1 - o->h1;
-        if (!o->s0 && !l2 && o->weight_decay == 0) u->kind = 0, u->rate = o->lr * scale;
         return 1;
     }
     u->kind = 2;

@@ -24,8 +24,10 @@ typedef struct {
 
 /* The update of a layer that is made when the next sample reads its weights. */
 typedef struct {
-    const int32_t *gemv, *outer; /* the layer, and the outer product of its gradient */
-    double *a, *b;               /* what that was of: what the layer read, and its adjoints times -rate */
+    const int32_t *gemv; /* the layer */
+    int32_t adjoints;    /* their place */
+    int32_t with_bias;   /* whether its biases wait too */
+    double *a, *b;       /* copies of what the layer read, and of the adjoints */
 } Wait;
 
 typedef struct {
@@ -42,10 +44,10 @@ typedef struct {
     double (*outer_bound)(const int32_t *c, const double *L, int64_t ld, int64_t samples);
     double (*max_magnitude)(const double *p, int64_t n);
     double (*flat_bound)(const int32_t *c, const int32_t *end, const double *U);
-    void (*flat_descend)(const int32_t *c, const int32_t *end, double *U, int64_t results, const Rates *u, const Wait *waits,
-                         int64_t n_waits);
-    void (*flat_waiting)(const int32_t *c, int64_t n, double *U, const Wait *waits, int64_t n_waits);
-    void (*catch_up)(const Wait *waits, int64_t n_waits, double *U);
+    void (*flat_descend)(const int32_t *c, const int32_t *end, double *U, int64_t results, const Rates *u);
+    void (*wait)(const Wait *waits, int64_t n_waits, const double *U);
+    void (*flat_waiting)(const int32_t *c, int64_t n, double *U, const Wait *waits, int64_t n_waits, double rate);
+    void (*catch_up)(const Wait *waits, int64_t n_waits, const Rates *u);
 } Kernels;
 
 enum { FLAT_MAP, FLAT_NARY, FLAT_DOT, FLAT_GEMV, FLAT_OUTER, FLAT_GATHER, FLAT_CODES, FLAT_PAIR = FLAT_CODES };

@@ -21,10 +21,10 @@ INLINE M most_of(M most, const double *p, int64_t n) {
     return larger(most, next);
 }
 INLINE double largest_of(M most) {
-    int64_t bits = 0;
     double x;
-    for (int l = 0; l < W; l++) bits = most[l] > bits ? most[l] : bits;
-    memcpy(&x, &bits, 8);
+    UNROLL for (int n = W / 2; n; n /= 2)
+        UNROLL for (int l = 0; l < n; l++) most[l] = most[l + n] > most[l] ? most[l + n] : most[l];
+    memcpy(&x, &most, 8);
     return x;
 }
 static double max_magnitude(const double *p, int64_t n) { return largest_of(most_of((M){}, p, n)); }

@@ -82,29 +82,57 @@ static int reads(const int32_t *c, int64_t low, int64_t high) {
     default: return any_inside(c + 3, c[1], low, high);
     }
 }
+/* Whether it is the outer product, or the copies of the adjoints, from which parameters number `at` on learn. */
+static int is_outer(const Tape *t, const int32_t *o, int64_t K, int64_t J, int64_t at) {
+    return o[0] == FLAT_OUTER && o[1] == K && o[2] == J && o[3] == at + t->is.results + 1 && o[4] == J && o[5] == 1;
+}
+static int is_copy(const Tape *t, const int32_t *o, int64_t J, int64_t at, int64_t adjoints) {
+    return o[0] == FLAT_MAP && o[1] == OP_copy && o[2] == J && o[3] == at + t->is.results + 1 && o[4] == adjoints && o[5] == 1;
+}
+/* Which part of the tail an instruction belongs to: what gathers, what waits, the rest, and the biases that wait. */
+static int part_of_tail(const Tape *t, const int32_t *o) {
+    if (o[0] == FLAT_GATHER) return 0;
+    for (const Wait *wait = t->waits; wait < t->waits + t->n_waits; wait++) {
+        const int32_t *c = wait->gemv;
+        if (is_outer(t, o, c[2], c[1], c[5])) return 1;
+        if (wait->with_bias && is_copy(t, o, c[1], c[8], wait->adjoints)) return 3;
+    }
+    return 2;
+}
 /* Layers whose weights nothing reads before them: their updates can be made when they read these for the next sample. 0
  * where memory lacks. */
 static int find_waiting(Tape *t) {
-    const int32_t *tail = t->flat + t->n_body, *end = t->flat + t->n_flat;
+    int32_t *tail = t->flat + t->n_body, *to = tail;
+    const int32_t *end = t->flat + t->n_flat;
     int64_t room = 0;
     for (const int32_t *c = t->flat; c < tail && t->n_waits < MOST_WAITS; c += flat_size(c)) {
         int64_t J = c[1], K = c[2], w = c[5];
         if (c[0] != FLAT_GEMV || c[6] != 1 || c[7] != J || (c[8] >= 0 && overlap(c[8], J, w, w + K * J))) continue;
-        const int32_t *before = t->flat, *o = tail;
-        while (before < c && !reads(before, w, w + K * J)) before += flat_size(before);
-        for (; o < end; o += flat_size(o))
-            if (o[0] == FLAT_OUTER && o[1] == K && o[2] == J && o[3] == w + t->is.results + 1 && o[4] == J && o[5] == 1 &&
-                o[6] == c[4])
-                break;
-        if (before == c && o < end) t->waits[t->n_waits++] = (Wait){c, o, NULL, NULL}, room += K + J;
+        int early = 0, early_bias = c[8] < 0;
+        for (const int32_t *x = t->flat; x < c; x += flat_size(x))
+            early |= reads(x, w, w + K * J), early_bias |= early_bias || reads(x, c[8], c[8] + J);
+        const int32_t *o = tail, *copy = tail;
+        while (o < end && !(is_outer(t, o, K, J, w) && o[6] == c[4])) o += flat_size(o);
+        if (early || o == end) continue;
+        while (copy < end && !is_copy(t, copy, J, c[8], o[7])) copy += flat_size(copy);
+        t->waits[t->n_waits++] = (Wait){c, o[7], !early_bias && copy < end, NULL, NULL};
+        room += (K + 7) / 8 * 8 + (J + 7) / 8 * 8;
     }
     double *p = t->wait_room = doubles(room);
+    int32_t *old = copy_of(tail, (size_t)(end - tail) * 4);
+    for (int part = 0; old && part < 4; part++) {
+        if (part == 2) t->n_outers = to - t->flat;
+        if (part == 3) t->n_rest = to - t->flat;
+        for (const int32_t *o = old; o < old + (end - tail); o += flat_size(o))
+            if (part_of_tail(t, o) == part) memcpy(to, o, (size_t)flat_size(o) * 4), to += flat_size(o);
+    }
+    free(old);
     for (int64_t i = 0; p && i < t->n_waits; i++) {
         Wait *wait = t->waits + i;
-        wait->a = p, p += wait->gemv[2];
-        wait->b = p, p += wait->gemv[1];
+        wait->a = p, p += (wait->gemv[2] + 7) / 8 * 8;
+        wait->b = p, p += (wait->gemv[1] + 7) / 8 * 8;
     }
-    return p != NULL;
+    return old && p;
 }
 /* Where the instructions begin that only write results, if they are outer products, copies, and what gathers for them,
  * and none reads a parameter; else 0. */

@@ -26,6 +26,7 @@ typedef struct {
                        outer products that can go straight into the parameters, or 0 */
     Wait waits[MOST_WAITS]; /* flat: the layers whose updates may wait for the next sample, in the order of the tape; */
     int64_t n_waits, waiting; /* how many these are, and how many wait now */
+    int64_t n_outers, n_rest; /* flat: the words before the instructions that do not wait, and before the biases that do */
     double *wait_room;
     int32_t *others;  /* lanes: the results that these do not make: n_runs pairs (first, count), then n_singles of them */
     int64_t n_runs, n_singles;

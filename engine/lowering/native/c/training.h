@@ -122,8 +122,10 @@ static int take_step(Trainer *r, const double *sums, int64_t n) {
 /* -- One sample a step: outer products go into the update of the parameters without being stored -- */
 
 /* Plain descent of a layer waits for the next sample, which reads the weights anyway: here those updates that still wait. */
-static void catch_up(Tape *t) {
-    t->kernels->catch_up(t->waits, t->waiting, t->U);
+static void catch_up(Trainer *r) {
+    Tape *t = r->tape;
+    Rates u = {.p = t->U, .rate = r->optimizer.lr, .scale = 1};
+    t->kernels->catch_up(t->waits, t->waiting, &u);
     t->waiting = 0;
 }
 /* One step of this kind; 0 where it has to be done in the usual way, and then nothing has changed. */
@@ -132,27 +134,30 @@ static int descend(Trainer *r, int64_t sample, double *loss) {
     Optimizer *o = &r->optimizer;
     const Kernels *k = t->kernels;
     int64_t first = t->is.results, inputs = (int64_t)t->is.n_parameters + t->is.n_constants;
-    const int32_t *tail = t->flat + t->n_body, *end = t->flat + t->n_flat;
+    const int32_t *tail = t->flat + t->n_body, *end = t->flat + t->n_flat, *rest = t->flat + t->n_rest;
     const double *X = r->X + sample * r->row;
-    if (!(r->largest < 1e100)) catch_up(t), measure(r);
+    if (!(r->largest < 1e100)) catch_up(r), measure(r);
     if (!(r->largest < 1e100)) return 0;
     memcpy(t->U + inputs, X, sizeof(double) * t->is.n_inputs);
-    k->flat_waiting(t->flat, t->n_body, t->U, t->waits, t->waiting);
+    k->flat_waiting(t->flat, t->n_body, t->U, t->waits, t->waiting, o->lr);
     t->waiting = 0;
     for (const int32_t *c = tail; c < end; c += flat_size(c))
         if (c[0] == FLAT_GATHER) k->flat(c, flat_size(c), t->U);
         else if (c[0] == FLAT_MAP && c[3] == first) *loss = t->U[c[4]];
-    double bound = bound_after(r, k->flat_bound(tail, end, t->U));
+    double bound = bound_after(r, k->flat_bound(tail, rest, t->U));
     if (!(bound < 1e100)) {
         measure(r);
-        bound = bound_after(r, k->flat_bound(tail, end, t->U));
+        bound = bound_after(r, k->flat_bound(tail, rest, t->U));
     }
     if (!(bound < 1e100) || !isfinite(*loss)) return 0;
     if (r->l2) memcpy(t->before, t->U, sizeof(double) * r->n_trained);
     Rates u;
     rates_of(&u, o, t->U, r->l2, 1.0);
-    if (u.kind == 0) t->waiting = t->n_waits;
-    k->flat_descend(tail, end, t->U, first, &u, t->waits, t->waiting);
+    if (u.kind == 0) {
+        k->wait(t->waits, t->waiting = t->n_waits, t->U);
+        k->flat_descend(t->flat + t->n_outers, rest, t->U, first, &u);
+    } else
+        k->flat_descend(tail, end, t->U, first, &u);
     r->largest = bound;
     return 1;
 }
@@ -201,7 +206,7 @@ static int32_t train(Trainer *r, int64_t epochs, double seconds, double *losses)
                 steps++;
                 continue;
             }
-            catch_up(t);
+            catch_up(r);
             Batch b = {r->X, r->row, r->order, r->position, n, 0, 0, NULL};
             const double *results = run(t, &b);
             double loss = results[0] / (double)n;
@@ -224,7 +229,7 @@ static int32_t train(Trainer *r, int64_t epochs, double seconds, double *losses)
  * loss, gradient or new parameters are not finite is not taken. */
 EXPORT int32_t tape_train(Trainer *r, int64_t epochs, double seconds, double *losses) {
     int32_t state = train(r, epochs, seconds, losses);
-    catch_up(r->tape);
+    catch_up(r);
     return state;
 }
 /* The gradient of the last step, penalty included; only where sums is not NULL. placed: of each parameter the place in the tape,
