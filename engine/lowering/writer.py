@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-_ROOM = 20_000
 _COMMUTATIVE = frozenset({"add", "mul", "eq", "ne"})  # the same bits in either order
 
 
@@ -45,8 +44,8 @@ class _Emitters(dict[str, "Callable[[Args], int]"]):
 
 
 def _growing(x: T, n: int) -> list[T]:
-    """n times x, in a list with room for what a network of that size adds: it is not moved for that."""
-    made = [x] * (n + _ROOM)
+    """n times x, in a list with room for an eighth more: what a network adds to its parameters does not move it."""
+    made = [x] * (n + n // 8)
     del made[n:]
     return made
 
