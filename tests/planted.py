@@ -221,9 +221,9 @@ class Room:
         elif bug.path.endswith(".py"):  # changed since
             found = self.map["lines"].get(bug.path)
             numbers = {k for one in found.values() for k in one} if found else set(range(len(seconds)))
-        else:  # what loads the library
-            found = self.map["lines"]["engine/lowering/native/tape.py"]
-            numbers = {k for one in found.values() for k in one}
+        else:  # what uses the library
+            found = [lines for path, lines in self.map["lines"].items() if path.startswith("engine/lowering/native/")]
+            numbers = {k for lines in found for one in lines.values() for k in one}
         own = Path(bug.path).stem
         if not numbers:  # run in processes of its own, which are not measured
             numbers = {k for k, name in enumerate(self.map["tests"]) if f"/test_{own}.py::" in name}
