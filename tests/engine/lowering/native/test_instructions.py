@@ -229,7 +229,7 @@ def test_lanes(kind, instruction_set):
     are kept, and the signs of zeros with them.
     """
     rng = random.Random(kind)
-    for _ in range({"outer": 60, "gemm": 40, "terms": 150}.get(kind, 30)):
+    for _ in range({"outer": 60, "gemm": 40, "terms": 300}.get(kind, 30)):
         samples, block = rng.choice([1, 2, 5, 8, 9, 12, 16, 23, 31, 40, 66, 100]), rng.choice([8, 16, 24, 32, 64, 208])
         U = rng.choices(WHOLE, k=1000)
         L = [[rng.choice([UNREACHED, *map(float, range(-9, 10))]) for _ in range(samples)] for _ in range(ROWS)]
