@@ -22,9 +22,9 @@ from .library import LIBRARY, loaded_library
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import Any
+    from typing import Any, TypeAlias
 
-    Doubles = array[float] | memoryview[float]
+    Doubles: TypeAlias = "array[float] | memoryview[float]"
 
 FINITE, NOT_ALL_FINITE, NOT_READ = range(3)  # what reading gives, as in objects.h
 _HUGE_PAGE = 1 << 21  # bytes
