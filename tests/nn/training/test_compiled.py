@@ -332,6 +332,25 @@ def test_a_step_of_large_layers_is_taken_whole_or_not_at_all(name, place):
     assert (models[1] == start) == (place < 17)
 
 
+@pytest.mark.parametrize("widths", [(40, 30), (30, 40)])
+@pytest.mark.parametrize("batch_size", [1, 17])
+def test_a_gradient_that_overflows_at_one_place_is_no_step(batch_size, widths, instruction_set):
+    """One input of one row is so large that, though the loss is 0, a gradient is not finite; whichever input, and
+    whichever neuron has an adjoint: the step is refused, and the parameters are as they were.
+    """
+    inputs, neurons = widths
+    for k, j in {(k % inputs, k % neurons) for k in range(40)}:
+        X, Y = [[1.0] * inputs for _ in range(17)], [[0.0] * neurons for _ in range(17)]
+        X[11][k], Y[11][j] = 1e300, 1e12
+        model = MLP(inputs, [neurons], output="linear", seed=1)
+        for p in model.parameters():
+            p.data = 0.0
+        with pytest.raises(NonFiniteError):
+            fit(model, X, Y, loss=lambda z, y: dot(y, z), optimizer=SGD(model.parameters(), lr=0.01), epochs=1,
+                batch_size=batch_size, shuffle=False, backend="native", progress=False)  # fmt: skip
+        assert not any(p.data for p in model.parameters())
+
+
 def test_a_callback_may_change_the_learning_rate():
     """What a callback does to the optimiser takes effect in the next epoch."""
 
