@@ -115,6 +115,7 @@ def test_the_uncertainty_is_no_more_than_it_was_and_covers_the_error(function):
         (lambda x: float(x > 0), 0.0, "jump"), (lambda x: float(x >= 0), 0.0, "jump"),
         (lambda x: -float(x >= 0), 0.0, "jump"), (lambda x: float(x == 0), 0.0, "jump"),
         (lambda x: x + 1e-9 * (x > 2), 2.0, "jump"), (lambda x: math.cbrt(x), 0.0, "not finite"),
+        (lambda x: math.copysign(abs(x) ** 0.1, x), 0.0, "not finite"),
         (lambda x: -math.cbrt(x), 0.0, "not finite"), (lambda x: x**2 * abs(x), 0.0, "smooth"),
         (lambda x: math.sqrt(x) if x >= 0 else math.nan, 0.0, "not finite"), (lambda x: math.inf, 0.0, "not finite"),
         (lambda x: math.tanh(1e4 * x), 0.0, "smooth"), (lambda x: abs(x) ** 1.5, 0.0, "smooth"),

@@ -116,6 +116,18 @@ def test_large_graphs_outgrow_their_tables(both):
     assert everything(program) == everything(expected)
 
 
+def test_a_sum_of_most_of_the_words_there_are(both):
+    """A leaf that is added again and again has an adjoint of as many terms as there are nodes, and room."""
+    for n in range(1500, 9000, 500):
+        a, w = Value(0.5), Value(0.3)
+        y = a * w
+        for _ in range(n):
+            y = y + a
+        expected, program, in_c = both([y], [], [a, w])
+        assert in_c
+        assert everything(program) == everything(expected)
+
+
 class Own(Value):
     """A class of one's own."""
 
