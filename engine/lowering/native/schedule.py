@@ -106,10 +106,8 @@ class Schedule:
         self._finished(plan.program.inputs, results)
         slopes = {(op[i], args[i]): i for i in plan.needed if op[i] in _SLOPES}
         kinds, codes, alone = self._numbers, library.operations, list[int]()  # a step that makes one value
-        on_rows, mixed = (
-            dict[str, int](),
-            dict[str, int](),
-        )  # kinds of what is on rows, or also on what is alike for all
+        on_rows: dict[str, int] = {}  # the kind of an operation on rows alone
+        mixed: dict[str, int] = {}  # and where some operands are alike for all samples
         for i in plan.needed:
             if made[i]:
                 continue

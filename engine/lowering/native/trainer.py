@@ -99,11 +99,13 @@ class Trainer:
 
     def _permuted(self, numbers: Sequence[float] | float) -> Doubles:
         """One number a parameter, in the order of the tape; or one for all."""
-        permuted = _from_line(self._trained if isinstance(numbers, float) else len(numbers))
-        if not isinstance(numbers, float):
+        if isinstance(numbers, float):
+            permuted = _from_line(self._trained)
+            if numbers:
+                permuted[:] = array("d", [numbers]) * self._trained
+        else:
+            permuted = _from_line(len(numbers))
             self._permute(numbers, start_of(permuted))
-        elif numbers:
-            permuted[:] = array("d", [numbers]) * self._trained
         return permuted
 
     def _permute(self, numbers: Sequence[float], target: int) -> None:
