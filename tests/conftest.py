@@ -46,20 +46,42 @@ def pytest_collection_modifyitems(config, items):
 
 
 @pytest.fixture
-def raising():
-    """Makes a signal handler that raises, at any moment but inside a tracer, whose lock it would leave shut."""
+def interrupted():
+    """``interrupted(work, after, error)``: does the work, which a signal handler interrupts after so many seconds by
+    raising the error. True if the work was interrupted, False if it was over by then.
 
-    def handler_of(exception):
+    The work is given a list that is empty until the signal has come. A signal that is on its way when the work is over
+    is waited for: a timer that has run out says nothing of when the handler is called. Inside a tracer, whose lock it
+    would leave shut, the handler does not raise.
+    """
+
+    def interrupted(work, after, error):
+        came, over = [], False
+
         def handler(number, frame):
+            came.append(number)
             while frame is not None and not frame.f_code.co_filename.startswith(_ROOT):
                 if f"{os.sep}coverage{os.sep}" in frame.f_code.co_filename:
                     return
                 frame = frame.f_back
-            raise exception
+            raise error
 
-        return handler
+        before = signal.signal(signal.SIGALRM, handler)
+        try:
+            signal.setitimer(signal.ITIMER_REAL, after)
+            work(came)
+            over = True
+            while not came:
+                pass
+        except error:
+            return not over
+        finally:
+            if not came:  # the work raised something else
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+        return False
 
-    return handler_of
+    return interrupted
 
 
 @pytest.fixture(autouse=True)

@@ -42,30 +42,24 @@ def test_a_lowered_graph_is_not_gone_through():
         gc.freeze()
 
 
-def test_a_signal_leaves_the_collector_as_it_was(raising):
+def test_a_signal_leaves_the_collector_as_it_was(interrupted):
     """A signal handler that raises at any moment of entering, staying and leaving never leaves the collector off."""
-    import signal
 
     class Alarm(Exception):
         pass
 
-    before = signal.signal(signal.SIGALRM, raising(Alarm))
-    interrupted = 0
+    def entering_and_leaving(came):
+        for _ in range(20):
+            with collector_paused():
+                with collector_paused():
+                    pass
+                assert not gc.isenabled()
+
+    hits = 0
     try:
         for k in range(3000):
-            try:
-                signal.setitimer(signal.ITIMER_REAL, 2e-6 + (k % 100) * 4e-7)
-                for _ in range(20):
-                    with collector_paused():
-                        with collector_paused():
-                            pass
-                        assert not gc.isenabled()
-                signal.setitimer(signal.ITIMER_REAL, 0)
-            except Alarm:
-                interrupted += 1
+            hits += interrupted(entering_and_leaving, 2e-6 + (k % 100) * 4e-7, Alarm)
             assert gc.isenabled()
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
         gc.enable()
-    assert interrupted > 30
+    assert hits > 30

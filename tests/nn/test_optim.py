@@ -150,15 +150,15 @@ def test_update_changes_nothing():
     assert optimizer.state == {"step": [0.0], "momentum_buffer": [0.0]}
 
 
-def by_steps(optimizer):
+def by_steps(optimizer, came):
     """Steps as a learner takes them."""
-    while signal.getitimer(signal.ITIMER_REAL)[0]:
+    while not came:
         optimizer.step()
 
 
-def by_arrays(optimizer):
+def by_arrays(optimizer, came):
     """Steps as compiled training brings them back: the numbers are in an array, and written by compiled code."""
-    while signal.getitimer(signal.ITIMER_REAL)[0]:
+    while not came:
         data, state = optimizer.update()
         numbers = array("d", data)
         for _ in range(50):
@@ -167,7 +167,7 @@ def by_arrays(optimizer):
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs interval timers")
 @pytest.mark.parametrize("stepping", [by_steps, by_arrays])
-def test_interrupted_step_happens_whole_or_not_at_all(stepping, raising):
+def test_interrupted_step_happens_whole_or_not_at_all(stepping, interrupted):
     """However often a signal interrupts a step, all parameters and the state have taken the same number of steps."""
     params = [Value(0.0) for _ in range(400)]
     for p in params:
@@ -175,21 +175,12 @@ def test_interrupted_step_happens_whole_or_not_at_all(stepping, raising):
     optimizer = SGD(params, lr=1.0)
     objects.read_data(params)  # loads the compiled code before the first signal
 
-    before = signal.signal(signal.SIGALRM, raising(KeyboardInterrupt))
-    try:
-        rng = random.Random(0)
-        for _ in range(200):
-            try:
-                signal.setitimer(signal.ITIMER_REAL, rng.uniform(1e-5, 2e-3))
-                stepping(optimizer)
-            except KeyboardInterrupt:
-                pass
-            taken = optimizer.state["step"][0]
-            assert set(optimizer.state["step"]) == {taken}
-            assert {p.data for p in params} == {-taken}
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+    rng = random.Random(0)
+    for _ in range(200):
+        interrupted(lambda came: stepping(optimizer, came), rng.uniform(1e-5, 2e-3), KeyboardInterrupt)
+        taken = optimizer.state["step"][0]
+        assert set(optimizer.state["step"]) == {taken}
+        assert {p.data for p in params} == {-taken}
     assert taken > 0
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-import os
 import pickle
 import random
 import signal
@@ -408,12 +407,12 @@ def test_ctrl_c_answers_within_a_fifth_of_a_second():
     """An interrupt in the middle of a long run: a whole step, the epochs so far in the history, soon."""
     model = MLP(2, [16, 16, 1], seed=0)
     optimizer = SGD(model.parameters(), lr=0.1)
-    sent = []
+    sent, trained = [], threading.get_ident()
 
     def interrupt():
         time.sleep(0.5)
         sent.append(time.perf_counter())
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.pthread_kill(trained, signal.SIGINT)
 
     thread = threading.Thread(target=interrupt)
     thread.start()

@@ -21,15 +21,15 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
 
 
 def press(times, delay, between):
-    """Ctrl-C so many times, from another thread, once fit has begun."""
-    before = signal.getsignal(signal.SIGINT)
+    """Ctrl-C so many times, from another thread, once fit has begun. All have come when that thread has ended."""
+    before, pressed = signal.getsignal(signal.SIGINT), threading.get_ident()
 
     def pressing():
         while signal.getsignal(signal.SIGINT) is before:
             time.sleep(0.001)
         time.sleep(delay)
         for _ in range(times):
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.pthread_kill(pressed, signal.SIGINT)
             time.sleep(between)
 
     thread = threading.Thread(target=pressing)
