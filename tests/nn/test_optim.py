@@ -158,11 +158,10 @@ def by_steps(optimizer, came):
 
 def by_arrays(optimizer, came):
     """Steps as compiled training brings them back: the numbers are in an array, and written by compiled code."""
+    steps = [(array("d", [-k] * 400), {"step": [k] * 400}) for k in (1.0, 2.0)]
     while not came:
-        data, state = optimizer.update()
-        numbers = array("d", data)
-        for _ in range(50):
-            optimizer.commit(numbers, state)
+        for data, state in steps:
+            optimizer.commit(data, state)
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs interval timers")
