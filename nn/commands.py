@@ -142,7 +142,9 @@ def _trained(
         history = fit(model, X, y, optimizer=Adam(model.parameters(), lr=options.lr), epochs=options.epochs,
                       batch_size=options.batch, seed=options.seed, l2=options.l2, standardize=True)  # fmt: skip
     except KeyboardInterrupt as interrupt:
-        history, interrupted = interrupt.history, interrupt  # type: ignore[attr-defined]
+        if not hasattr(interrupt, "history"):  # it came before fit had begun
+            raise
+        history, interrupted = interrupt.history, interrupt
     except NonFiniteError as error:
         raise Failure(str(error)) from None
     for neuron in model.layers[-1].neurons if encoding.classes is None else ():  # back to the target's own units

@@ -28,14 +28,18 @@ class Interrupts:
 
         previous = signal.getsignal(signal.SIGINT)
         if callable(previous):
+            self._previous = previous
             try:
                 signal.signal(signal.SIGINT, self._arrived)
-                self._previous = previous
             except ValueError:  # not the main thread
-                pass
+                self._previous = None
+            except BaseException:  # a Ctrl-C at this very moment: there will be no __exit__
+                signal.signal(signal.SIGINT, previous)
+                raise
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self.is_held = True
         if self._previous is not None:
             import signal
 
@@ -44,7 +48,8 @@ class Interrupts:
                 self._previous(signal.SIGINT, None)
 
     def _arrived(self, number: int, frame: FrameType | None) -> None:
-        if self.is_held:
+        leaving = frame is not None and frame.f_code is Interrupts.__exit__.__code__  # and has not come to hold it yet
+        if self.is_held or leaving:
             self.pending = True
             return
         self.is_held = self._raised = True  # until what the exception interrupts has been cleaned up

@@ -15,7 +15,7 @@ import time
 
 import pytest
 
-from nn import load
+from nn import commands, load
 from nn.__main__ import main
 
 
@@ -265,6 +265,19 @@ def test_ctrl_c_keeps_the_model_so_far(data):
         assert load("m.json").nin == 4
     else:  # before the first epoch
         assert b"interrupted" in said
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_ctrl_c_before_the_first_epoch(begun, data, monkeypatch, capsys):
+    """Also where the training had not begun, or was over before its first epoch, it ends in words and with 130."""
+
+    def pressed(*args, **options):
+        raise KeyboardInterrupt
+
+    fitting = sys.modules["nn.training.fit"]
+    monkeypatch.setattr(*(fitting, "Training") if begun else (commands, "fit"), pressed)
+    assert run(*TRAIN, "--out", "m.json", "--picture", "none") == 130
+    assert "interrupted" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(shutil.which("tmux") is None, reason="no tmux")

@@ -7,6 +7,7 @@ import gc
 import os
 import random
 import signal
+import sys
 import threading
 import time
 
@@ -14,7 +15,7 @@ import pytest
 from fit_cases import XOR, cloud, data_of
 
 from nn import MLP, SGD, Adam, binary_cross_entropy_with_logits, fit
-from nn.training import epoch_order
+from nn.training import epoch_order, interrupts
 from nn.training.interrupts import Interrupts
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
@@ -149,6 +150,47 @@ def test_what_came_while_held_takes_effect_at_the_end():
     with pytest.raises(LookupError):
         press_while_held(fail=True)
     assert order == ["whole", "whole"]
+
+
+def test_at_every_moment_of_entering_and_leaving():
+    """Wherever Python looks for signals while the context is entered and left, after each call from C and at the start
+    of each function, a Ctrl-C takes effect, once, and what it did before is as it was.
+    """
+    own = signal.getsignal(signal.SIGINT)
+
+    def handler(number, frame):
+        raise KeyboardInterrupt
+
+    def pressed_at(moment):
+        moments = 0
+
+        def at(frame, event, argument):
+            nonlocal moments
+            if event in ("call", "c_return") and frame.f_code.co_filename in (interrupts.__file__, signal.__file__):
+                moments += 1
+                if moments == moment:
+                    sys.setprofile(None)
+                    signal.getsignal(signal.SIGINT)(signal.SIGINT, frame)
+
+        signal.signal(signal.SIGINT, handler)
+        sys.setprofile(at)
+        try:
+            with Interrupts():
+                pass
+        except KeyboardInterrupt:
+            came = 1
+        else:
+            came = 0
+        finally:
+            sys.setprofile(None)
+        return moments, came, signal.getsignal(signal.SIGINT)
+
+    try:
+        last = pressed_at(None)[0]
+        assert last > 10
+        assert [pressed_at(k) for k in range(1, last + 1)] == [(k, 1, handler) for k in range(1, last + 1)]
+    finally:
+        signal.signal(signal.SIGINT, own)
 
 
 @pytest.mark.parametrize("backend", ["eager", "source", "auto"])
