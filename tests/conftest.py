@@ -12,12 +12,16 @@ import threading
 import pytest
 
 try:
-    from hypothesis import settings
+    from hypothesis import HealthCheck, settings
 except ImportError:  # the tests that need it are skipped
     pass
 else:
-    settings.register_profile("untimed", deadline=None)  # a test never measures time
-    settings.load_profile("untimed")
+    # A test never measures time, and what passed passes again: the examples are the same each time. With
+    # --hypothesis-profile=other they are others each time, and those of a seed with --hypothesis-seed=N as well.
+    untimed = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+    settings.register_profile("other", **untimed)
+    settings.register_profile("same", **untimed, derandomize=True)
+    settings.load_profile("same")
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 

@@ -60,7 +60,7 @@ def torchs():
     return torch, of
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(leaves, steps)
 def test_random_graphs_agree_with_pytorch(start, plan):
     """Data, gradients, and the gradient of a gradient of random graphs are PyTorch's."""
@@ -83,14 +83,14 @@ def test_random_graphs_agree_with_pytorch(start, plan):
     assert second == pytest.approx([g.item() for g in expected], rel=1e-8, abs=1e-9)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(leaves, steps)
 def test_random_graphs_pass_the_gradient_check(start, plan):
     """First and second derivatives of random graphs agree with central differences."""
     assert gradcheck(lambda *xs: build(OURS, xs, plan), start, order=2, rtol=1e-5, atol=1e-6).passed
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(leaves, steps, st.floats(-3, 3), st.floats(-3, 3))
 def test_backward_is_linear(start, plan, s, t):
     """The gradient of s·f + t·g is s·grad f + t·grad g."""
@@ -175,9 +175,12 @@ def test_interrupted_backward_changes_nothing(interrupted):
     for _ in range(4_000):
         y = y * 1.0001 + 1.0
     nodes = toposort(y)
-    start = time.perf_counter()
-    y.backward()
-    duration = time.perf_counter() - start
+    durations = []
+    for _ in range(5):
+        start = time.perf_counter()
+        y.backward()
+        durations.append(time.perf_counter() - start)
+    duration = min(durations)  # one that the machine held up would put all moments behind the end
     seen = set()
     for k in range(60):  # moments spread over the whole pass, and a little beyond
         for node in nodes:

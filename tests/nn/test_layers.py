@@ -75,7 +75,7 @@ def test_forward_and_gradient_are_those_of_torch(activation, output):
             assert neuron.bias.grad == pytest.approx(b_grad, rel=1e-11, abs=1e-14)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
     sizes=st.lists(st.integers(1, 4), min_size=1, max_size=4),
     nin=st.integers(1, 4),

@@ -43,7 +43,7 @@ def test_loss_on_logits_is_exact(z, y):
     assert grad(loss, node) == pytest.approx(derivative, rel=5e-16, abs=2e-16)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.floats(-60, 60), labels)
 def test_loss_on_logits_is_exact_for_random_logits(z, y):
     """The same for random logits and labels."""
@@ -54,7 +54,7 @@ def test_loss_on_logits_is_exact_for_random_logits(z, y):
     assert grad(loss, node) == pytest.approx(derivative, rel=1e-15, abs=2e-16)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(
     st.one_of(st.floats(0, 1), st.sampled_from([0.0, 1.0, 1e-50, 1 - 1e-16])),
     st.one_of(labels, st.sampled_from([0.0, 1.0])),
@@ -93,7 +93,7 @@ def test_both_cross_entropies_agree_where_probabilities_can():
         assert grad(p, node) == pytest.approx(grad(q, node), rel=1e-13)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.floats(-50, 50), min_size=2, max_size=6), st.data())
 def test_cross_entropy_is_torchs(z, data):
     """Softmax cross-entropy and its gradient are PyTorch's, for class indices and for soft labels."""

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from nn import metrics
 
-checked = settings(deadline=None, max_examples=40)
+checked = settings(max_examples=40)
 sklearn_metrics = pytest.importorskip("sklearn.metrics")
 
 

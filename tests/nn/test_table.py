@@ -22,7 +22,7 @@ cells = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"
 
 
 @given(st.lists(st.tuples(cells, cells), min_size=1, max_size=8), st.sampled_from([",", ";", "\t", "|"]))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_what_csv_writes_is_read(tmp_path_factory, rows, delimiter):
     """Quotes, separators and line ends inside cells come back as Python's csv module wrote them, spaces stripped."""
     file = io.StringIO()

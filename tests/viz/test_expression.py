@@ -71,7 +71,7 @@ def expressions():
 
 
 @given(expressions())
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_any_expression_has_the_value_that_python_gives_it(text):
     """Python's own parser, with the same scalar functions, is the witness for structure and precedence."""
     operators = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul}
@@ -176,7 +176,7 @@ def test_a_value_without_a_name_in_the_expression_is_a_mistake():
 
 
 @given(st.text(alphabet="ab2.+-*/()[], tanhsumdot'\"\\;=_e\n", max_size=30))
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_no_text_does_anything_but_give_a_value_or_an_error(text):
     """Whatever is typed, the parser ends with a Value or an ExpressionError."""
     try:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from xml.etree import ElementTree as ET
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from viz.text import JOINER, LONGEST, brief, clean, exact, markup, number, shorten, tooltip
@@ -29,7 +29,6 @@ def test_numbers_read_well_in_a_picture(x, text):
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
-@settings(deadline=None)
 def test_a_shown_number_is_close_to_the_number(x):
     """Reading the text back gives the number, to half of its last digit."""
     shown = Decimal(number(x).replace("−", "-"))
@@ -39,7 +38,6 @@ def test_a_shown_number_is_close_to_the_number(x):
 
 
 @given(st.floats())
-@settings(deadline=None)
 def test_numbers_have_one_form_everywhere(x):
     """A real minus, an exponent without plus or padding, and no minus before zero, however many digits are shown."""
     for shown in (number(x), brief(x), exact(x)):
@@ -49,7 +47,6 @@ def test_numbers_have_one_form_everywhere(x):
 
 
 @given(st.text())
-@settings(deadline=None)
 def test_a_clean_label_is_valid_xml(text):
     """Whatever the label, an XML parser accepts it once it is cleaned and escaped, and gives it back."""
     cleaned = clean(text)
@@ -65,7 +62,6 @@ def test_cleaning_keeps_what_is_harmless():
 
 
 @given(st.text(min_size=LONGEST + 1, alphabet=st.characters(categories=["L"])))
-@settings(deadline=None)
 def test_a_long_label_keeps_its_beginning_and_end(text):
     """Shortened labels have the full length allowed, and say by an ellipsis that something is missing."""
     short = shorten(text)

@@ -406,7 +406,7 @@ def test_operands_that_a_rule_is_not_asked_for_leave_it_nothing_to_do(op: str) -
         assert SIMPLIFY[op](writer, args) is None
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.data())
 def test_a_program_is_simplified_to_a_fixed_point(data: st.DataObject) -> None:
     """No instruction of a random program is constant, or written twice."""

@@ -78,7 +78,7 @@ def recomputed(outputs: list[Value], leaves: list[Value], row: list[float]) -> l
     return [new[node] for node in (*outputs, *leaves)]
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(graphs(), st.integers(0, 4))
 def test_random_graphs_give_the_bits_of_the_eager_engine(
     graph: tuple[list[Value], list[Value], list[float]], inputs: int
@@ -100,7 +100,7 @@ def test_random_graphs_give_the_bits_of_the_eager_engine(
     assert bits([[g + 0.0 for g in row] for row in gradients]) == bits(expected)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(graphs([
     "add", "sub", "mul", "tanh", "sigmoid", "exp", "sin", "softplus", "maximum", "relu", "abs", "silu", "erf",
 ]))  # fmt: skip
@@ -142,7 +142,7 @@ def trees(depth: int) -> st.SearchStrategy[list[Any]]:
     )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(trees(4))
 def test_nested_expressions_keep_their_order(tree: list[Any]) -> None:
     """An expression written inside another has the parentheses it needs: a - (b + c) is not a - b + c."""
@@ -253,7 +253,7 @@ def test_hostile_labels_become_harmless_names() -> None:
     assert "\n" not in "".join(names)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.lists(st.text(max_size=12), min_size=4, max_size=4))
 def test_any_text_is_a_label(labels: list[str]) -> None:
     """Labels of any characters, equal ones included, change nothing but names."""

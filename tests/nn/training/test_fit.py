@@ -90,7 +90,7 @@ def test_seed_decides_the_order_of_mini_batches(backend):
     assert run(shuffle=False, seed=1) == run(shuffle=False, seed=2)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.integers(1, 200), st.integers(0, 10**6))
 def test_epoch_order_is_a_permutation(n, seed):
     """Every row comes once in an epoch, and a seed gives the same sequence of orders."""

@@ -66,7 +66,7 @@ def lecture(model: MLP, x: list[float], y: float) -> dict[str, list[list[float]]
     st.sampled_from([0.0, 1.0, 0.3]),
     st.integers(0, 100),
 )
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_every_number_is_the_lectures(hidden, x, y, seed):
     """z, a, J, dz = a - y, dW = dz aᵀ, db = dz, da = Wᵀ dz: the figure has the numbers of the layer formulas."""
     model = MLP(2, [*hidden, 1], seed=seed)

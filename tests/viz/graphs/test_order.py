@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import viz
@@ -99,7 +99,6 @@ def graphs(choose):
 
 
 @given(graphs())
-@settings(deadline=None)
 def test_columns_hold_every_node_once_and_edges_run_to_the_right(takes):
     """Whatever the graph: each node that the output needs is in one column, and right of all that it takes."""
     last = max(takes)

@@ -147,7 +147,7 @@ def test_control_characters_and_long_labels(engine_used):
 
 @given(st.text(max_size=40))
 @tried("]")
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_any_label_gives_well_formed_svg(any_graphviz, label):
     """No text that a user can type breaks the picture."""
     x = Value(1.0, label=label)

@@ -40,7 +40,7 @@ def graphs(draw_from):
 
 
 @given(graphs())
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_collapsing_keeps_every_node_and_makes_no_cycle(output):
     """Each computed node is in one box; each leaf is an input or part of a box; boxes and layers can be ordered."""
     order = toposort(output)
@@ -68,7 +68,7 @@ def test_collapsing_keeps_every_node_and_makes_no_cycle(output):
 
 
 @given(graphs())
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_derivatives_on_collapsed_edges_chain_up_to_the_gradient(output):
     """Summing over paths of boxes the products of the derivatives on their edges gives the gradient of each input."""
     output.backward()

@@ -142,7 +142,7 @@ def expression(chance: random.Random, depth: int) -> str:
     ])  # fmt: skip
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(st.integers(0, 10**9))
 def test_any_expression_of_the_language_means_the_same_in_javascript(page, seed):
     """Brackets fall where the precedence of JavaScript needs them: random expressions have the same value in both."""

@@ -71,7 +71,7 @@ def eager_gradient(output, inputs, parameters, row):
     return copies[output].data, grad(copies[output], parameters)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(graphs(), st.sampled_from(SETS), st.integers(0, 1000))
 def test_random_graphs_agree_with_eager(graph, instruction_set, seed):
     """Any graph, on rows where its branches go either way: sums of eager's values and gradients."""
@@ -85,7 +85,7 @@ def test_random_graphs_agree_with_eager(graph, instruction_set, seed):
             assert abs(found - math.fsum(terms)) <= 1e-9 * max(1e-3, *map(abs, terms)), (found, terms)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(graphs(), st.sampled_from(SETS))
 def test_random_graphs_train_on_one_sample(graph, instruction_set):
     """The flat tape, which trains one sample at a time, takes the step that eager's gradient gives."""
@@ -140,7 +140,7 @@ def test_numbers_of_rows(n, instruction_set):
         assert close(whole[0], math.fsum(single.run(row, 1, data)[0][0] for row in rows), 1e-12)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.lists(st.integers(1, 14), min_size=2, max_size=4), st.sampled_from(SETS), st.sampled_from(["sigmoid", "tanh"]),
     st.sampled_from([1, 2, 13, 33]),
