@@ -268,6 +268,10 @@ static void outer_run(int64_t K, int64_t J, int64_t dk, int64_t dj, const double
 #undef CASE
         return;
     }
+    if (dj == 1 && 5 * ((J + W - 1) / W * W) <= 6 * J) { /* little of the last vectors is empty */
+        update_rows(u, at, dk, K, J, b, 0, a);
+        return;
+    }
     for (int64_t k = 0, n = 0; k < K; k++)
         for (int64_t j = 0, m; j < J; j += m) { /* g gathers runs of neighbours */
             m = dj != 1 ? 1 : J - j < 256 - n ? J - j : 256 - n;

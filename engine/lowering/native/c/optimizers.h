@@ -46,10 +46,11 @@ static double outer_bound(const int32_t *c, const double *L, int64_t ld, int64_t
 }
 
 /* The update of runs of n parameters, `rows` of them, `step` apart, the first from number `at`; by sums over the batch, g and
- * what follows `gap` behind it, where nothing can overflow: the caller has seen to that. The last row comes first: behind
- * what is stored through a mask, the load of a next row would have to wait. */
+ * what follows `gap` behind it, each row's times its factor if there are factors, where nothing can overflow: the caller has
+ * seen to that. The last row comes first: behind what is stored through a mask, the load of a next row would have to wait. */
 #define EACH_RUN(BODY)                                                                                  \
     for (int64_t row = rows - 1; row >= 0; row--) {                                                     \
+        V scale = splat(factors ? each * factors[row] : each);                                          \
         const double *sums = g + row * gap, *l2 = u->l2 ? u->l2 + at + row * step : NULL;               \
         double *p = u->p + at + row * step, *s0 = u->s0 ? u->s0 + at + row * step : NULL;               \
         double *s1 = u->s1 ? u->s1 + at + row * step : NULL;                                            \
@@ -60,7 +61,7 @@ static double outer_bound(const int32_t *c, const double *L, int64_t ld, int64_t
     }
 #define LOAD_LEFT(q) load_some(q, left)
 #define STORE_LEFT(q, x) store_some(q, x, left)
-#define DESCENT(LOAD, STORE) STORE(p + i, LOAD(p + i) - rate * LOAD(sums + i));
+#define DESCENT(LOAD, STORE) STORE(p + i, LOAD(p + i) - scale * LOAD(sums + i));
 #define MOMENTUM(LOAD, STORE)                      \
     V x = LOAD(p + i), y = LOAD(sums + i) * scale; \
     if (l2) y += LOAD(l2 + i) * x;                 \
@@ -90,15 +91,16 @@ static double outer_bound(const int32_t *c, const double *L, int64_t ld, int64_t
     STORE(s0 + i, m);                                                               \
     STORE(s1 + i, v);                                                               \
     STORE(p + i, x - rate * m / (root(v) + eps));
-static void update_rows(const Rates *u, int64_t at, int64_t step, int64_t rows, int64_t n, const double *g, int64_t gap) {
-    double rate = u->rate;
+static void update_rows(const Rates *u, int64_t at, int64_t step, int64_t rows, int64_t n, const double *g, int64_t gap,
+                        const double *factors) {
+    double rate = u->rate, each = u->kind ? u->scale : rate;
     if (u->kind == 0) {
         EACH_RUN(DESCENT)
     } else if (u->kind == 1) {
-        double keep = u->keep, take = u->take, scale = u->scale;
+        double keep = u->keep, take = u->take;
         EACH_RUN(MOMENTUM)
     } else {
-        V take = splat(1 - u->h0), h1 = splat(u->h1), rest = splat(1 - u->h1), eps = splat(u->eps), scale = splat(u->scale);
+        V take = splat(1 - u->h0), h1 = splat(u->h1), rest = splat(1 - u->h1), eps = splat(u->eps);
         V rate = splat(u->rate), shrink = splat(u->shrink), decay = splat(u->weight_decay);
         if (u->l2 || u->shrink != 1.0 || u->weight_decay != 0.0 || u->h1 < 0.5) {
             EACH_RUN(ADAM)
@@ -107,7 +109,7 @@ static void update_rows(const Rates *u, int64_t at, int64_t step, int64_t rows, 
         }
     }
 }
-static void update_run(const Rates *u, int64_t at, int64_t n, const double *g) { update_rows(u, at, 0, 1, n, g, 0); }
+static void update_run(const Rates *u, int64_t at, int64_t n, const double *g) { update_rows(u, at, 0, 1, n, g, 0, NULL); }
 static int update(Optimizer *o, int64_t n, double *restrict p, const double *restrict sums, const double *restrict l2,
                   double scale) {
     double lr = o->lr, wd = o->weight_decay, h0 = o->h0, h1 = o->h1, h2 = o->h2;

@@ -214,7 +214,7 @@ static void outer_along_inputs(int64_t K, int64_t J, const int32_t *A, const int
                 int64_t k = v * W, width = K - k < r * W ? K - k : r * W;
                 rank_any(m, r, n, panel, D + j, L, ld, g, plain ? plain + k + j * to->sj : NULL, rate, to->sj,
                          width - (r - 1) * W);
-                if (!plain) update_rows(u, to->at + k + j * to->sj, to->sj, m, width, g, TURNED);
+                if (!plain) update_rows(u, to->at + k + j * to->sj, to->sj, m, width, g, TURNED, NULL);
             }
         }
     }
