@@ -146,7 +146,7 @@ class Room:
                 ]
                 import pytest
 
-                options = ["-q", "-p", "no:xdist", "-p", "no:cacheprovider", "--hypothesis-seed=0"]
+                options = ["-q", "-p", "no:xdist", "-p", "no:cacheprovider"]
                 status = int(pytest.main([*(["-x"] if quiet else []), *options, *files], plugins=[plugin]))
                 if isinstance(plugin, _Measured):
                     self.keep(plugin)

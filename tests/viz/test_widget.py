@@ -6,6 +6,7 @@ import json
 import sys
 
 import pytest
+from waiting import eventually
 
 import viz
 from engine import Value
@@ -141,17 +142,10 @@ def test_in_a_browser(tab, tmp_path):
     field = frame.locator(f"#leaf{k}")
     field.wait_for(state="attached")
     page.evaluate(f"model.call('msg:custom', {{ kind: 'set', data: [[{k}, 0.125]] }})")
-    for _ in range(100):
-        if field.input_value() == "0.125":
-            break
-        page.wait_for_timeout(50)
-    assert field.input_value() == "0.125"
+    eventually(page, lambda: field.input_value() == "0.125")
     field.evaluate("(f) => { f.value = '1.75'; f.dispatchEvent(new Event('input', { bubbles: true }));"
                    " f.dispatchEvent(new Event('change', { bubbles: true })); }")  # fmt: skip
-    for _ in range(100):
-        if page.evaluate("saved.length"):
-            break
-        page.wait_for_timeout(50)
+    eventually(page, "saved.length")
     name, message = page.evaluate("saved.at(-1)")
     assert name == "moved"
     widget.moved = message

@@ -11,6 +11,7 @@ import zlib
 
 import pytest
 from reading import faults
+from waiting import eventually
 
 from nn import MLP, SGD, fit
 from viz.film import Snapshots, film
@@ -139,11 +140,7 @@ def test_the_film_in_a_browser(tab, tmp_path):
     page.keyboard.press("ArrowRight")
     assert shown() == of(1)
     page.click("#play")
-    for _ in range(100):  # wait_for_function would need eval, which the page's policy forbids
-        if page.inner_text("#play") == "Play":
-            break
-        page.wait_for_timeout(50)
-    assert page.inner_text("#play") == "Play"
+    eventually(page, lambda: page.inner_text("#play") == "Play")
     assert shown() == of(3)
     assert [said for said in page.heard if not said.startswith("data:")] == []  # its frames are in the file
 

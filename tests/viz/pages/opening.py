@@ -97,15 +97,6 @@ def exact(page) -> list[tuple[str, str]]:
     return [tuple(row) for row in rows]
 
 
-def eventually(page, condition) -> None:
-    """Waits for what takes a moment; by looking again and again, as the page forbids the browser to wait in it."""
-    for _ in range(100):
-        if condition():
-            return
-        page.wait_for_timeout(50)
-    raise AssertionError("it did not happen within five seconds")
-
-
 def set_leaf(page, k: int, text: str) -> None:
     set_leaves(page, {k: text})
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from opening import eventually, fan_out, hostile, loop, network, neuron, step_to, walk
+from opening import fan_out, hostile, loop, network, neuron, step_to, walk
+from waiting import eventually
 
 from engine import Value
 

@@ -6,6 +6,7 @@ import random
 import re
 
 import pytest
+from waiting import eventually
 
 import engine
 from engine import grad, mean
@@ -37,15 +38,6 @@ def opened(tab, tmp_path):
 
     yield open_page
     assert [page.heard for page in tabs if page.heard] == []
-
-
-def eventually(page, condition: str) -> None:
-    """Waits for what takes a moment; by looking again and again, as the page forbids the browser to wait in it."""
-    for _ in range(100):
-        if page.evaluate(condition):
-            return
-        page.wait_for_timeout(50)
-    raise AssertionError(condition)
 
 
 def rows(name: str = "moons") -> tuple[list[list[float]], list[float]]:

@@ -9,7 +9,6 @@ import pytest
 from opening import (
     agree,
     caption_of,
-    eventually,
     exact,
     fan_out,
     index_of,
@@ -23,6 +22,7 @@ from opening import (
     titles,
     walk,
 )
+from waiting import eventually, let_pass, stop_time
 
 from engine import Value, grad, toposort
 from viz.pages.steps import GROUPED, StepGraph, flat
@@ -111,15 +111,17 @@ def test_factors_have_their_colour_in_box_edge_and_caption(opened):
 def test_the_number_travels_into_the_formula(opened, motion):
     """A step backward sends its upstream gradient along the edge to the formula; not where less motion is wanted."""
     page = opened(fan_out(), hash="#step=7", reduced_motion=motion)
+    stop_time(page)
     page.click("#forward")
     moving = page.locator(".traveller")
     assert moving.count() == (motion == "no-preference")
     if motion == "no-preference":
         assert moving.text_content() == "1.0000"
         first = moving.bounding_box()
-        height = "document.querySelector('.traveller')?.getBoundingClientRect().y ?? Infinity"
-        eventually(page, lambda: page.evaluate(height) > first["y"] + 30)
-        eventually(page, lambda: moving.count() == 0)
+        let_pass(page, 450)
+        assert moving.bounding_box()["y"] > first["y"] + 30
+        let_pass(page, 1000)
+        assert moving.count() == 0
 
 
 def test_a_label_that_is_an_expression_does_not_stand_in_formulas(opened):
@@ -260,19 +262,22 @@ def test_focus_is_never_dropped(opened):
 def test_playing_goes_on_to_the_end_and_can_be_paused(opened):
     """Play advances by itself at the chosen speed, pauses on the space key, and stops at the last step."""
     page = opened(Value(2.0, label="x").tanh())
+    stop_time(page)
     page.select_option("#speed", "4")
     page.click("#play")
     assert page.get_attribute("#play", "aria-pressed") == "true"
-    eventually(page, lambda: page.input_value("#step") == "1")
+    for duration, step in ((99, "0"), (2, "1"), (447, "1"), (4, "2")):
+        let_pass(page, duration)
+        assert page.input_value("#step") == step
     page.focus("#picture")
     page.keyboard.press(" ")
     assert page.get_attribute("#play", "aria-pressed") == "false"
-    at = page.input_value("#step")
-    page.wait_for_timeout(600)
-    assert page.input_value("#step") == at
+    let_pass(page, 10_000)
+    assert page.input_value("#step") == "2"
     page.keyboard.press(" ")
-    eventually(page, lambda: page.input_value("#step") == page.get_attribute("#step", "max"))
-    eventually(page, lambda: page.get_attribute("#play", "aria-pressed") == "false")
+    let_pass(page, 10_000)
+    assert page.input_value("#step") == page.get_attribute("#step", "max")
+    assert page.get_attribute("#play", "aria-pressed") == "false"
 
 
 def test_the_step_is_in_the_address(opened):
