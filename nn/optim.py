@@ -21,6 +21,8 @@ skipped, as PyTorch skips one whose grad is None.
 from __future__ import annotations
 
 import math
+import os
+from _thread import RLock  # threading's, without the cost of importing threading
 from array import array
 from collections import deque
 from functools import partial
@@ -38,6 +40,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 State = dict[str, list[float]]
+
+_listing = RLock()  # of two threads that ask for lists at once, the second gets those of the first
+if hasattr(os, "register_at_fork"):  # a child of fork has no other threads; one that held the lock would never let go
+    os.register_at_fork(after_in_child=_listing._at_fork_reinit)  # type: ignore[attr-defined]
 
 
 class Same:
@@ -81,9 +87,10 @@ class Optimizer:
         """The lists of state."""
         kept = self.kept
         if type(kept) is dict:
-            for name, numbers in kept.items():
-                if type(numbers) in (Same, array, memoryview):
-                    kept[name] = numbers.tolist()
+            with _listing:
+                for name, numbers in kept.items():
+                    if type(numbers) in (Same, array, memoryview):
+                        kept[name] = numbers.tolist()
         state: State = kept
         return state
 

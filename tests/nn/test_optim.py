@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 import random
 import signal
+import sys
 from array import array
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
 
@@ -181,6 +184,28 @@ def test_interrupted_step_happens_whole_or_not_at_all(stepping, interrupted):
         assert set(optimizer.state["step"]) == {taken}
         assert {p.data for p in params} == {-taken}
     assert taken > 0
+
+
+def test_lists_of_state_are_the_same_in_all_threads():
+    """Threads that ask at once for a state that compiled training left as arrays get the same lists."""
+    optimizer = Adam([Value(0.0)])
+    names = ("step", *optimizer.lists)
+    start = Barrier(4)
+
+    def steps(_):
+        start.wait()
+        return optimizer.state["step"]
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            for _ in range(5):
+                optimizer.commit([0.0], {name: array("d", [1.0]) * 20_000 for name in names})
+                found = list(pool.map(steps, range(4)))
+                assert len(set(map(id, found))) == 1
+    finally:
+        sys.setswitchinterval(interval)
 
 
 def test_division_by_zero_is_ieee():
