@@ -24,7 +24,7 @@ from .schedule import (
     Schedule,
     Step,
 )
-from .tape import address
+from .tape import address, numbered
 from .tapes import Flat, Order
 from .terms import Terms
 
@@ -103,11 +103,12 @@ class Lanes:
                   head, order)  # fmt: skip
         steps = _Steps(*map(address, arrays), len(order))
         n = len(self.plan.op) + 1  # and the number 1 (terms.py)
-        most = n - len(self.plan.program.parameter_range)  # of rows: parameters, which may be a million, have none
-        self._row = row = array("i", [-1]) * n
+        parameters = self.plan.program.parameter_range  # there may be a million, and they have no rows
+        most = n - len(parameters)
+        self._row = row = numbered(n, parameters.stop, -1)
         last, is_bytes, free, free_bytes = (
-            array("i", row),
-            array("B", [0]) * n,
+            numbered(n, parameters.stop, -1),
+            array("B", bytes(n)),
             array("i", [0]) * most,
             array("i", [0]) * (most + 8),
         )
@@ -117,7 +118,7 @@ class Lanes:
             row[i] = ~at[i]
         filled = array("i", [*self.plan.program.inputs, *pinned])  # once for all blocks, or for all steps
         at_rows, at_steps = ctypes.byref(rows), ctypes.byref(steps)
-        turn = array("q", [0]) * n
+        turn = numbered(2 * n, 2 * parameters.stop)  # an int64 each
         c.gather_steps(at_steps, len(schedule.order), len(schedule.kinds), address(turn))
         c.new_rows(at_rows, address(filled), len(filled))
         c.find_last_uses(at_rows, at_steps)

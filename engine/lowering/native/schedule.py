@@ -6,12 +6,12 @@ number that says which steps are of its kind: there may be a million. All other 
 
 from __future__ import annotations
 
-from array import array
 from itertools import chain
 from operator import not_
 
 from .library import Library
 from .plan import Plan
+from .tape import numbered
 from .tapes import Order, regular
 from .terms import Terms
 
@@ -79,7 +79,8 @@ class Schedule:
         self.plan, self.terms, self.library, self.parameters = plan, terms, library, parameters
         self.order: list[int] = []
         self.steps: list[Step] = []
-        self.kind, self.slope = array("i", [0]) * len(plan.op), array("i", [-1]) * len(plan.op)
+        n, first = len(plan.op), plan.program.parameter_range.stop
+        self.kind, self.slope = numbered(n, first), numbered(n, first, -1)
         self.tail: list[int] = []
         self._numbers = _Kinds()
         self._write()

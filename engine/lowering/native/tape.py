@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import ctypes
+from array import array
+from contextlib import suppress
+from ctypes import addressof, c_char
 
 from .library import loaded_library
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from array import array
-    from typing import Any
+    from typing import Any, TypeAlias
+
+    Numbered: TypeAlias = "array[int] | memoryview[int]"
+
+_MANY = 100_000  # leaves
 
 
 class Layout(ctypes.Structure):
@@ -48,5 +54,21 @@ class Tape:
             self._c.tape_free(self.pointer)
 
 
-def address(numbers: array[Any]) -> int:
-    return numbers.buffer_info()[0]
+def numbered(n: int, leaves: int, x: int = 0) -> Numbered:
+    """An int for each of n ids: x. Those of so many leaves in front, of which a million may be parameters, are not used
+    before they are written to, and may be 0: memory that nobody touches costs nothing.
+    """
+    if leaves >= _MANY:
+        import mmap
+
+        with suppress(OSError, AttributeError):  # where there is no such memory
+            made = memoryview(mmap.mmap(-1, 4 * n, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)).cast("i")
+            if x:
+                made[leaves:] = array("i", [x]) * (n - leaves)
+            return made
+    return array("i", [x]) * n
+
+
+def address(numbers: array[Any] | memoryview[int]) -> int:
+    """Where they lie, as long as they are held."""
+    return numbers.buffer_info()[0] if isinstance(numbers, array) else addressof(c_char.from_buffer(numbers))

@@ -10,7 +10,7 @@ from engine.lowering.program import Program, split_dot
 
 from .library import Library
 from .plan import Dots, Plan
-from .tape import address
+from .tape import address, numbered
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ class Flat:
     def write(self, ids: Sequence[int]) -> None:
         """Compute these values: level by level, and in a level all of one operation together."""
         op, args, dots = self.plan.op, self.plan.args, self.plan.dots
-        level = array("i", bytes(4 * len(op)))  # of each value, from 1 on
+        level = numbered(len(op), self.plan.program.parameter_range.stop)  # of each value, from 1 on
         levels: list[list[int]] = [[]]
         first: set[int] = set()  # of dots that are computed together the one that stands for them
         deepest = 0
@@ -336,7 +336,7 @@ def layer_order(plan: Plan, library: Library, by_input: bool) -> Order:
     order, n = Order(at.start), len(at)
     if not isinstance(program.wrt_ids, range):
         return order
-    taken, given, placed, place = bytearray(n), array("i", bytes(4 * n)), array("i", bytes(4 * n)), 0
+    taken, given, placed, place = bytearray(n), array("i", [0]) * n, array("i", [0]) * n, 0
     for layer in program.layers:
         rows, K, J = [row - at.start for row in layer.rows], layer.width, len(layer.rows)
         ordered = sorted(rows)

@@ -15,12 +15,13 @@ from engine.lowering.program import Program, split_dot
 
 from .library import loaded_library
 from .plan import Plan
-from .tape import address
+from .tape import address, numbered
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping, Sequence
 
+    from .tape import Numbered
     from .tapes import Args
 
     # Whether marked, and how many operands of each kind there are: added, taken away; and pairs whose products are
@@ -82,10 +83,10 @@ class Terms:
         self.operands: list[Args] = list(plan.args)
         self.shape: dict[int, Shape] = {}
         self.folded: set[int] = set()
-        uses = _counted(chain.from_iterable(plan.args[plan.program.parameter_range.stop :]), len(plan.op))
+        first = plan.program.parameter_range.stop
+        uses = self._counted(chain.from_iterable(plan.args[first:]))
         often = sorted([a for a in plan.program.constant if uses[a] >= _OFTEN], key=uses.__getitem__, reverse=True)
         self.pinned = dict.fromkeys(chain(_alike(plan.program), often[:_PINNED]))
-        first = plan.program.parameter_range.stop
         self.has_row = bytearray(first) + bytearray(plan.varying[first:]) + b"\1"
         for i in chain(plan.program.inputs, self.pinned):
             self.has_row[i] = True
@@ -148,7 +149,7 @@ class Terms:
         self.shape[i] = marked, p, m, q, u, c - s, s, t
         self.operands[i] = (*mine[:first], *chain.from_iterable(pairs), *mine[first + 2 * c :])
 
-    def _fold(self, uses: array[int]) -> None:
+    def _fold(self, uses: Numbered) -> None:
         """Leave out adjoints of one term that are only added to others, and to few: the term goes there."""
         plan, shapes, operands = self.plan, self.shape, self.operands
         op, varying, kept, has_row = plan.op, plan.varying, self._kept(), self.has_row.__getitem__
@@ -159,7 +160,7 @@ class Terms:
             added.extend(mine[:p])
             taken.extend(mine[p : p + m])
             scaled.extend(mine[p + m : p + m + 2 * q : 2])
-        times_added, times_taken, times_scaled = [_counted(ids, len(op)) for ids in (added, taken, scaled)]
+        times_added, times_taken, times_scaled = map(self._counted, (added, taken, scaled))
         lone: dict[int, tuple[int, Args]] = {}
         for i in plan.needed[bisect_left(plan.needed, plan.program.backward) :]:
             shape = shapes.get(i)
@@ -205,6 +206,12 @@ class Terms:
                 self.turned[i] = [2 * k + 1 for k in places]
             self.shape[i] = marked, products, c, s + t
 
+    def _counted(self, ids: Iterable[int]) -> Numbered:
+        """How often each id of the plan is there."""
+        listed, counts = array("i", ids), numbered(len(self.plan.op), self.plan.program.parameter_range.stop)
+        loaded_library().c.count_each(address(listed), len(listed), address(counts))
+        return counts
+
     def _kept(self) -> set[int]:
         """What is used otherwise than as an operand of an instruction."""
         plan = self.plan
@@ -236,13 +243,6 @@ def _with_terms(lone: Mapping[int, tuple[int, Args]], shape: Shape, operands: Ar
             at += 2
     counts = [len(part) // (1 if kind <= _TAKEN else 2) for kind, part in enumerate(kinds)]
     return (marked, *counts), tuple(chain.from_iterable(kinds))
-
-
-def _counted(ids: Iterable[int], n: int) -> array[int]:
-    """How often each of n ids is there."""
-    listed, counts = array("i", ids), array("i", [0]) * n
-    loaded_library().c.count_each(address(listed), len(listed), address(counts))
-    return counts
 
 
 def _all_in(ids: Container[int], lists: Sequence[Sequence[int]]) -> bool:

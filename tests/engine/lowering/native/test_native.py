@@ -15,6 +15,8 @@ import engine
 from engine import OPS, Value, dot, grad, logsumexp, mean, where
 from engine.lowering import native
 from engine.lowering.native import schedule, tape, tapes
+from engine.lowering.native.lanes import Lanes
+from engine.lowering.native.plan import Plan
 from engine.lowering.trace import trace
 from engine.operations import FUNCTIONS
 
@@ -349,3 +351,23 @@ def test_one_sample_a_step_descends_without_storing_the_gradient(instruction_set
     assert all(close(a, b) for a, b in zip(losses, expected))
     assert all(close(a, b, 1e-9, 1e-14) for a, b in zip(trainer.parameters(), data))
     assert all(close(a, b, 1e-9, 1e-14) for a, b in zip(trainer.gradient(), gradient))
+
+
+def tapes_of(program):
+    """The words of the tape for batches, and of that for one sample."""
+    plan, library = Plan(program), native.loaded_library()
+    order = tapes.layer_order(plan, library, by_input=False)
+    return Lanes(plan, library, order).code, tapes.flat_tape(plan, library)[0].code
+
+
+@settings(max_examples=60)
+@given(st.just(network([9, 12, 5, 3])) | graphs())
+def test_tapes_do_not_depend_on_where_leaves_have_memory(graph):
+    """Where there are many leaves, what is kept of each id is in memory that they do not touch: the tapes are equal."""
+    loss, inputs, parameters = graph
+    program = trace([loss], inputs, parameters)
+    expected = tapes_of(program)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(tape, "_MANY", 0)
+        found = tapes_of(program)
+    assert found == expected
