@@ -6,22 +6,36 @@
 #include "pairs.h"
 #include "transpose.h"
 
+/* The values with these numbers; those beyond n are the first again. And 1 for each of the others, 0 for these. */
+INLINE V gathered(const int32_t *index, int32_t n, const double *U) {
+    V x;
+    UNROLL for (int l = 0; l < W; l++) x[l] = U[index[l < n ? l : 0]];
+    return x;
+}
+INLINE V first_of(int32_t n) {
+    static const double both[16] = {1, 1, 1, 1, 1, 1, 1, 1};
+    return load(both + (n < W ? 8 - n : 0));
+}
 static double nary_scalar(int32_t op, const int32_t *index, int32_t n, const double *U) {
     double s = 0.0;
     if (op == NARY_LOGSUMEXP) {
-        double top = U[index[0]];
-        int is_nan = 0;
-        int32_t at = 0;
-        for (int32_t i = 0; i < n; i++) {
-            double x = U[index[i]];
+        V most = splat(U[index[0]]), sum = zero_(), ties = zero_();
+        M is_nan = {};
+        for (int32_t i = 0; i < n; i += W) {
+            V x = gathered(index + i, n - i, U);
             is_nan |= x != x;
-            if (x > top) top = x, at = i;
+            most = select_(x > most, x, most);
         }
-        if (is_nan) return NAN;
+        double top = most[0];
+        UNROLL for (int l = 1; l < W; l++) top = most[l] > top ? most[l] : top;
+        if (any(is_nan)) return NAN;
         if (top - top != 0) return top;
-        for (int32_t i = 0; i < n; i++) /* the largest, whose exponential is 1, apart: log1p keeps what the others add */
-            if (i != at) s += exp(U[index[i]] - top);
-        return top + log1p(s);
+        for (int32_t i = 0; i < n; i += W) { /* the largest, whose exponential is 1, apart: log1p keeps what the others add */
+            V x = gathered(index + i, n - i, U), e = exp_of_minus_abs(x - top), ours = first_of(n - i);
+            ties += select_(x == top, ours, zero_());
+            sum += select_(x == top, zero_(), e * ours);
+        }
+        return top + log1p(hsum(sum) + (hsum(ties) - 1.0));
     }
     if (op == NARY_AMAX || op == NARY_AMIN) {
         double most = U[index[0]];
@@ -79,25 +93,25 @@ INLINE void flat_map(const int32_t *c, double *U) {
 }
 /* An activation and its slope: two instructions that join_pairs made one. */
 INLINE void flat_pair(const int32_t *c, double *U) {
-    int64_t count = c[2], n = count < W ? count : W, last = count - n;
-    const double *a = U + c[4];
-    double *y = U + c[3], *slope = U + c[13];
-    for (int64_t o = 0;; o = o + W < last ? o + W : last) {
-        V value, derivative, x = tail_of(a + o, 1, n);
-        if (c[1] == PAIR_SIGMOID) sigmoid_pair(x, &value, &derivative);
-        else tanh_pair(x, &value, &derivative);
-        store_first(y + o, value, n);
-        store_first(slope + o, derivative, n);
-        if (o == last) break;
+    int32_t count = c[2], o = count - W;
+    if (count >= W) { /* each value is a row of one sample */
+        pair_rows(c[1], (int32_t[]){c[3], c[13], c[4]}, 1, U, 1, count / W);
+        if (count % W) pair_rows(c[1], (int32_t[]){c[3] + o, c[13] + o, c[4] + o}, 1, U, 1, 1);
+        return;
     }
+    V value, derivative, x = tail_of(U + c[4], 1, count);
+    if (c[1] == PAIR_SIGMOID) sigmoid_pair(x, &value, &derivative);
+    else tanh_pair(x, &value, &derivative);
+    store_some(U + c[3], value, count);
+    store_some(U + c[13], derivative, count);
 }
 
 /* d[j] = bias[j] + sum_k w[j*so + k*si] a[k]. Weights lie along j (so == 1), along k (si == 1), or scattered. A run of
  * outputs is T vectors, of which the last, of n outputs, begins at `last`: it overlaps, as above. */
 #define RUN (W == 8 ? 8 : 4) /* vectors of a run at most */
 #define EACH_VECTOR(T) UNROLL for (int t = 0; t < T; t++)
-#define FROM(p, t, T) ((t) == T - 1 ? load_some((p) + last, n) : load((p) + (t) * W))
-#define INTO(p, t, T, x) store_first((p) + ((t) == T - 1 ? last : (t) * W), x, (t) == T - 1 ? n : W)
+#define FROM(p, t, T) (T == 1 ? load_some(p, n) : load((p) + (t == T - 1 ? last : t * W)))
+#define INTO(p, t, T, x) store_first((p) + (t == T - 1 ? last : t * W), x, T == 1 ? n : W)
 INLINE void gemv_run(const int T, int64_t last, int64_t n, int64_t K, double *d, const double *a, const double *w, int64_t si,
                      const double *bias) {
     V s[4][RUN];
@@ -147,7 +161,7 @@ INLINE void descend_gemv_run(const int T, int64_t last, int64_t n, int64_t K, do
     }
     EACH_VECTOR(T) INTO(d, t, T, s[t]);
 }
-/* The same where J is more than a run: R inputs at a time, so that the weights are gone through in their order. */
+/* The same where J is many runs: R inputs at a time, so that the weights are gone through in their order. */
 INLINE void descend_gemv_rows(const int R, int64_t J, double *w, const double *before, const double *b, double rate, double *d,
                               const double *a) {
     int64_t end = J - W; /* of the last vector, which overlaps with the one before: it is loaded first and stored last */
@@ -313,9 +327,9 @@ static void descend_gemv(const Wait *wait, double *U, double rate) {
     int64_t J = c[1], K = c[2], k = 0;
     double *w = U + c[5], *d = U + c[3], *bias = c[8] < 0 ? NULL : U + c[8];
     const double *next = U + c[4], *a = wait->a, *b = wait->b;
-    if (J <= RUN * W) {
+    if (J <= 128) {
 #define CASE(m) \
-    case m: descend_gemv_run(m, last, n, K, w, J, a, b, rate, d, next, bias, wait->with_bias); break;
+    case m: descend_gemv_run(m, last, n, K, w + j, J, a, b + j, rate, d + j, next, bias ? bias + j : 0, wait->with_bias); break;
         RUNS(J, CASE)
 #undef CASE
         return;

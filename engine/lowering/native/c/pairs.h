@@ -46,7 +46,10 @@ INLINE void tanh_pair(V a, V *y, V *slope) {
     }
 PAIR_ROWS(sigmoid_rows, 708.0, usual_sigmoid, sigmoid_pair)
 PAIR_ROWS(tanh_rows, 300.0, usual_tanh, tanh_pair)
+static void pair_rows(int32_t pair, const int32_t *c, int32_t count, double *L, int64_t ld, int64_t nv) {
+    (pair == PAIR_SIGMOID ? sigmoid_rows : tanh_rows)(c, count, L, ld, nv);
+}
 static const int32_t *lanes_pair(const int32_t *c, double *L, int64_t ld, int64_t nv) {
-    (c[1] == PAIR_SIGMOID ? sigmoid_rows : tanh_rows)(c + 3, c[2], L, ld, nv);
+    pair_rows(c[1], c + 3, c[2], L, ld, nv);
     return c + 3 + 3 * (int64_t)c[2];
 }

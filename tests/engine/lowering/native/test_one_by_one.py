@@ -78,6 +78,30 @@ def test_a_large_layer_whose_weights_are_read_elsewhere_too(also, first, instruc
     assert all(close(a, b, 1e-9, 1e-13) for a, b in zip(trainer.gradient(), gradient))
 
 
+@pytest.mark.parametrize("instruction_set", SETS)
+@pytest.mark.parametrize("width", [3, 16, 37, 128, 133])
+def test_a_layer_of_any_width_between_others(width, instruction_set):
+    """Weights and biases of layers of one vector, of some, and of many."""
+    rng = random.Random(3)
+    x = [Value(0.0) for _ in range(9)]
+    wrt, a = [], x
+    for n in (width, width, 2):
+        rows = [[Value(rng.gauss(0, 0.3)) for _ in range(len(a) + 1)] for _ in range(n)]
+        a = [z.tanh() for z in dots([tuple(row[1:]) for row in rows], tuple(a), [row[0] for row in rows], [""] * n)]
+        wrt += chain(*rows)
+    loss = engine.logsumexp(a) - a[0]
+    rows = [[rng.gauss(0, 1) for _ in x] for _ in range(5)]
+    trainer = Trainer(native.NativeKernel(trace([loss], x, wrt), instruction_set, 1), array("d", chain(*rows)), 5, 1)
+    trainer.load([p.data for p in wrt], "sgd", lr=0.02)
+    trainer.begin()
+    losses = array("d", [0.0] * 2)
+    assert trainer.run(2, losses, 60.0) == DONE
+    expected, gradient = _descended(loss, x, wrt, rows)
+    assert all(map(close, losses, expected))
+    assert all(close(a, b.data, 1e-10, 1e-13) for a, b in zip(trainer.parameters(), wrt))
+    assert all(close(a, b, 1e-9, 1e-13) for a, b in zip(trainer.gradient(), gradient))
+
+
 def _descended(loss, x, wrt, rows):
     kernel = lower(loss, x, wrt, backend="source")
     found = []
