@@ -55,6 +55,7 @@ def tab(browser, _idle):
 
 
 def _listened(page):
+    page.set_default_timeout(180_000)  # a busy machine may take its time: the limit only ends what would never happen
     page.heard = []
     page.on("console", lambda message: page.heard.append(message.text))
     page.on("pageerror", lambda error: page.heard.append(str(error)))
