@@ -6,7 +6,6 @@ from array import array
 from functools import partial
 
 from engine.collector import collector_paused, count_as_old
-from engine.operands import real_number
 from engine.rows import Rows, is_row, read_rows
 from engine.value import Value
 
@@ -198,12 +197,12 @@ class Kernel:
 
     def columns(self, table: Rows, parameters: Doubles | None = None) -> list[array[float]]:
         """For each output, then for each derivative of each output, its numbers at all rows: the quick way to many."""
-        if parameters is None:
-            parameters = self.parameters()
         n, results = len(table), self._program.n_results
         if self.native is not None:
             numbers = self.native.rows(table.numbers, n, parameters)
             return [numbers[r * n : (r + 1) * n] for r in range(results)]
+        if parameters is None:
+            parameters = self.parameters()
         if self._each_row is None:
             from .source import generate, load
 
@@ -226,19 +225,13 @@ class Kernel:
         return Trainer(self.native, rows.numbers, len(rows), batch, l2, generator)
 
     def parameters(self) -> Doubles:
-        nodes = self._program.parameter_values
         if self.native is not None:
             from .native.objects import read_data
 
-            data = read_data(nodes)
+            data = read_data(self._program.parameter_values)
             if data is not None:
                 return data
-        try:
-            return array("d", [node.data for node in nodes])
-        except TypeError:
-            for k, node in enumerate(nodes):
-                real_number(node.data, f"kernel: the data of parameter {node.label or k!r}")
-            raise
+        return self._program.parameter_data()
 
     def __repr__(self) -> str:
         program = self.program

@@ -8,14 +8,15 @@ entry for each value; it is made when it is first asked for.
 
 from __future__ import annotations
 
+from array import array
 from itertools import accumulate, chain
 
 from engine.collector import collector_paused
+from engine.operands import real_number
 from engine.weighted import roles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from array import array
     from collections.abc import Callable, Iterator, Sequence
 
     from engine.value import Value
@@ -180,6 +181,15 @@ class Program:
         if self._parameters is None:
             self._parameters = list(self.parameter_range)
         return self._parameters
+
+    def parameter_data(self) -> array[float]:
+        """The data of ``parameter_values``. Raises TypeError that names one that is no number."""
+        try:
+            return array("d", [node.data for node in self.parameter_values])
+        except TypeError:
+            for k, node in enumerate(self.parameter_values):
+                real_number(node.data, f"kernel: the data of parameter {node.label or k!r}")
+            raise
 
     @property
     def wrt(self) -> list[int | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 from random import Random
 
 import pytest
@@ -110,3 +111,20 @@ def test_a_long_list_in_portions(monkeypatch):
     for wrong, error in ((math.nan, ValueError), ("word", TypeError)):
         with pytest.raises(error, match=r"X\[140\]\[1\]"):
             model.predict([*rows[:140], [0.0, wrong, 0.0], *rows[141:]])
+
+
+@pytest.mark.parametrize("put", [-2, True, Fraction(-7, 4), "1", None])
+def test_weights_put_there_by_hand(put):
+    """Rows meet the weights as they are now: other numbers than floats count as such, anything else is refused."""
+    model, X = MLP(3, [4, 2], seed=1), [[0.25, -1.0, 0.5], [1.0, 2.0, -0.75]]
+    model.predict_proba(X)
+    model.layers[1].neurons[1].weights[2].data = put
+    if isinstance(put, (str, type(None))):
+        for _ in range(2):
+            with pytest.raises(TypeError, match=r"the data of parameter 'layer2\.neuron2\.w3'"):
+                model.predict_proba(X)
+        return
+    found = model.predict_proba(X)
+    model.layers[1].neurons[1].weights[2].data = float(put)
+    assert found == model.predict_proba(X)
+    assert found == [pytest.approx([v.data for v in model(x)], rel=1e-13) for x in X]

@@ -11,7 +11,7 @@ from engine.lowering.program import Program
 
 from .lanes import Lanes
 from .library import choose_instruction_set, choose_threads, loaded_library
-from .objects import address_of
+from .objects import address_of, read_data_to
 from .plan import Plan
 from .tape import Layout, Tape, address
 from .tapes import Order, flat_tape, layer_order
@@ -89,32 +89,39 @@ class NativeKernel:
             first += len(program.wrt_ids)
         return values[: len(program.outputs)], gradients
 
-    def rows(self, rows: Sequence[float], n: int, parameters: Sequence[float]) -> array[float]:
-        """Outputs, then the gradients of each, row by row: number r of row i lies at r * n + i."""
+    def rows(self, rows: Sequence[float], n: int, parameters: Sequence[float] | None = None) -> array[float]:
+        """Outputs, then the gradients of each, row by row: number r of row i lies at r * n + i.
+
+        parameters   None: those that the Values hold
+        """
         results = array("d", bytes(8 * self.program.n_results * n))
         self._run(rows, n, parameters, results, False)
         return results
 
     def _run(
-        self, rows: Sequence[float], n: int, parameters: Sequence[float], results: array[float], sums: bool
+        self, rows: Sequence[float], n: int, parameters: Sequence[float] | None, results: array[float], sums: bool
     ) -> None:
-        program, width = self.program, len(self.program.inputs)
-        if len(rows) < width * n or len(parameters) != len(program.parameter_range) or n < 1:
+        program, width, most = self.program, len(self.program.inputs), len(self.program.parameter_range)
+        given = most if parameters is None else len(parameters)
+        if len(rows) < width * n or given != most or n < 1:
             raise ValueError(
-                f"native: {len(rows)} numbers and {len(parameters)} parameters do not fit {n} rows of {width} inputs "
-                f"and {len(program.parameter_range)} parameters"
+                f"native: {len(rows)} numbers and {given} parameters do not fit {n} rows of {width} inputs "
+                f"and {most} parameters"
             )
-        (numbers, keeper), (data, keeper_of_data) = placed(rows), placed(parameters)
+        numbers, keeper = placed(rows)
         work = float(n) * program.size
         threads = self.threads or choose_threads(work)
         with self._lock:
             tape = self._tapes.get((sums, threads))
             if tape is None:
                 self._tapes[sums, threads] = tape = self.tape(work, sums)[0]
-            ctypes.memmove(tape.parameters, data, 8 * len(parameters))
+            if parameters is not None or not read_data_to(program.parameter_values, tape.parameters):
+                data, keeper_of_data = placed(program.parameter_data() if parameters is None else parameters)
+                ctypes.memmove(tape.parameters, data, 8 * most)
+                del keeper_of_data
             run = self.library.c.tape_run if sums else self.library.c.tape_rows
             run(tape.pointer, numbers, width, n, address(results))
-        del keeper, keeper_of_data  # of the numbers, until here
+        del keeper  # of the numbers, until here
 
 
 def placed(numbers: Sequence[float]) -> tuple[int, object]:

@@ -157,15 +157,19 @@ def read_table(rows: list[Any], width: int) -> tuple[Doubles, bool] | None:
 
 def read_data(nodes: list[Value]) -> Doubles | None:
     """The data of Values; None where one of them holds no number, or is of a class of its own."""
+    numbers = zeros(len(nodes))
+    return numbers if read_data_to(nodes, start_of(numbers)) else None
+
+
+def read_data_to(nodes: list[Value], target: int) -> bool:
+    """The same as doubles from the address ``target`` on; False where that cannot be, and some may be there then."""
     reader = object_reader()
     if reader is None:
-        return None
-    numbers, slot = zeros(len(nodes)), reader.slots["data"]
+        return False
     try:
-        read = reader.c.read_slots(reader.at, id(nodes), len(nodes), id(Value), slot, start_of(numbers))
+        return bool(reader.c.read_slots(reader.at, id(nodes), len(nodes), id(Value), reader.slots["data"], target))
     except OverflowError:
-        return None
-    return numbers if read else None
+        return False
 
 
 def writing(nodes: list[Value], name: str, numbers: Sequence[float]) -> Callable[[], int] | None:

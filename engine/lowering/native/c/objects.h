@@ -148,7 +148,10 @@ EXPORT void take(const double *x, const int32_t *places, int64_t n, double *out)
     for (int64_t i = 0; i < n; i++) out[i] = x[places[i]];
 }
 EXPORT int32_t all_finite(const double *x, int64_t n) {
-    int64_t odd = 0;
-    for (int64_t i = 0; i < n; i++) odd |= is_not_finite(x[i]);
-    return !odd;
+    uint64_t odd = 0, bits;
+    for (int64_t i = 0; i < n; i++) {
+        memcpy(&bits, x + i, 8);
+        odd |= (bits & 0x7ff0000000000000u) + 0x0010000000000000u; /* carries where not finite */
+    }
+    return !(odd >> 63);
 }

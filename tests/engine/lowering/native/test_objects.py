@@ -270,6 +270,7 @@ def test_another_layout_is_not_read(field, place, monkeypatch):
     monkeypatch.setattr(objects, "_found", None)
     assert objects.read_table(table, 3) is None
     assert objects.read_data([Value(1.0)]) is None
+    assert objects.read_data_to([Value(1.0)], 0) is False
     assert objects.writing([Value(1.0)], "data", array("d", [2.0])) is None
     assert objects.mark_leaves([Value(1.0)], object()) is None
     assert objects.consists_of([], []) is None
