@@ -16,7 +16,7 @@ try:
 except ImportError:  # the tests that need it are skipped
     pass
 else:
-    # A test never measures time, and what passed passes again: the examples are the same each time. With
+    # Time is not measured, and what passed passes again: the examples are the same each time. With
     # --hypothesis-profile=other they are others each time, and those of a seed with --hypothesis-seed=N as well.
     untimed = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
     settings.register_profile("other", **untimed)
