@@ -144,7 +144,7 @@ def test_what_an_operation_is_made_of_can_be_defined_anew():
     x = Value(3.0)
     define("inner", "sum([a, b, a])", "2", "1")
     define("slope", "-a", "-1")
-    f = define("outer", "a * inner(a, slope(1 - a)) - (a > 9)", "inner(a, slope(1 - a)) - 3 * slope(a)")
+    f = define("outer", "sum([a * inner(a, slope(1 - a)), -(a > 9)])", "inner(a, slope(1 - a)) - 3 * slope(a)")
     define("inner", "a + b", "1", "1")
     define("slope", "a * a", "2 * a")
     y = f(x)  # a (2 a + a - 1)
