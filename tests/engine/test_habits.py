@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from decimal import Decimal
@@ -93,6 +94,14 @@ def test_an_operator_that_does_not_know_its_operand_asks_it():
     assert Value(1.0) + Foreign() == "foreign"
     with pytest.raises(TypeError, match="'Value' and 'list'"):
         Value(1.0) - [1.0]
+
+
+def test_what_was_received_is_shown_in_60_characters():
+    """A message shows all of what is short, and of what is long 57 characters and that there are more."""
+    with pytest.raises(TypeError, match=re.escape(f"got {[1] * 20} of type list")):
+        Value([1] * 20)
+    with pytest.raises(TypeError, match=re.escape(f"got {str([1] * 21)[:57]}... of type list")):
+        Value([1] * 21)
 
 
 def test_switching_gradients_off_is_answered():
