@@ -123,7 +123,7 @@ class Kernel:
 
             self.native = native.NativeKernel(self._program)
             self._program = self.native.program
-        if len(self._program.core_op) > _MANY:
+        if len(self._program.core_varying) > _MANY:
             count_as_old()
         self._step: Any = None  # the generated function; a long one is compiled when it is called, and may never be
 

@@ -9,7 +9,7 @@ entry for each value; it is made when it is first asked for.
 from __future__ import annotations
 
 from array import array
-from itertools import accumulate, chain
+from itertools import accumulate
 
 from engine.collector import collector_paused
 from engine.operands import real_number
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from engine.value import Value
 
     from .layers import Args, Layer, Outer
+    from .native.coded import Coded
 
 LEAVES = frozenset({"input", "parameter", "constant"})  # what a program has values of, but does not compute
 split_dot = roles  # of the operands of an instruction
@@ -64,6 +65,7 @@ class Program:
     entries           for each output, place in ``wrt`` -> id of the derivative, where it is in no outer product
     parameter_range   the ids of the parameters
     wrt_ids           the same as ``wrt``
+    coded             the first two in arrays, where compiled code has written them; they become lists when asked for
     marked            whether there are marks in place of masks (adjoints.py), which only the compiled interpreter knows
     adjoints_written  of which ``adjoints`` are made: for each output the ids of adjoints and of their values, as they
                       were before those of which nothing is needed were left out; the first id of a derivative; and a
@@ -71,15 +73,14 @@ class Program:
     trace_plain       traces the program without marks (``plain``); None where that is this one, or is there
     """
 
-    __slots__ = ("core_op", "core_args", "core_varying", "core_names", "layers", "outers", "entries", "constant",
+    __slots__ = ("coded", "core_varying", "core_names", "layers", "outers", "entries", "constant",
                  "inputs", "outputs", "backward", "parameter_range", "parameter_values", "wrt_ids", "marked",
-                 "trace_plain", "adjoints_written", "_plain", "_adjoints", "_op", "_args", "_varying", "_names",
-                 "_parameters", "_wrt", "_gradients")  # fmt: skip
+                 "trace_plain", "adjoints_written", "_core", "_plain", "_adjoints", "_op", "_args", "_varying",
+                 "_names", "_parameters", "_wrt", "_gradients")  # fmt: skip
 
     def __init__(self) -> None:
-        self.core_op: list[str] = []
-        self.core_args: list[Args] = []
-        self.core_varying: list[bool] = []
+        self.coded: Coded | None = None
+        self.core_varying: Sequence[int] = []
         self.core_names: dict[int, str] = {}
         self.layers: list[Layer] = []
         self.outers: list[Outer] = []
@@ -95,6 +96,7 @@ class Program:
         self.wrt_ids: Sequence[int | None] = ()
         self.marked = False
         self.trace_plain: Callable[[], Program] | None = None
+        self._core: tuple[list[str], list[Args]] | None = None
         self._plain: Program | None = None
         self._op: list[str] | None = None
         self._args: list[Args] | None = None
@@ -115,6 +117,27 @@ class Program:
         return self._plain or self
 
     @property
+    def core(self) -> tuple[list[str], list[Args]]:
+        """``core_op`` and ``core_args``."""
+        if self._core is None:
+            assert self.coded is not None
+            leaves = ["input"] * len(self.inputs) + ["parameter"] * len(self.parameter_range)
+            self._core = self.coded.lists(leaves)
+        return self._core
+
+    @core.setter
+    def core(self, lists: tuple[list[str], list[Args]]) -> None:
+        self._core = lists
+
+    @property
+    def core_op(self) -> list[str]:
+        return self.core[0]
+
+    @property
+    def core_args(self) -> list[Args]:
+        return self.core[1]
+
+    @property
     def adjoints(self) -> dict[int, tuple[int, int]]:
         """What is the adjoint of which value."""
         if self._adjoints is None:
@@ -133,7 +156,7 @@ class Program:
     @property
     def size(self) -> int:
         """The number of values."""
-        return len(self.core_op) + sum(map(len, self.outers))
+        return len(self.core_varying) + sum(map(len, self.outers))
 
     @property
     def op(self) -> list[str]:
@@ -161,9 +184,9 @@ class Program:
         """Whether each value differs from row to row."""
         if self._varying is None:
             known = self.core_varying
-            self._varying = list(known)
+            self._varying = list(map(bool, known))
             for outer in self.outers:
-                self._varying += [known[d] or known[a] for d, a in outer.products()]
+                self._varying += [bool(known[d] or known[a]) for d, a in outer.products()]
         return self._varying
 
     @property
@@ -250,13 +273,3 @@ class Program:
     def scalar(self, layer: Layer) -> Iterator[tuple[int, Args]]:
         """(id, operands) of each result of a layer, as a dot."""
         return zip(layer.results, map(layer.dot, range(len(layer))))
-
-
-def operands(program: Program) -> Iterator[int]:
-    """The ids of all operands in the scalar view without the products, once for each use, but for layers: their weights
-    are left out, and their inputs are there once, however many neurons use them.
-    """
-    return chain(
-        chain.from_iterable(program.core_args[program.parameter_range.stop :]),
-        chain.from_iterable([layer.inputs + layer.biases for layer in program.layers]),
-    )

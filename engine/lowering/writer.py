@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from engine.value import Value
 
     from .layers import Args
+    from .native.coded import Coded
 
     T = TypeVar("T")
 
@@ -56,7 +57,9 @@ class Writer:
     values    the Values behind the parameters, whose ids follow those of the inputs
     emitters  ``emit`` for each operation: what writes a million instructions asks for it once
     adjoints  for each output the ids of adjoints, and of the values whose adjoints they are
-    live      where what nobody needs has been left out already (native/graphs.py), a mark for each value that was not
+    coded     where compiled code has written all (native/graphs.py), and left out what nobody needs: what it wrote;
+    live      a mark for each value that was not left out; and
+    varies    for each of these whether it varies
     """
 
     def __init__(self, inputs: Sequence[Value], values: list[Value]) -> None:
@@ -71,7 +74,8 @@ class Writer:
         self.labels = {i: node.label for i, node in enumerate(inputs) if node.label}
         self.constant: dict[int, float] = {}
         self.adjoints: list[tuple[array[int], array[int]]] = []
-        self.live = bytearray()
+        self.coded: Coded | None = None
+        self.live, self.varies = bytearray(), bytearray()
         self.layers: list[Layer] = []
         self.outers: list[Outer] = []
         self._numbers: dict[float | str, int] = {}
@@ -207,13 +211,14 @@ class Writer:
 
         program = Program()
         program.adjoints_written = self.adjoints, forward, live
-        if not self.live:
+        if self.coded is None:
             self.op[stay:] = compress(self.op[stay:], after)  # in place: the leaves in front may be a million
             self.args[stay:] = map(moved, compress(self.args[stay:], after))
             self.varying[stay:] = compress(self.varying[stay:], after)
             self.constant = {new(i): x for i, x in self.constant.items() if live[i]}
-        program.core_op, program.core_args = self.op, self.args
-        program.core_varying = self.varying
+            program.core, program.core_varying = (self.op, self.args), self.varying
+        else:
+            program.coded, program.core_varying = self.coded, self.varies
         program.core_names = {new(i): label for i, label in self.labels.items() if live[i]}
         program.constant = self.constant
         program.backward = live[:forward].count(1)
@@ -230,7 +235,7 @@ class Writer:
                     Layer(new(layer.first), moved(layer.rows), layer.width, moved(layer.inputs), moved(layer.biases),
                           layer.turned)
                 )  # fmt: skip
-        first = len(program.core_op)
+        first = len(program.core_varying)
         for outer in sorted(self.outers, key=lambda outer: (outer.output, outer.rows)):
             d, a = moved(outer.adjoints), moved(outer.inputs)
             program.outers.append(Outer(outer.output, outer.rows, d, a, first))

@@ -11,7 +11,8 @@ The interpreter (the C files in ``c/``) knows two kinds of tape, and both are wr
 - a flat tape, for what is the same for all samples, and for training on one sample at a time: the values of a layer
   side by side, so that one instruction takes a whole layer, and the parameters permuted to suit.
 
-graphs.py goes before both: of a large graph of simple operations it writes the program itself in compiled code.
+graphs.py goes before both: of a large graph of simple operations it writes the program itself in compiled code. What
+compiled code reads or writes of a program are arrays (coded.py).
 
 Nothing is compiled here: the shared object is built when the package is installed (build.py), and library.py loads it.
 """

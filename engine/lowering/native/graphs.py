@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 from array import array
 from functools import cache, partial
-from itertools import accumulate, chain, compress, pairwise
+from itertools import compress
 
 from engine.chain import simple_slopes
 from engine.expressions import evaluate, rule
@@ -18,6 +18,7 @@ from engine.lowering.simplify import SIMPLIFY
 from engine.ops import OPS, Op
 from engine.value import Value
 
+from .coded import NAMES, Coded, Codes, joined
 from .objects import object_reader
 from .tape import address
 
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
     Rule = list[Any]  # the steps, tuples of an operation and its operands, and at the end the result: graphs.h
 
-_CODES = ("leaf", "constant", "add", "sub", "mul", "div", "neg", "dot", "sum")  # as in graphs.h
 _ONE, _NOTHING, _MOST_STEPS = 2**31 - 1, -(2**31), 16
 
 
@@ -102,37 +102,18 @@ def write_graph(
     return forward, ids[-1], results
 
 
-class _Codes(dict[str, int]):
-    """The codes of operations, which they get when they are asked for."""
-
-    def __init__(self, known: tuple[str, ...]) -> None:
-        super().__init__(zip(known, range(len(known))))
-
-    def __missing__(self, name: str) -> int:
-        self[name] = code = len(self)
-        return code
-
-
 def _take(writer: Writer, written: _Written, names: list[str]) -> None:
     """Give the writer all that is written; of its leaves fewer may be left."""
     n = written.n
-    ops, starts, operands = array("i"), array("i"), array("i")
-    for numbers, at, size in (
-        (ops, written.op, n),
-        (starts, written.start, n + 1),
-        (operands, written.operands, written.words),
-    ):
-        numbers.frombytes(ctypes.string_at(at, 4 * size))
-    words = tuple(operands)
-    leaves = ops.count(0)
-    del writer.op[leaves:], writer.args[leaves:], writer.varying[leaves:]
-    writer.op += map(names.__getitem__, ops[leaves:])
-    writer.args += [words[start:end] for start, end in pairwise(starts[leaves:])]
-    writer.varying += map(bool, ctypes.string_at(written.varying, n)[leaves:])
-    constant = _CODES.index("constant")
-    for i in [i for i, op in enumerate(ops) if op == constant]:
-        [writer.constant[i]] = memoryview(array("i", writer.args[i])).cast("B").cast("d")
-        writer.args[i] = ()
+    code, starts, operands, numbers = array("i"), array("i"), array("i"), array("d")
+    code.frombytes(ctypes.string_at(written.op, 4 * n))
+    starts.frombytes(ctypes.string_at(written.start, 4 * (n + 1)))
+    operands.frombytes(ctypes.string_at(written.operands, 4 * written.words))
+    leaves, constant = code.count(0), NAMES.index("constant")
+    numbers.frombytes(ctypes.string_at(written.table, 8 * code.count(constant)))
+    writer.constant = dict(zip([i for i, of in enumerate(code) if of == constant], numbers))
+    writer.coded = Coded(leaves, names, code[leaves:], starts[leaves:], operands)
+    writer.varies = bytearray(ctypes.string_at(written.varying, n))
 
 
 @cache
@@ -160,15 +141,15 @@ def _rules(op: Op) -> list[Rule] | None:
 
 def _is_simple(op: Op) -> bool:
     """Whether an operation is simplified as graphs.h says, if at all."""
-    return op.name in _CODES[2:7] or (
+    return op.name in NAMES[2:7] or (
         op.arity in (1, 2) and not op.defined and not op.chooses and op.name not in SIMPLIFY and op.name != "eq"
     )
 
 
-def _rule_words(ops: Sequence[Op]) -> tuple[_Codes, array[int], array[int], array[float]]:
+def _rule_words(ops: Sequence[Op]) -> tuple[Codes, array[int], array[int], array[float]]:
     """The codes of operations; and their rules as graphs.h reads them: where each starts, the words, the numbers."""
-    codes, numbers = _Codes(_CODES), array("d")
-    rules: list[Sequence[int]] = [()] * (2 * len(_CODES) + 2 * len(OPS))
+    codes, numbers = Codes(), array("d")
+    rules: list[Sequence[int]] = [()] * (2 * len(NAMES) + 2 * len(OPS))
 
     def word(operand: int | float) -> int:
         if not isinstance(operand, float):
@@ -183,4 +164,4 @@ def _rule_words(ops: Sequence[Op]) -> tuple[_Codes, array[int], array[int], arra
                 words.extend((codes[name], *map(word, operands), *[_NOTHING] * (2 - len(operands))))
             words.extend(map(word, steps[-1:]))
             rules[2 * codes[op.name] + k] = words
-    return codes, array("i", accumulate(map(len, rules), initial=0)), array("i", chain.from_iterable(rules)), numbers
+    return codes, *joined(rules), numbers

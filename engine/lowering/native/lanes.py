@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import ctypes
 from array import array
-from itertools import accumulate, chain
+from itertools import chain
 
+from .coded import joined
 from .library import Library
 from .plan import Plan
 from .schedule import (
@@ -20,18 +21,12 @@ from .schedule import (
     LANES_OUT,
     LANES_OUTER,
     LANES_SUM,
-    LANES_TERMS,
     Schedule,
     Step,
 )
 from .tape import address, numbered
 from .tapes import Flat, Order
 from .terms import Terms
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from typing import Any
 
 _NEVER = 2**31 - 1  # beyond the number of any step
 _HEAD = 8  # more words than an instruction and what a step makes take, beside its operands
@@ -51,10 +46,9 @@ class _Steps(ctypes.Structure):
 
     _fields_ = [
         *((name, ctypes.c_void_p) for name in (
-            "makes", "start", "operands", "turned", "kind", "slope", "object_kind", "made_start", "made", "head_start",
-            "head", "order",
+            "makes", "start", "end", "operands", "kind", "slope", "made_start", "made", "head_start", "head", "order",
         )),
-        ("n", ctypes.c_int64),
+        *((name, ctypes.c_int64) for name in ("n", "n_objects", "first")),
     ]  # fmt: skip
 
 
@@ -86,23 +80,17 @@ class Lanes:
     def _write(self, schedule: Schedule) -> int:
         """Write the tape, and return how many rows it takes."""
         code, at, c, pinned = self.code, self.flat.at, self.library.c, self.terms.pinned
-        listed, objects, turns = [*schedule.order, *schedule.tail], schedule.steps, self.terms.turned
-        operands = self.terms.operands
-        operands += [tuple(step.uses) for step in reversed(objects)]  # object k is ~k in the list: as far from the end
-        start, uses = _joined(list(map(operands.__getitem__, listed)))
-        turned = array("B", bytes(len(uses)))
-        for k, i in enumerate(listed if turns else ()):
-            if i in turns:
-                for place in turns[i]:
-                    turned[start[k] + place] = 1
-        makes, order = array("i", listed), array("i", bytes(4 * len(listed)))
-        object_kind = array("i", [step.kind for step in objects])
-        made_start, made = _joined([step.makes for step in objects])
-        head_start, head = _joined([_head(*kind) for kind in schedule.kinds])
-        arrays = (makes, start, uses, turned, schedule.kind, schedule.slope, object_kind, made_start, made, head_start,
-                  head, order)  # fmt: skip
-        steps = _Steps(*map(address, arrays), len(order))
-        n = len(self.plan.op) + 1  # and the number 1 (terms.py)
+        listed, objects, terms = schedule.order, schedule.steps, self.terms
+        start, uses = joined([step.uses for step in objects])
+        start, operands = array("i", map(len(terms.operands).__add__, start)), terms.operands
+        start, end = start[:-1] + terms.start, start[1:] + terms.end
+        operands += uses
+        made_start, made = joined([step.makes for step in objects])
+        head_start, head = joined(schedule.kinds)
+        order = array("i", [0]) * len(listed)
+        arrays = listed, start, end, operands, schedule.kind, schedule.slope, made_start, made, head_start, head, order
+        steps = _Steps(*map(address, arrays), len(order), len(objects), terms.first)
+        n = terms.one + 1  # and the number 1 (terms.py)
         parameters = self.plan.program.parameter_range  # there may be a million, and they have no rows
         most = n - len(parameters)
         self._row = row = numbered(n, parameters.stop, -1)
@@ -113,22 +101,21 @@ class Lanes:
             array("i", [0]) * (most + 8),
         )
         rows = _Rows(*map(address, (row, last, is_bytes, free, free_bytes)), 0, 0, 0)
-        has_row = self.terms.has_row
-        for i in {a for a in uses if not has_row[a]}:
-            row[i] = ~at[i]
         filled = array("i", [*self.plan.program.inputs, *pinned])  # once for all blocks, or for all steps
         at_rows, at_steps = ctypes.byref(rows), ctypes.byref(steps)
         turn = numbered(2 * n, 2 * parameters.stop)  # an int64 each
-        c.gather_steps(at_steps, len(schedule.order), len(schedule.kinds), address(turn))
+        c.gather_steps(at_steps, len(order) - schedule.tail, len(schedule.kinds), address(turn))
         c.new_rows(at_rows, address(filled), len(filled))
-        c.find_last_uses(at_rows, at_steps)
+        without, has_row = numbered(n, parameters.stop), terms.has_row[:]
+        for i in without[: c.find_last_uses(at_rows, at_steps, address(has_row), address(without))]:
+            row[i] = ~at[i]
         for i in filled:
             last[i] = _NEVER
         if pinned:
             code.extend((LANES_MAP, self.library.operations["copy"], len(pinned)))
             for i in pinned:
                 code.extend((row[i], ~at[i]))
-        words, n_words = array("i", bytes(4 * (len(uses) + _HEAD * len(order)))), ctypes.c_int64()
+        words, n_words = array("i", [0]) * (len(operands) + _HEAD * len(order)), ctypes.c_int64()
         k, sums = 0, -1  # where the instruction under way counts its sums, if it has any
         while k < len(order):
             i = listed[order[k]]
@@ -176,15 +163,3 @@ class Lanes:
             n, has_bias = divmod(len(operands), 2)
             bias = operands[-1] if has_bias else 0
             code.extend((LANES_DOT, n, *targets, has_bias, bias, *operands[: 2 * n]))
-
-
-def _joined(lists: Sequence[Sequence[int]]) -> tuple[array[int], array[int]]:
-    """Where each of the lists starts, and ends, in one of them all; and that one."""
-    return array("i", accumulate(map(len, lists), initial=0)), array("i", chain.from_iterable(lists))
-
-
-def _head(instruction: int, what: Any) -> tuple[int, ...]:
-    """The words that an instruction for a run of steps of one kind begins with, their number 0 among them."""
-    if what is None:  # steps that are objects
-        return ()
-    return (instruction, 0, *what) if instruction == LANES_TERMS else (instruction, what, 0)

@@ -6,10 +6,13 @@ by all an outer product. These are found here.
 
 from __future__ import annotations
 
-from collections import Counter
+from array import array
+from itertools import chain, compress
 
 from engine.lowering.layers import Layer
-from engine.lowering.program import LEAVES, Program, operands, split_dot
+from engine.lowering.program import Program, split_dot
+
+from .coded import Coded, coded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,7 +40,7 @@ class Dots:
 class Plan:
     """A program with the structure in it.
 
-    op, args   as in the program, as far as there are single instructions
+    coded      operations and operands as in the program, as far as there are single instructions
     sums       whether the results are added up over the rows, or each row's are wanted
     results    (number, id) of the results that are not in an outer product; outputs come first, then gradients
     needed     ids that are computed: neither a leaf nor a product of an outer product
@@ -56,36 +59,40 @@ class Plan:
             if sums and all(map(varying.__getitem__, outer.adjoints)) and all(map(varying.__getitem__, outer.inputs))
         ]  # fmt: skip
         single = [outer for outer in program.outers if outer not in self.outers]
-        self.op = program.op if single else program.core_op
-        self.args = program.args if single else program.core_args
         self.varying = program.varying if single else varying
-        hidden = bytearray(len(self.op))
+        first = program.parameter_range.stop
+        self.dots: dict[int, Dots] = {}
+        self.coded = self._take_layers(bool(single))
+        shown = bytearray(b"\1") * len(self.varying)  # what is computed
+        shown[:first] = bytes(first)
+        for i in program.constant:
+            shown[i] = False
         for outer in self.outers if single else ():
-            hidden[outer.first : outer.first + len(outer)] = b"\1" * len(outer)
+            shown[outer.first : outer.first + len(outer)] = bytes(len(outer))
         for outer in single:
-            n, first = len(outer.inputs), len(program.outputs) + outer.output * len(program.wrt_ids)
+            n, at = len(outer.inputs), len(program.outputs) + outer.output * len(program.wrt_ids)
             for j, row in enumerate(outer.rows):
                 products = range(outer.first + j * n, outer.first + (j + 1) * n)
-                self.results += zip(range(first + row, first + row + n), products)
+                self.results += zip(range(at + row, at + row + n), products)
         self.scattered: list[tuple[list[int], list[int], list[list[int]]]] = []
         if sums:  # a product that each row asks for is computed like any other value
-            self._find_products(hidden)
-        self.dots: dict[int, Dots] = {}
-        self._take_layers()
-        first = program.parameter_range.stop
-        self.needed = [i for i in range(first, len(self.op)) if self.op[i] not in LEAVES and not hidden[i]]
+            self._find_products(shown)
+        self.needed = array("i", compress(range(first, len(shown)), shown[first:]))
         self._find_dots()
 
-    def _take_layers(self) -> None:
-        varying, layers = self.varying, self.program.layers
+    def _take_layers(self, scalars: bool) -> Coded:
+        """Operations and operands: those of the program, with the layers that are instructions of their own."""
+        program, varying, layers = self.program, self.varying, self.program.layers
+        if program.coded is not None:  # compiled code writes no layers
+            return program.coded
+        first = program.parameter_range.stop
         mixed = [layer for layer in layers if varying[layer.first] and not all(map(varying.__getitem__, layer.inputs))]
-        scalars = self.op is not self.program.core_op
-        if mixed or scalars:  # else the program's own lists will do: there may be a million parameters in them
-            self.op, self.args = list(self.op), list(self.args)
+        op, args = (program.op, program.args) if scalars else program.core
+        op, args = op[first:], args[first:]  # there may be a million parameters in front
         for layer in layers:
             if layer in mixed:
-                for i, args in self.program.scalar(layer):
-                    self.op[i], self.args[i] = "dot", args
+                for i, operands in program.scalar(layer):
+                    op[i - first], args[i - first] = "dot", operands
                 continue
             if layer.turned:
                 pairs = sorted(zip(layer.rows, layer.inputs))
@@ -94,28 +101,32 @@ class Plan:
             dots = Dots([*layer.results], layer.inputs, [*layer.biases], layer, [])
             self.dots.update(dict.fromkeys(dots.members, dots))
             if scalars:
-                self.op[layer.first : layer.first + len(layer)] = ["layer"] * len(layer)
+                op[layer.first - first : layer.first - first + len(layer)] = ["layer"] * len(layer)
+        return coded(op, args, first)
 
-    def _find_products(self, hidden: bytearray) -> None:
+    def _find_products(self, shown: bytearray) -> None:
         """Gradients that are products of two values that vary, and nothing else."""
-        op, args, varying = self.op, self.args, self.varying
-        candidates = [r for r, (_, i) in enumerate(self.results) if op[i] == "mul"]
+        varying, found = self.varying, self.coded
+        candidates = [r for r, (_, i) in enumerate(self.results) if i >= found.first and found.op(i) == "mul"]
         if not candidates:
             return
-        uses = Counter(operands(self.program))
-        uses.update([i for _, i in self.results])
-        for outer in self.program.outers:
-            uses.update(outer.adjoints + outer.inputs)
+        uses = found.uses(len(varying))
+        for i in chain(
+            [i for _, i in self.results],
+            *[layer.inputs + layer.biases for layer in self.program.layers],
+            *[outer.adjoints + outer.inputs for outer in self.program.outers],
+        ):
+            uses[i] += 1
         products = [
-            (*args[self.results[r][1]], r) for r in candidates
-            if uses[self.results[r][1]] == 1 and all(varying[a] for a in args[self.results[r][1]])
+            (*found.args(self.results[r][1]), r) for r in candidates
+            if uses[self.results[r][1]] == 1 and all(varying[a] for a in found.args(self.results[r][1]))
         ]  # fmt: skip
         if not products:
             return
         numbered = [(a, b, self.results[r][0]) for a, b, r in products]
         taken = {r for _, _, r in products}
         for r in taken:
-            hidden[self.results[r][1]] = 1
+            shown[self.results[r][1]] = False
         self.results = [result for r, result in enumerate(self.results) if r not in taken]
         blocks = _blocks(numbered)
         if 4 * len(blocks) > len(products):
@@ -126,18 +137,19 @@ class Plan:
 
     def _find_dots(self) -> None:
         """Groups of dots with the same inputs, whose weights and bias do not vary where the inputs do."""
-        varying = self.varying
+        varying, found = self.varying, self.coded
         groups: dict[Args, list[int]] = {}
-        for i in self.needed:
-            if self.op[i] != "dot" or varying[self.args[i][0]]:  # the first weight, as in most that are no layer's
+        for i in found.of("dot"):
+            args = found.args(i)
+            if varying[args[0]] or varying[args[len(args) // 2 - 1]]:  # the first weight and the last, as in most sums
                 continue
-            weights, inputs, bias = split_dot(self.args[i])
+            weights, inputs, bias = split_dot(args)
             if any(map(varying.__getitem__, weights)) or (bias is not None and varying[bias]):
                 continue
             if len(inputs) > 1 and all(map(varying.__getitem__, inputs)):
                 groups.setdefault(inputs, []).append(i)
         for inputs, members in groups.items():
-            parts = [split_dot(self.args[i]) for i in members]
+            parts = [split_dot(found.args(i)) for i in members]
             biases = [bias for _, _, bias in parts]
             together = Dots(members, inputs, [] if biases == [None] * len(biases) else biases, None,
                             [weights for weights, _, _ in parts])  # fmt: skip

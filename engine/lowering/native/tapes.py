@@ -117,8 +117,11 @@ class Flat:
 
     def write(self, ids: Sequence[int]) -> None:
         """Compute these values: level by level, and in a level all of one operation together."""
-        op, args, dots = self.plan.op, self.plan.args, self.plan.dots
-        level = numbered(len(op), self.plan.program.parameter_range.stop)  # of each value, from 1 on
+        coded, dots = self.plan.coded, self.plan.dots
+        args, names, code, start, words, behind = (
+            coded.args, coded.names, coded.code, coded.start, coded.words, coded.first
+        )  # fmt: skip
+        level = numbered(len(self.plan.varying), behind)  # of each value, from 1 on
         levels: list[list[int]] = [[]]
         first: set[int] = set()  # of dots that are computed together the one that stands for them
         deepest = 0
@@ -129,7 +132,8 @@ class Flat:
             if together is not None and not self._there(together):
                 together = None
             depth = 0
-            for a in args[i] if together is None else together.inputs:
+            k = i - behind
+            for a in words[start[k] : start[k + 1]] if together is None else together.inputs:
                 below = level[a]
                 if below > depth:
                     depth = below
@@ -146,25 +150,26 @@ class Flat:
                 first.add(i)
         grouped = {"dot", "layer", *self.library.nary}
         for members in levels:
-            if len(members) == 1 and op[members[0]] not in grouped:  # as in a chain, in which every level is one value
-                self._map(op[members[0]], members)
+            name = names[code[members[0] - behind]] if members else ""
+            if len(members) == 1 and name not in grouped:  # as in a chain, in which every level is one value
+                self._map(name, members)
                 continue
             groups: dict[str | int, list[int]] = {}
             for i in members:
-                groups.setdefault(i if i in first else op[i], []).append(i)
-            for name, members in groups.items():
-                if not isinstance(name, str):
-                    self._gemv(dots[name])
-                elif name == "dot":
+                groups.setdefault(i if i in first else names[code[i - behind]], []).append(i)
+            for of, members in groups.items():
+                if not isinstance(of, str):
+                    self._gemv(dots[of])
+                elif of == "dot":
                     for i in members:
-                        self._dot(i, args[i])
-                elif name in self.library.nary:
+                        self._dot(i, args(i))
+                elif of in self.library.nary:
                     for i in members:
                         self.at[i] = self.room(1)
-                        operands = [self.at[a] for a in args[i]]
-                        self.code.extend((FLAT_NARY, self.library.nary[name], len(operands), self.at[i], *operands))
+                        operands = [self.at[a] for a in args(i)]
+                        self.code.extend((FLAT_NARY, self.library.nary[of], len(operands), self.at[i], *operands))
                 else:
-                    self._map(name, members)
+                    self._map(of, members)
 
     def _there(self, dots: Dots) -> bool:
         """Whether all weights and biases are leaves, so that the dots can be computed at one time."""
@@ -174,15 +179,15 @@ class Flat:
         )
 
     def _map(self, name: str, members: list[int]) -> None:
-        at, args = self.at, self.plan.args
+        at, args = self.at, self.plan.coded.args
         if len(members) == 1:
             [i] = members
-            mine, place = args[i], self.room(1)
+            mine, place = args(i), self.room(1)
             a, b, c = at[mine[0]], at[mine[1 % len(mine)]], at[mine[2 % len(mine)]]
             self.code.fromlist([FLAT_MAP, self.library.operations[name], 1, place, a, 0, b, 0, c, 0])
             at[i] = place
             return
-        operands = sorted([(*(at[a] for a in args[i]), i) for i in members])
+        operands = sorted([(*(at[a] for a in args(i)), i) for i in members])
         first = self.room(len(members))
         for k, (*_, i) in enumerate(operands):
             at[i] = first + k
@@ -230,7 +235,7 @@ class Flat:
             biases = [biases[j] for j in down] if biases else []
         if found is None or found[2] == 0 or None in biases:
             for j, i in enumerate(dots.members):
-                self._dot(i, self.plan.args[i] if layer is None else layer.dot(j))
+                self._dot(i, self.plan.coded.args(i) if layer is None else layer.dot(j))
             return
         first, so, si = found
         a = self.contiguous([at[x] for x in inputs])

@@ -23,6 +23,7 @@
 #include "threads.h"
 #include "run.h"
 #include "objects.h"
+#include "terms.h"
 #include "writing.h"
 #include "graphs.h"
 #include "training.h"

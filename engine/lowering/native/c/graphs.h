@@ -1,8 +1,7 @@
 /* A large graph of operations of one or two operands as a program with its gradient, as writer.py, simplify.py and chain.py write
  * it, instruction by instruction. What only Python knows makes the whole CANNOT, and Python does all of it: graphs.py. */
 #pragma once
-enum { LEAF, CONSTANT, ADD, SUB, MUL, DIV, NEG, DOT, SUM }; /* codes beyond are operations that nothing makes simpler */
-enum { NONE = -1, CANNOT = -2 };
+enum { CANNOT = -2 };
 
 /* Nodes, operands first. A rule is a local derivative: steps of three words, an operation and its operands, and at the end the
  * result, or ONE. Operands are 0, 1, 2 for a, b, y, then the steps; ~k is number k, NOTHING that there is no second one. */
@@ -279,9 +278,11 @@ EXPORT int32_t differentiate_graph(Written *w, const Graph *g, const int32_t *wr
     }
     return turn == n + n_wrt;
 }
-/* Leaves out what nobody needs: neither the roots nor one of the first values. live: a mark for each value, all 0. */
+/* Leaves out what nobody needs: neither the roots nor one of the first values. live: a mark for each value, all 0. In place of the
+ * table, and of their bits among the operands, are the numbers of the constants. */
 EXPORT int32_t leave_out(Written *w, const int32_t *roots, int64_t n_roots, int64_t kept, uint8_t *live) {
     int32_t *new = malloc((size_t)w->n * sizeof *new), n = 0, words = 0;
+    double *number = (double *)w->table;
     if (!new) return 0;
     memset(live, 1, (size_t)kept);
     for (int64_t k = 0; k < n_roots; k++) live[roots[k]] = 1;
@@ -291,8 +292,9 @@ EXPORT int32_t leave_out(Written *w, const int32_t *roots, int64_t n_roots, int6
         int32_t x = w->start[i], end = w->start[i + 1];
         if (!live[i]) continue;
         new[i] = n;
-        w->op[n] = w->op[i], w->odd[n] = w->odd[i], w->varying[n] = w->varying[i], w->start[n++] = words;
-        for (; x < end; x++) w->operands[words++] = w->op[n - 1] == CONSTANT ? w->operands[x] : new[w->operands[x]];
+        w->op[n] = w->op[i], w->varying[n] = w->varying[i], w->start[n++] = words;
+        if (w->op[i] == CONSTANT) memcpy(number++, w->operands + x, sizeof *number);
+        else while (x < end) w->operands[words++] = new[w->operands[x++]];
     }
     w->n = n, w->words = w->start[n] = words;
     free(new);

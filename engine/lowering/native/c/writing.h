@@ -19,18 +19,18 @@ typedef struct {
     int64_t n_free, n_free_bytes, n_rows;
 } Rows;
 
-/* The steps: the value that each makes, or ~k where it is object k of Python's; where its operands start; and whether each
- * operand is turned. Of each value the kind of its step, and the slope that this makes besides, or -1; of each object its kind,
- * and where what it makes starts. A kind is the words that its instruction begins with, of which one counts the steps. The
- * steps are written in the order of `order`. */
+/* The steps: the value that each makes, or ~k where it is object k of Python's; and its kind. Where the operands of the objects
+ * start and end, and behind them those of the values from `first` on; ~ those that are turned. Of each of these values the
+ * slope that its step makes besides, or -1; and where what each object makes starts. A kind is the words that its instruction begins with, of which one counts the steps. The steps are written in the
+ * order of `order`. */
 typedef struct {
-    const int32_t *makes, *start, *operands;
-    const uint8_t *turned;
-    const int32_t *kind, *slope, *object_kind, *made_start, *made, *head_start, *head;
+    const int32_t *makes, *start, *end, *operands, *kind, *slope, *made_start, *made, *head_start, *head;
     int32_t *order;
-    int64_t n;
+    int64_t n, n_objects, first;
 } Steps;
+static int64_t entry(const Steps *s, int32_t i) { return i < 0 ? ~i : s->n_objects + i - s->first; }
 
+static int32_t not_turned(int32_t operand) { return operand ^ operand >> 31; }
 static int compare_keys(const void *a, const void *b) {
     int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
     return (x > y) - (x < y);
@@ -45,16 +45,18 @@ EXPORT void gather_steps(const Steps *s, int64_t n, int64_t kinds, int64_t *turn
         int64_t count = n - first < WINDOW ? n - first : WINDOW;
         for (int64_t j = 0; j < count; j++) {
             int64_t k = first + j, t = before;
-            int32_t i = s->makes[k], kind = i < 0 ? s->object_kind[~i] : s->kind[i];
-            for (int32_t x = s->start[k]; x < s->start[k + 1]; x++)
-                if (turn[s->operands[x]] > t) t = turn[s->operands[x]];
+            int32_t i = s->makes[k], kind = s->kind[k];
+            for (int32_t x = s->start[entry(s, i)]; x < s->end[entry(s, i)]; x++) {
+                int64_t other = turn[not_turned(s->operands[x])];
+                if (other > t) t = other;
+            }
             t += (kind + kinds - t % kinds) % kinds; /* which turn it is, modulo the kinds, is the kind */
             if (t > latest) latest = t;
             if (i < 0)
                 for (int32_t x = s->made_start[~i]; x < s->made_start[~i + 1]; x++) turn[s->made[x]] = t;
             else {
                 turn[i] = t;
-                if (s->slope[i] >= 0) turn[s->slope[i]] = t;
+                if (s->slope[i - s->first] >= 0) turn[s->slope[i - s->first]] = t;
             }
             keys[j] = t * WINDOW + j;
         }
@@ -83,9 +85,9 @@ static void let_go_of_row(Rows *r, int32_t i) {
 }
 /* The operands that the k-th step is the last to use give their rows back. */
 static void end_operands(Rows *r, const Steps *s, int64_t k) {
-    int32_t step = s->order[k];
-    for (int32_t x = s->start[step]; x < s->start[step + 1]; x++) {
-        int32_t a = s->operands[x];
+    int64_t at = entry(s, s->makes[s->order[k]]);
+    for (int32_t x = s->start[at]; x < s->end[at]; x++) {
+        int32_t a = not_turned(s->operands[x]);
         if (r->last[a] != k) continue;
         r->last[a] = -1;
         let_go_of_row(r, a);
@@ -95,10 +97,16 @@ static void end_operands(Rows *r, const Steps *s, int64_t k) {
 EXPORT void count_each(const int32_t *x, int64_t n, int32_t *counts) {
     for (int64_t i = 0; i < n; i++) counts[x[i]]++;
 }
-/* For each value the last step that uses it. */
-EXPORT void find_last_uses(Rows *r, const Steps *s) {
+/* For each value the last step that uses it. Returns how many have no row: they are listed in `without`, and marked. */
+EXPORT int64_t find_last_uses(Rows *r, const Steps *s, uint8_t *has_row, int32_t *without) {
+    int64_t n = 0;
     for (int64_t k = 0; k < s->n; k++)
-        for (int32_t step = s->order[k], x = s->start[step]; x < s->start[step + 1]; x++) r->last[s->operands[x]] = (int32_t)k;
+        for (int64_t at = entry(s, s->makes[s->order[k]]), x = s->start[at]; x < s->end[at]; x++) {
+            int32_t a = not_turned(s->operands[x]);
+            if (!has_row[a]) has_row[a] = 1, without[n++] = a;
+            r->last[a] = (int32_t)k;
+        }
+    return n;
 }
 /* A row for each of these. */
 EXPORT void new_rows(Rows *r, const int32_t *ids, int64_t n) {
@@ -116,7 +124,7 @@ EXPORT void end_step(Rows *r, const Steps *s, int64_t k) {
 EXPORT int64_t write_steps(Rows *r, const Steps *s, int64_t k, int32_t *code, int64_t *words) {
     int32_t run = -1, *c = code, *count = code;
     for (; k < s->n && s->makes[s->order[k]] >= 0; k++) {
-        int32_t step = s->order[k], i = s->makes[step], slope = s->slope[i], kind = s->kind[i];
+        int32_t step = s->order[k], i = s->makes[step], slope = s->slope[i - s->first], kind = s->kind[step];
         int32_t instruction = s->head[s->head_start[kind]];
         if (kind != run) {
             run = kind;
@@ -127,9 +135,9 @@ EXPORT int64_t write_steps(Rows *r, const Steps *s, int64_t k, int32_t *code, in
         int pair = instruction == LANES_PAIR, choice = instruction == LANES_CHOICE;
         int32_t *made = c;
         c += pair || choice ? 2 : 1;
-        for (int32_t x = s->start[step]; x < s->start[step + 1]; x++) {
-            int32_t row = r->row[s->operands[x]];
-            *c++ = s->turned[x] ? ~row : row;
+        for (int64_t at = entry(s, i), x = s->start[at]; x < s->end[at]; x++) {
+            int32_t a = s->operands[x];
+            *c++ = a < 0 ? ~r->row[~a] : r->row[a];
         }
         if (pair) { /* one row is written before all operands have been read */
             made[0] = new_row(r, i);

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import random
-from collections import Counter
 from functools import cache
 
 import pytest
@@ -96,12 +95,13 @@ def test_an_adjoint_of_one_term_goes_into_the_sums_that_add_it(choose):
     output = made[-1]
     kernel = native.NativeKernel(trace([output], inputs, inputs, marks=True))
     plan, terms = terms_of(kernel)
-    assert terms.folded
-    single = {i for i, (_, *pairs) in terms.shape.items() if sum(pairs) == 1} - terms.folded
-    used = [i for i, (_, products, _, _) in terms.shape.items() if i not in terms.folded and products]
-    added = {operands[k] for i in used for operands in [terms.operands[i]] for k in range(0, 2 * terms.shape[i][1], 2)
-             if operands[k + 1] == terms.one}  # fmt: skip
-    uses = Counter(a for args in plan.args for a in args)
+    sums = [i for i in plan.needed if terms.is_sum(i)]
+    folded = {i for i in plan.needed if terms.folded[i - terms.first]}
+    assert folded
+    single = {i for i in sums if len(terms.args(i)) == 2} - folded
+    used = [i for i in sums if i not in folded]
+    added = {a for i in used for a, factor in zip(terms.args(i)[::2], terms.args(i)[1::2]) if factor == terms.one}
+    uses = plan.coded.uses(len(plan.varying))
     assert not {i for i in single & added if uses[i] == 1}
     for _ in range(5):
         row = [rng.choice([-1.0, 0.0, 0.5, rng.uniform(-1, 1)]) for _ in inputs]
