@@ -15,12 +15,12 @@ INLINE void gemm_tile(const int m, const int r, int64_t K, const double *w, int6
         double b = bias[q] < 0 ? 0.0 : U[bias[q]];
         UNROLL for (int t = 0; t < r; t++) s[q][t] = splat(b);
     }
-    for (int64_t k = 0, o = 0; k < K; k++, o += si) {
+    TWICE for (int64_t k = 0; k < K; k++) {
         const double *row = L + in[k] * ld;
         V a[4];
         UNROLL for (int t = 0; t < r; t++) a[t] = load(row + t * W);
         UNROLL for (int q = 0; q < m; q++) {
-            V x = splat(weight[q][o]);
+            V x = splat(weight[q][k * si]);
             UNROLL for (int t = 0; t < r; t++) s[q][t] = fma_(x, a[t], s[q][t]);
         }
     }
@@ -148,7 +148,7 @@ INLINE void rank_tile(const int m, const int r, int64_t n, const double *T, cons
         D[q] = L + rd[q] * ld;
         UNROLL for (int t = 0; t < r; t++) s[q][t] = splat(-0.0);
     }
-    for (int64_t i = 0; i < n; i++, T += r * W) {
+    TWICE for (int64_t i = 0; i < n; i++, T += r * W) {
         V a[NR];
         UNROLL for (int t = 0; t < r; t++) a[t] = load(T + t * W);
         UNROLL for (int q = 0; q < m; q++) {
