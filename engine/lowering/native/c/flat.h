@@ -257,7 +257,7 @@ static void flat_outer(const int32_t *c, double *U) {
         for (; j < J; j++) d[j * dj] = a[k] * b[j];
     }
 }
-/* ---- One sample a step: the outer products at the end of a tape are taken at once from the parameters. ---- */
+/* ---- Few samples a step: the outer products at the end of a tape are taken at once from the parameters. ---- */
 
 /* A bound on the magnitude of the gradients that these instructions, outer products and copies, would write. */
 static double flat_bound(const int32_t *c, const int32_t *end, const double *U) {
@@ -268,8 +268,16 @@ static double flat_bound(const int32_t *c, const int32_t *end, const double *U) 
         else c += 3 + c[1];
     return largest_of(a) * largest_of(b);
 }
-/* An outer product goes into the update of its parameters: that of a[k] b[j] is number at + k*dk + j*dj. */
-static void outer_run(int64_t K, int64_t J, int64_t dk, int64_t dj, const double *a, const double *b, const Rates *u, int64_t at) {
+/* a b[j], for n neighbours, summed over the samples, the numbers of each of which lie `gap` behind those of the one before. */
+INLINE V summed(const double *a, const double *b, int64_t n, int64_t samples, int64_t gap) {
+    V sum = *a * (n == W ? load(b) : load_some(b, n)); /* a masked load takes several times as long */
+    for (int64_t s = gap; s < samples * gap; s += gap) sum += a[s] * (n == W ? load(b + s) : load_some(b + s, n));
+    return sum;
+}
+/* An outer product goes into the update of its parameters: that of a[k] b[j] is number at + k*dk + j*dj. Plain descent is by
+ * one sample at a time. */
+static void outer_run(int64_t K, int64_t J, int64_t dk, int64_t dj, const double *a, const double *b, const Rates *u, int64_t at,
+                      int64_t samples, int64_t gap) {
     double *p = u->p + at, rate = u->rate, g[256 + W];
     if (J == 1 && dk == 1) { /* along a */
         const double *other = a;
@@ -282,7 +290,7 @@ static void outer_run(int64_t K, int64_t J, int64_t dk, int64_t dj, const double
 #undef CASE
         return;
     }
-    if (dj == 1 && 5 * ((J + W - 1) / W * W) <= 6 * J) { /* little of the last vectors is empty */
+    if (samples == 1 && dj == 1 && 5 * ((J + W - 1) / W * W) <= 6 * J) { /* little of the last vectors is empty */
         update_rows(u, at, dk, K, J, b, 0, a);
         return;
     }
@@ -290,25 +298,38 @@ static void outer_run(int64_t K, int64_t J, int64_t dk, int64_t dj, const double
         for (int64_t j = 0, m; j < J; j += m) { /* g gathers runs of neighbours */
             m = dj != 1 ? 1 : J - j < 256 - n ? J - j : 256 - n;
             int64_t i = 0;
-            for (; i + W <= m; i += W) store(g + n + i, a[k] * load(b + j + i));
-            if (i < m) store(g + n + i, a[k] * load_some(b + j + i, m - i)); /* a masked load takes several times as long */
+            for (; i + W <= m; i += W) store(g + n + i, summed(a + k, b + j + i, W, samples, gap));
+            if (i < m) store(g + n + i, summed(a + k, b + j + i, m - i, samples, gap));
             n += m;
             if (n == 256 || dj != 1 || (j + m == J && (dk != J || k == K - 1)))
                 update_run(u, at + k * dk + (j + m - 1) * dj + 1 - n, n, g), n = 0;
         }
 }
+/* The update of n parameters by b, summed over the samples. */
+static void copy_run(int64_t n, const double *b, const Rates *u, int64_t at, int64_t samples, int64_t gap) {
+    double g[256];
+    for (int64_t j = 0, m; samples > 1 && j < n; j += m) {
+        m = n - j < 256 ? n - j : 256;
+        for (int64_t i = 0; i < m; i++) g[i] = b[j + i];
+        for (int64_t s = gap; s < samples * gap; s += gap)
+            for (int64_t i = 0; i < m; i++) g[i] += b[s + j + i];
+        update_run(u, at + j, m, g);
+    }
+    if (samples == 1) update_run(u, at, n, b);
+}
 /* The outer products and copies at the end of a tape as updates: result r belongs to parameter r - 1. */
-static void flat_descend(const int32_t *c, const int32_t *end, double *U, int64_t results, const Rates *u) {
+static void flat_descend(const int32_t *c, const int32_t *end, const double *U, int64_t results, const Rates *u, int64_t samples,
+                         int64_t gap) {
     while (c < end)
         if (c[0] == FLAT_OUTER) {
-            outer_run(c[1], c[2], c[4], c[5], U + c[6], U + c[7], u, c[3] - results - 1);
+            outer_run(c[1], c[2], c[4], c[5], U + c[6], U + c[7], u, c[3] - results - 1, samples, gap);
             c += 8;
         } else if (c[0] == FLAT_MAP) {
             int64_t loss = c[3] == results, step = c[5]; /* a copy; the first result is not a gradient */
             if (step || c[2] == 1) {
-                if (c[2] > loss) update_run(u, c[3] + loss - results - 1, c[2] - loss, U + c[4] + loss);
+                if (c[2] > loss) copy_run(c[2] - loss, U + c[4] + loss, u, c[3] + loss - results - 1, samples, gap);
             } else
-                for (int64_t i = loss; i < c[2]; i++) update_run(u, c[3] + i - results - 1, 1, U + c[4]);
+                for (int64_t i = loss; i < c[2]; i++) copy_run(1, U + c[4], u, c[3] + i - results - 1, samples, gap);
             c += 10;
         } else
             c += 3 + c[1];
@@ -345,7 +366,7 @@ static void descend_gemv(const Wait *wait, double *U, double rate) {
 static void catch_up(const Wait *waits, int64_t n_waits, const Rates *u) {
     for (const Wait *wait = waits; wait < waits + n_waits; wait++) {
         const int32_t *c = wait->gemv;
-        outer_run(c[2], c[1], c[1], 1, wait->a, wait->b, u, c[5]);
+        outer_run(c[2], c[1], c[1], 1, wait->a, wait->b, u, c[5], 1, 0);
         if (wait->with_bias) update_run(u, c[8], c[1], wait->b);
     }
 }

@@ -44,7 +44,8 @@ typedef struct {
     double (*outer_bound)(const int32_t *c, const double *L, int64_t ld, int64_t samples);
     double (*max_magnitude)(const double *p, int64_t n);
     double (*flat_bound)(const int32_t *c, const int32_t *end, const double *U);
-    void (*flat_descend)(const int32_t *c, const int32_t *end, double *U, int64_t results, const Rates *u);
+    void (*flat_descend)(const int32_t *c, const int32_t *end, const double *U, int64_t results, const Rates *u, int64_t samples,
+                         int64_t gap);
     void (*wait)(const Wait *waits, int64_t n_waits, const double *U);
     void (*flat_waiting)(const int32_t *c, int64_t n, double *U, const Wait *waits, int64_t n_waits, double rate);
     void (*catch_up)(const Wait *waits, int64_t n_waits, const Rates *u);

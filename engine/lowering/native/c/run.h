@@ -214,7 +214,8 @@ EXPORT Tape *tape_new(const Layout *layout, const int32_t *flat, int64_t n_flat,
     t->ld = (block + 7) / 8 * 8;
     if (t->ld / 8 % 2 == 0) t->ld += 8; /* an odd number of cache lines: rows do not compete for the same ones */
     t->is.block = block;
-    t->U = doubles(layout->n_values);
+    int64_t of_sample = (int64_t)layout->n_values - layout->n_parameters; /* of a flat tape room for some samples more */
+    t->U = doubles(layout->n_values + (layout->n_rows ? 0 : (FEW - 1) * of_sample));
     t->acc = doubles(layout->n_results * T * (found.marked ? 2 : 1));
     t->careful = !found.marked;
     t->L = calloc(T, sizeof(double *));
@@ -241,16 +242,20 @@ EXPORT Tape *tape_new(const Layout *layout, const int32_t *flat, int64_t n_flat,
 }
 EXPORT double *tape_parameters(Tape *t) { return t->U; }
 
-/* Sums of the results over the samples of the batch; of a flat tape, those of its first sample. */
+/* Sums of the results over the samples of the batch. */
 static const double *run(Tape *t, Batch *b) {
     int64_t R = t->is.n_results, T = t->is.threads;
     double *acc = t->acc;
     if (!t->is.n_rows) { /* a flat tape, which computes one sample */
-        const double *x = b->X + (b->order ? b->order[b->first] : b->first) * b->row;
-        double *inputs = t->U + t->is.n_parameters + t->is.n_constants;
-        for (int64_t i = 0; i < t->is.n_inputs; i++) inputs[i] = x[i];
-        t->kernels->flat(t->flat, t->n_flat, t->U);
-        return t->U + t->is.results;
+        double *inputs = t->U + t->is.n_parameters + t->is.n_constants, *results = t->U + t->is.results;
+        for (int64_t s = b->first; s < b->first + b->samples; s++) {
+            const double *x = b->X + (b->order ? b->order[s] : s) * b->row;
+            for (int64_t i = 0; i < t->is.n_inputs; i++) inputs[i] = x[i];
+            t->kernels->flat(t->flat, t->n_flat, t->U);
+            if (b->samples == 1) return results;
+            for (int64_t i = 0; i < R; i++) acc[i] = s > b->first ? acc[i] + results[i] : results[i];
+        }
+        return acc;
     }
     t->kernels->flat(t->flat, t->n_flat, t->U);
     int64_t blocks = (b->samples + t->is.block - 1) / t->is.block;

@@ -1,6 +1,7 @@
 /* A tape: its sizes, its instructions and its memory. */
 #pragma once
 enum { MOST_WAITS = 16 };
+enum { FEW = 2 }; /* samples of a step that go through a flat tape one by one, at most; as in trainer.py */
 
 typedef struct {
     int32_t n_values, n_parameters, n_constants, n_inputs; /* of U; the inputs are values only of a flat tape */
@@ -26,6 +27,7 @@ typedef struct {
                        outer products that can go straight into the parameters, or 0 */
     Wait waits[MOST_WAITS]; /* flat: the layers whose updates may wait for the next sample, in the order of the tape; */
     int64_t n_waits, waiting; /* how many these are, and how many wait now */
+    double wait_rate;         /* of descent, for these */
     int64_t n_outers, n_rest; /* flat: the words before the instructions that do not wait, and before the biases that do */
     double *wait_room;
     int32_t *others;  /* lanes: the results that these do not make: n_runs pairs (first, count), then n_singles of them */

@@ -119,47 +119,66 @@ static int take_step(Trainer *r, const double *sums, int64_t n) {
     o->step--;
     return 0;
 }
-/* -- One sample a step: outer products go into the update of the parameters without being stored -- */
+/* -- Few samples a step: outer products go into the update of the parameters without being stored -- */
 
 /* Plain descent of a layer waits for the next sample, which reads the weights anyway: here those updates that still wait. */
 static void catch_up(Trainer *r) {
     Tape *t = r->tape;
-    Rates u = {.p = t->U, .rate = r->optimizer.lr, .scale = 1};
+    Rates u = {.p = t->U, .rate = t->wait_rate, .scale = 1};
     t->kernels->catch_up(t->waits, t->waiting, &u);
     t->waiting = 0;
 }
-/* One step of this kind; 0 where it has to be done in the usual way, and then nothing has changed. */
-static int descend(Trainer *r, int64_t sample, double *loss) {
+/* One step of this kind, on the next n samples; 0 where it has to be done in the usual way, and then nothing has changed. The
+ * values of all samples but the last are kept, each `gap` behind those of the one after it. */
+static int descend(Trainer *r, int64_t n, double *loss) {
     Tape *t = r->tape;
     Optimizer *o = &r->optimizer;
     const Kernels *k = t->kernels;
     int64_t first = t->is.results, inputs = (int64_t)t->is.n_parameters + t->is.n_constants;
     const int32_t *tail = t->flat + t->n_body, *end = t->flat + t->n_flat, *rest = t->flat + t->n_rest;
-    const double *X = r->X + sample * r->row;
+    int64_t P = t->is.n_parameters, gap = t->is.n_values - P;
+    double g = 0.0;
     if (!(r->largest < 1e100)) catch_up(r), measure(r);
     if (!(r->largest < 1e100)) return 0;
-    memcpy(t->U + inputs, X, sizeof(double) * t->is.n_inputs);
-    k->flat_waiting(t->flat, t->n_body, t->U, t->waits, t->waiting, o->lr);
-    t->waiting = 0;
-    for (const int32_t *c = tail; c < end; c += flat_size(c))
-        if (c[0] == FLAT_GATHER) k->flat(c, flat_size(c), t->U);
-        else if (c[0] == FLAT_MAP && c[3] == first) *loss = t->U[c[4]];
-    double bound = bound_after(r, k->flat_bound(tail, rest, t->U));
+    *loss = 0.0;
+    for (int64_t s = n - 1, at = r->position; s >= 0; s--, at++) {
+        memcpy(t->U + inputs, r->X + (r->order ? r->order[at] : at) * r->row, sizeof(double) * t->is.n_inputs);
+        k->flat_waiting(t->flat, t->n_body, t->U, t->waits, t->waiting, t->wait_rate);
+        t->waiting = 0;
+        for (const int32_t *c = tail; c < end; c += flat_size(c))
+            if (c[0] == FLAT_GATHER) k->flat(c, flat_size(c), t->U);
+            else if (c[0] == FLAT_MAP && c[3] == first) *loss += t->U[c[4]];
+        g = greater(g, k->flat_bound(tail, rest, t->U));
+        if (s) memcpy(t->U + P + s * gap, t->U + P, sizeof(double) * (first - P));
+    }
+    *loss /= (double)n;
+    double bound = bound_after(r, g);
     if (!(bound < 1e100)) {
         measure(r);
-        bound = bound_after(r, k->flat_bound(tail, rest, t->U));
+        bound = bound_after(r, g);
     }
     if (!(bound < 1e100) || !isfinite(*loss)) return 0;
     if (r->l2) memcpy(t->before, t->U, sizeof(double) * r->n_trained);
     Rates u;
-    rates_of(&u, o, t->U, r->l2, 1.0);
+    rates_of(&u, o, t->U, r->l2, 1.0 / (double)n);
     if (u.kind == 0) {
-        k->wait(t->waits, t->waiting = t->n_waits, t->U);
-        k->flat_descend(t->flat + t->n_outers, rest, t->U, first, &u);
+        for (int64_t s = 1; s < n; s++) k->flat_descend(tail, end, t->U + s * gap, first, &u, 1, 0);
+        k->wait(t->waits, t->waiting = t->n_waits, t->U), t->wait_rate = u.rate;
+        k->flat_descend(t->flat + t->n_outers, rest, t->U, first, &u, 1, 0);
     } else
-        k->flat_descend(tail, end, t->U, first, &u);
+        k->flat_descend(tail, end, t->U, first, &u, n, gap);
     r->largest = bound;
     return 1;
+}
+/* The sums that the last step did not store. */
+static void flat_sums(Trainer *r) {
+    Tape *t = r->tape;
+    int64_t P = t->is.n_parameters, gap = t->is.n_values - P, first = t->is.results, n = r->last_batch;
+    for (int64_t s = 0; s < n; s++) {
+        if (s) memcpy(t->U + P, t->U + P + s * gap, sizeof(double) * (first - P));
+        t->kernels->flat(t->flat + t->n_body, t->n_flat - t->n_body, t->U);
+        for (int64_t i = 0; i < t->is.n_results; i++) t->acc[i] = t->U[first + i] + (s ? t->acc[i] : -0.0);
+    }
 }
 /* Averages of gradients that no longer come, as behind a relu that is off, run down into the subnormal numbers, with which
  * these processors compute ten times as slowly, and may stay there. Some hundred steps apart such are made 0 where that changes
@@ -182,7 +201,8 @@ static int32_t train(Trainer *r, int64_t epochs, double seconds, double *losses)
     int64_t between = estimate > 1e-4 ? 1 : (int64_t)(1e-4 / estimate), look = between; /* looking at the clock costs 30 ns */
     const Optimizer *o = &r->optimizer;
     int fused = t->is.n_rows && t->n_body && t->is.n_results == r->n_trained + 1;
-    int direct = r->batch == 1 && !t->is.n_rows && t->n_body && (o->kind == 0 || (o->kind < 3 && !o->flag));
+    int direct = !t->is.n_rows && t->n_body && (o->kind == 0 || (o->kind < 3 && !o->flag));
+    if (r->batch > 1 && (r->batch > FEW || t->flat[t->n_body] == FLAT_GATHER)) direct = 0; /* what it gathers is not kept */
     while (r->epoch < epochs) {
         if (r->position == 0) {
             /* Here, and not below: an epoch that has its order must take a step, or it would be drawn again. */
@@ -196,9 +216,7 @@ static int32_t train(Trainer *r, int64_t epochs, double seconds, double *losses)
             double now;
             settle(r);
             r->stale = 0;
-            if (direct && descend(r, r->order ? r->order[r->position] : r->position, &now))
-                r->sums = t->U + t->is.results, r->stale = 1;
-            else if (fused && fused_step(r, n, &now)) r->sums = t->acc, r->stale = 1;
+            if ((direct && descend(r, n, &now)) || (fused && fused_step(r, n, &now))) r->sums = t->acc, r->stale = 1;
             if (r->stale) {
                 r->last_batch = n;
                 r->epoch_loss += now * (double)n;
@@ -237,7 +255,7 @@ EXPORT int32_t tape_train(Trainer *r, int64_t epochs, double seconds, double *lo
 EXPORT void tape_gradient(Trainer *r, const int32_t *placed, double *g) {
     Tape *t = r->tape;
     if (r->stale && t->is.n_rows) fused_sums(r);
-    else if (r->stale) t->kernels->flat(t->flat + t->n_body, t->n_flat - t->n_body, t->U);
+    else if (r->stale) flat_sums(r);
     r->stale = 0;
     for (int64_t k = 0; k < r->n_trained; k++) {
         int64_t i = placed ? placed[k] : k;

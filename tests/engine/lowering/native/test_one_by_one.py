@@ -1,5 +1,5 @@
-"""One sample a step: compiled code may leave the update of a large first layer to the next sample, where nothing else
-reads the weights. The truth is gradient descent on the gradients of generated Python.
+"""Few samples a step, which go through a flat tape one by one: a layer's update may wait for the next sample, where
+nothing else reads the weights. The truth is gradient descent on the gradients of generated Python.
 """
 
 from __future__ import annotations
@@ -78,40 +78,55 @@ def test_a_large_layer_whose_weights_are_read_elsewhere_too(also, first, instruc
     assert all(close(a, b, 1e-9, 1e-13) for a, b in zip(trainer.gradient(), gradient))
 
 
+@pytest.mark.parametrize("adam", [False, True])
 @pytest.mark.parametrize("instruction_set", SETS)
-@pytest.mark.parametrize("width", [3, 16, 37, 128, 133])
-def test_a_layer_of_any_width_between_others(width, instruction_set):
-    """Weights and biases of layers of one vector, of some, and of many."""
+@pytest.mark.parametrize(
+    ("width", "batch"),
+    [*((width, 1) for width in (3, 16, 37, 128, 133)), (3, 2), (37, 2)],
+)
+def test_a_layer_of_any_width_between_others(width, batch, instruction_set, adam):
+    """Weights and biases of layers of one vector, of some, and of many; two samples a step, too."""
     rng = random.Random(3)
     x = [Value(0.0) for _ in range(9)]
     wrt, a = [], x
     for n in (width, width, 2):
         rows = [[Value(rng.gauss(0, 0.3)) for _ in range(len(a) + 1)] for _ in range(n)]
-        a = [z.tanh() for z in dots([tuple(row[1:]) for row in rows], tuple(a), [row[0] for row in rows], [""] * n)]
+        a = [z.tanh() for z in dots([tuple(row[:-1]) for row in rows], tuple(a), [row[-1] for row in rows], [""] * n)]
         wrt += chain(*rows)
-    loss = engine.logsumexp(a) - a[0]
-    rows = [[rng.gauss(0, 1) for _ in x] for _ in range(5)]
-    trainer = Trainer(native.NativeKernel(trace([loss], x, wrt), instruction_set, 1), array("d", chain(*rows)), 5, 1)
-    trainer.load([p.data for p in wrt], "sgd", lr=0.02)
+    loss = engine.logsumexp(a)
+    rows = [[rng.gauss(0, 1) for _ in x] for _ in range(6)]
+    trainer = Trainer(
+        native.NativeKernel(trace([loss], x, wrt), instruction_set, 1), array("d", chain(*rows)), len(rows), batch
+    )
+    start = [p.data for p in wrt]
+    if adam:
+        trainer.load(start, "adam", lr=0.02, h0=0.9, h1=0.99, h2=1e-3, state=[0.0, 0.0])
+    else:
+        trainer.load(start, "sgd", lr=0.02)
     trainer.begin()
     losses = array("d", [0.0] * 2)
     assert trainer.run(2, losses, 60.0) == DONE
-    expected, gradient = _descended(loss, x, wrt, rows)
-    assert all(map(close, losses, expected))
+    assert trainer._job.stale  # the gradient was not stored
+    expected, gradient = _descended(loss, x, wrt, rows, batch, adam)
+    assert all(close(a, b, 1e-11) for a, b in zip(losses, expected))
     assert all(close(a, b.data, 1e-10, 1e-13) for a, b in zip(trainer.parameters(), wrt))
     assert all(close(a, b, 1e-9, 1e-13) for a, b in zip(trainer.gradient(), gradient))
 
 
-def _descended(loss, x, wrt, rows):
+def _descended(loss, x, wrt, rows, batch=1, adam=False):
     kernel = lower(loss, x, wrt, backend="source")
-    found = []
+    found, m, v, steps = [], [0.0] * len(wrt), [0.0] * len(wrt), 0
     for _ in range(2):
         total = 0.0
-        for row in rows:
-            value, gradient = kernel([row])
-            total += value
-            for p, g in zip(wrt, gradient):
-                p.data -= 0.02 * g
+        for start in range(0, len(rows), batch):
+            some = rows[start : start + batch]
+            value, gradient = kernel(some)
+            total += value * len(some)
+            steps += 1
+            for k, (p, g) in enumerate(zip(wrt, gradient)):
+                m[k], v[k] = 0.9 * m[k] + 0.1 * g, 0.99 * v[k] + 0.01 * g * g
+                root = (v[k] / (1 - 0.99**steps)) ** 0.5
+                p.data -= 0.02 * (m[k] / (1 - 0.9**steps) / (root + 1e-3) if adam else g)
         found.append(total / len(rows))
     return found, gradient
 
