@@ -278,8 +278,8 @@ EXPORT int32_t differentiate_graph(Written *w, const Graph *g, const int32_t *wr
     }
     return turn == n + n_wrt;
 }
-/* Leaves out what nobody needs: neither the roots nor one of the first values. live: a mark for each value, all 0. In place of the
- * table, and of their bits among the operands, are the numbers of the constants. */
+/* Leaves out what nobody needs: neither the roots nor one of the first values. live: a mark for each value, all 0. In place of
+ * the table, and of their bits among the operands, are the numbers of the constants. */
 EXPORT int32_t leave_out(Written *w, const int32_t *roots, int64_t n_roots, int64_t kept, uint8_t *live) {
     int32_t *new = malloc((size_t)w->n * sizeof *new), n = 0, words = 0;
     double *number = (double *)w->table;

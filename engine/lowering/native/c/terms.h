@@ -11,9 +11,9 @@ typedef struct {
     const int32_t *needed, *uses, *marked; /* marked: five counts of each code, -1 where it is no marked sum */
     const uint8_t *varying, *has_row, *notes;
     const int8_t *unit; /* 1 and -1 for the constants that are that */
-    /* What is found, of values from `first` on: where the operands of each start and end, ~ those that are turned; the first sum that is made of
-     * as many terms of each kind as a value is, NONE for what is no sum; the kinds of terms, one for two operands; values that
-     * are not computed, because their terms have gone into sums. */
+    /* What is found, of values from `first` on: where the operands of each start and end, ~ those that are turned; the first
+     * sum that is made of as many terms of each kind as a value is, NONE for what is no sum; the kinds of terms, one for two
+     * operands; values that are not computed, because their terms have gone into sums. */
     int32_t *start, *end, *operands, *alike;
     uint8_t *kinds, *folded;
     int64_t first, n, n_needed, backward; /* n: the id of the number 1.0 as well */
@@ -164,9 +164,9 @@ EXPORT int32_t find_terms(Terms *t, int32_t marks) {
 typedef struct {
     const int64_t *with_slope, *on_rows, *else_;
 } Plain;
-/* Lists the steps from the k-th value that is needed on, up to one that is an object, and what they do. made: of each value the number
- * of the step that makes it, 1 for the first, or 0. slope: of each value that of its slope, if there is one, or NONE; at last, if the
- * same step makes it. Returns the number of the value behind them. */
+/* Lists the steps from the k-th value that is needed on, up to one that is an object, and what they do. made: of each value the
+ * number of the step that makes it, 1 for the first, or 0. slope: of each value that of its slope, if there is one, or NONE; at
+ * last, if the same step makes it. Returns the number of the value behind them. */
 EXPORT int64_t plain_steps(const Terms *t, int64_t k, const Plain *plain, int32_t *made, int32_t *slope, int64_t *does,
                            int32_t *order, int64_t before, int64_t *listed) {
     int64_t n = 0;

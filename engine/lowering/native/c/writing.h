@@ -21,8 +21,8 @@ typedef struct {
 
 /* The steps: the value that each makes, or ~k where it is object k of Python's; and its kind. Where the operands of the objects
  * start and end, and behind them those of the values from `first` on; ~ those that are turned. Of each of these values the
- * slope that its step makes besides, or -1; and where what each object makes starts. A kind is the words that its instruction begins with, of which one counts the steps. The steps are written in the
- * order of `order`. */
+ * slope that its step makes besides, or -1; and where what each object makes starts. A kind is the words that its instruction
+ * begins with, of which one counts the steps. The steps are written in the order of `order`. */
 typedef struct {
     const int32_t *makes, *start, *end, *operands, *kind, *slope, *made_start, *made, *head_start, *head;
     int32_t *order;
