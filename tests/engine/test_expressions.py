@@ -169,9 +169,12 @@ def test_terms_are_no_depth_and_parentheses_are(terms):
 
 @pytest.mark.deep  # Pyodide's parser is given more room, and finds no end
 def test_depth_is_refused():
-    """A product of 20,000 factors nests as deep: more than can be read, and that is said."""
-    with pytest.raises(ExpressionError, match="nested too deep"):
-        parse("*".join(["a"] * 20_000))
+    """A product of 20,000 factors nests as deep: more than can be read, and that is said, and where in a sum it is."""
+    product = "*".join(["a"] * 20_000)
+    for text, start in ((product, 0), (f"a + b - {product}", 8)):
+        with pytest.raises(ExpressionError, match="nested too deep") as error:
+            parse(text)
+        assert error.value.start == start
 
 
 def test_evaluate_tells_what_it_made():
