@@ -85,7 +85,7 @@ def test_a_large_layer_whose_weights_are_read_elsewhere_too(also, first, instruc
     [*((width, 1) for width in (3, 16, 37, 128, 133)), (3, 2), (37, 2)],
 )
 def test_a_layer_of_any_width_between_others(width, batch, instruction_set, adam):
-    """Weights and biases of layers of one vector, of some, and of many; two samples a step, too."""
+    """Weights and biases of layers of one vector, of some, and of many; two samples a step, too, and at last one."""
     rng = random.Random(3)
     x = [Value(0.0) for _ in range(9)]
     wrt, a = [], x
@@ -94,7 +94,7 @@ def test_a_layer_of_any_width_between_others(width, batch, instruction_set, adam
         a = [z.tanh() for z in dots([tuple(row[:-1]) for row in rows], tuple(a), [row[-1] for row in rows], [""] * n)]
         wrt += chain(*rows)
     loss = engine.logsumexp(a)
-    rows = [[rng.gauss(0, 1) for _ in x] for _ in range(6)]
+    rows = [[rng.gauss(0, 1) for _ in x] for _ in range(7)]
     trainer = Trainer(
         native.NativeKernel(trace([loss], x, wrt), instruction_set, 1), array("d", chain(*rows)), len(rows), batch
     )
