@@ -411,6 +411,14 @@ def test_forward_and_backward_have_their_titles() -> None:
     assert "# forward" not in backward
 
 
+def test_weights_and_biases_without_labels_have_names():
+    """What multiplies an input of a neuron is w, what is added is b, and other inputs are x."""
+    x, w, b = [Value(1.0), Value(2.0)], [Value(1.0), Value(2.0)], Value(0.5)
+    source = lower(dot(w, x, b), x, [*w, b], backend="source").source
+    assert "w1, w2, b1 = parameters" in source
+    assert "output = w1*x1 + w2*x2 + b1" in source
+
+
 def test_outputs_without_labels_have_names():
     """One is called output, and several are numbered."""
     x, w = Value(1.0), Value(2.0)
