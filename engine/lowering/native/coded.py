@@ -42,9 +42,7 @@ class Coded:
 
     __slots__ = ("first", "names", "code", "start", "words")
 
-    def __init__(
-        self, first: int, names: list[str], code: array[int], start: array[int], words: array[int]
-    ) -> None:  # fmt: skip
+    def __init__(self, first: int, names: list[str], code: array[int], start: array[int], words: array[int]) -> None:
         self.first, self.names, self.code, self.start, self.words = first, names, code, start, words
 
     def op(self, i: int) -> str:
