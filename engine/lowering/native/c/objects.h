@@ -13,6 +13,7 @@ typedef struct {
     void *(*allocate)(void *, int64_t);      /* PyType_GenericAlloc */
 } Objects;
 
+enum { SOON = 256, MANY = 1 << 16 }; /* numbers: how far ahead they are called, and of how many they are called at all */
 enum { FINITE, NOT_ALL_FINITE, NOT_READ };
 
 static inline void *field(const void *object, int64_t offset) { return *(void **)((const char *)object + offset); }
@@ -31,14 +32,16 @@ static inline int read_number(const Objects *o, void *x, double *out) {
     } else return 0;
     return 1;
 }
-/* Floats as doubles, as far as eight at a time are floats; returns how many were. */
-static inline int64_t read_floats(const Objects *o, void *const *items, int64_t n, double *out, int *found) {
+/* Floats as doubles, as far as eight at a time are floats; returns how many were. `ahead` are as many objects that are
+ * wanted soon, or NULL: the processor does not foresee where floats lie. */
+static inline int64_t read_floats(const Objects *o, void *const *items, void *const *ahead, int64_t n, double *out, int *found) {
     const int64_t at_type = o->type, number = o->number;
     const void *real = o->real;
     uint64_t odd = 0;
     int64_t i = 0;
     for (; i + 8 <= n; i += 8) {
         uint64_t other = 0, x[8];
+        for (int k = 0; ahead && k < 8; k++) __builtin_prefetch(ahead[i + k]);
         for (int k = 0; k < 8; k++) other |= (uint64_t)field(items[i + k], at_type) ^ (uint64_t)real;
         if (other) break;
         for (int k = 0; k < 8; k++) memcpy(x + k, (char *)items[i + k] + number, 8);
@@ -48,16 +51,21 @@ static inline int64_t read_floats(const Objects *o, void *const *items, int64_t 
     if (odd >> 63) *found = NOT_ALL_FINITE;
     return i;
 }
+/* What a list or a tuple of so many objects consists of; NULL for anything else. */
+static inline void **items_of(const Objects *o, const void *row, int64_t width) {
+    const void *type = field(row, o->type);
+    if ((type != o->list && type != o->tuple) || (int64_t)field(row, o->size) != width) return NULL;
+    return type == o->list ? field(row, o->list_items) : (void **)((char *)row + o->tuple_items);
+}
 /* Rows, each a list or a tuple of so many numbers; `table` is a list. */
 EXPORT int32_t read_rows(const Objects *o, const void *table, int64_t n, int64_t width, double *out) {
     void **rows = field(table, o->list_items);
+    const int64_t far = n * width < MANY ? n : SOON / width + 1; /* rows */
     int found = FINITE;
     for (int64_t i = 0; i < n; i++, out += width) {
-        const void *type = field(rows[i], o->type);
-        if (type != o->list && type != o->tuple) return NOT_READ;
-        if ((int64_t)field(rows[i], o->size) != width) return NOT_READ;
-        void **items = type == o->list ? field(rows[i], o->list_items) : (void **)((char *)rows[i] + o->tuple_items);
-        for (int64_t k = read_floats(o, items, width, out, &found); k < width; k++) {
+        void **items = items_of(o, rows[i], width), **ahead = i + far < n ? items_of(o, rows[i + far], width) : NULL;
+        if (!items) return NOT_READ;
+        for (int64_t k = read_floats(o, items, ahead, width, out, &found); k < width; k++) {
             if (!read_number(o, items[k], out + k)) return NOT_READ;
             if (is_not_finite(out[k])) found = NOT_ALL_FINITE;
         }

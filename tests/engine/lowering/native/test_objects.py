@@ -93,6 +93,17 @@ def test_each_place_of_a_wide_row(width, kind):
                 assert read is None
 
 
+@pytest.mark.parametrize(("n", "width"), [(300, 300), (7000, 10), (70_000, 1)])
+def test_of_many_rows_those_ahead_may_be_odd(n, width):
+    """Of many rows those ahead are looked at early: one of another kind or width is still left to Python."""
+    table = [[float(i * width + k) for k in range(width)] for i in range(n)]
+    assert list(objects.read_table(table, width)[0]) == [*map(float, range(n * width))]
+    for place in (0, 1, n // 2, n - 1):
+        for odd in ([1.0], [1.0] * (width + 1), "a" * width, 1.5, [*table[place][:-1], "1"]):
+            if odd != [1.0] * width:
+                assert objects.read_table([*table[:place], odd, *table[place + 1 :]], width) is None
+
+
 @pytest.mark.parametrize("n", [0, 1, 262143, 262144, 700001])
 def test_zeros(n):
     """Zeros can be written over, in small and in huge pages; what has been written stays there, and there alone."""
