@@ -149,8 +149,10 @@ static int32_t emit(Written *w, int32_t op, int32_t a, int32_t b) {
 /* The sum of x[k] * x[n + k] over two or more; they may change places. */
 static int32_t dot(Written *w, int64_t n, int32_t *x) {
     int64_t constants = 0, turned = 0;
-    for (int64_t k = 0; k < 2 * n; k++) constants += w->op[x[k]] == CONSTANT;
-    if (constants == 2 * n) return CANNOT;
+    double z = -0.0;
+    while (constants < 2 * n && w->op[x[constants]] == CONSTANT) constants++;
+    for (int64_t k = 0; k < n && constants == 2 * n; k++) z += constant(w, x[k]) * constant(w, x[n + k]);
+    if (constants == 2 * n) return number(w, z);
     for (int side = 0; side < 2; side++) {
         const int32_t *ones = side ? x + n : x, *others = side ? x : x + n;
         int64_t k = 0;

@@ -148,10 +148,24 @@ def test_what_compiled_code_does_not_know_is_left_to_python(both):
         ([own * x], [x], [own]),
         ([whole * x], [x], [w]),
         ([x * engine.operations.FUNCTIONS["log"](2.0)], [x], [x]),
-        ([w + w + w], [x], [w]),
     ]:
         expected, program, in_c = both(outputs, inputs, wrt)
         assert not in_c
+        assert everything(program) == everything(expected)
+
+
+def test_adjoints_that_are_sums_of_numbers(both):
+    """Sums and products of numbers are added up in Python's order: to the last bit, to -0.0, and to nan."""
+    w = Value(0.3)
+    for y in (
+        w + w + w,
+        w * 0.1 - w * 0.7 + w / 0.3,
+        w * 1e16 + w * 1.0 - w * 1e16,
+        w * -0.0 - w * 0.0 + w * -0.0,
+        w * math.inf - w * math.inf + w,
+    ):
+        expected, program, in_c = both([y], [], [w])
+        assert in_c
         assert everything(program) == everything(expected)
 
 
