@@ -21,16 +21,24 @@ ON_REQUEST = ["benchmark", "data_parallel"]  # takes minutes; needs JAX
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m demos",
-        description="Runs the demos: prints what they show and writes their tour. Without a name, the whole tour.",
+        description="Runs the demos: prints what they show, writes pictures and pages. Without a name, the tour.",
+        epilog="The benchmark has options of its own: python -m demos benchmark --help",
+        add_help=False,
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="demos to run; --list shows them")
+    parser.add_argument("-h", "--help", action="store_true", help="show this help message and exit")
     parser.add_argument("--list", action="store_true", help="show the demos, a line each, and stop")
-    parser.add_argument("--out", default="out", type=Path, metavar="FOLDER", help="where pictures go (default: out)")
+    parser.add_argument("--out", default="out", type=Path, metavar="FOLDER", help="where files go (default: out)")
     parser.add_argument("--seed", default=0, type=int, help="for data, initial weights and shuffling (default: 0)")
     parser.add_argument("--backend", default="auto", choices=["auto", "native", "source", "eager"],
                         help="what computes gradients in training (default: auto, the fastest there is)")  # fmt: skip
     options, more = parser.parse_known_args(arguments)
-    if more and options.names != ["benchmark"]:  # which has options of its own
+    if options.names == ["benchmark"]:  # which has options of its own
+        more += ["--help"] * options.help
+    elif options.help:
+        parser.print_help()
+        return 0
+    elif more:
         parser.error(f"unrecognized arguments: {' '.join(more)}")
 
     if options.list:
@@ -78,7 +86,7 @@ def _run(names: list[str], tour: Tour, more: list[str]) -> int:
     seconds = time.perf_counter() - started
     print(f"\n{len(names)} demo{'s'[: len(names) != 1]} in {seconds:.1f} s")
     if tour.written:
-        print("Pictures written:")
+        print("Written:")
         for path in tour.written:
             print(f"  {path}")
     if tour.left_out:

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,14 @@ def main(arguments: list[str] | None = None) -> int:
         text = options.file.read_text(encoding="utf-8")
     except OSError as error:
         parser.error(f"{options.file}: {error.strerror}")
-    exec(compile(text, str(options.file), "exec"), names)  # the learner's own file
+    except UnicodeDecodeError:
+        parser.error(f"{options.file}: not a text file in UTF-8")
+    try:
+        exec(compile(text, str(options.file), "exec"), names)  # the learner's own file
+    except Exception as error:
+        own = error.__traceback__ and error.__traceback__.tb_next  # without the line above, which is not theirs
+        print("".join(traceback.format_exception(error.with_traceback(own))), end="", file=sys.stderr)
+        return 2
     passed = 0
     for number, exercise in EXERCISES.items():
         answer = names.get(exercise.name)

@@ -1,4 +1,4 @@
-"""What every demo is given: the seed, where pictures go, and what happens when what draws them is not installed."""
+"""What every demo is given: the seed, where files go, and what happens when what draws them is not installed."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class Tour:
 
     seed      for data, initial weights and shuffling
     backend   of ``fit``: "auto", "native", "source" or "eager"
-    folder    where pictures go
-    written   the pictures so far
+    folder    where files go
+    written   the files so far
 
     A picture whose library is not installed is left out with a line that says how to get it; the demo goes on.
     """

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import argparse
 import platform
 import sys
 
 from .lowering.kernel import choose_backend
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Print the backend, the instruction set and the compiler."""
+    argparse.ArgumentParser(
+        prog="python -m engine",
+        description="Says which backend lowered graphs run on here, and why.",
+        epilog="ENGINE_INSTRUCTION_SET chooses the vector instructions, ENGINE_THREADS (1 to 64) how many threads.",
+    ).parse_args(arguments)
     try:
         print("\n".join(_lines()), flush=True)
     except OSError as error:  # a full disk, a reader that went away

@@ -277,7 +277,7 @@ class _Report:
 
     def training(self, history: History, seconds: float) -> None:
         if history.loss:
-            self.line(f"{_counted(history.epochs, 'epoch')} in {seconds:.1f} s ({history.backend}): loss "
+            self.line(f"{_counted(history.epochs, 'epoch')} in {seconds:.3f} s ({history.backend}): loss "
                       f"{history.loss[0]:.4g} at the start, {history.loss[-1]:.4g} at the end")  # fmt: skip
 
     def scores(self, rows: str, found: dict[str, Any], encoding: Encoding) -> None:

@@ -165,7 +165,7 @@ def _options(arguments: list[str]) -> Any:
         try:
             options.against = json.loads(options.against.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            parser.error(f"--against {options.against}: {error}")
+            parser.error(f"--against {options.against}: {getattr(error, 'strerror', None) or error}")
     return options
 
 

@@ -9,8 +9,10 @@ shares of so many rows.
 from __future__ import annotations
 
 import math
+import sys
 import time
 import warnings
+from importlib.util import find_spec
 
 
 def compare(name: str, folds: int = 5) -> tuple[int, float, float, float, float, float]:
@@ -43,6 +45,8 @@ def compare(name: str, folds: int = 5) -> tuple[int, float, float, float, float,
 
 def main() -> None:
     """Print the table."""
+    if find_spec("sklearn") is None:
+        sys.exit("scikit-learn is not installed: pip install scikit-learn")
     print("| data | rows | accuracy, ours | scikit-learn's | difference, standard errors | fit, ours, s | "
           "scikit-learn's, s | ours over theirs |")  # fmt: skip
     print("|---|---:|---:|---:|---:|---:|---:|---:|")

@@ -195,6 +195,31 @@ def test_from_a_shell(tmp_path):
     assert run("missing.py").returncode == 2
 
 
+@pytest.mark.parametrize(
+    ("answers", "last", "line"),
+    [
+        ("def product(a, b, g)\n    return a\n", "SyntaxError: expected ':'", "line 1"),
+        ("import math\nmath.tahn(1)\n", "AttributeError: module 'math' has no attribute 'tahn'", "line 2"),
+    ],
+)
+def test_a_file_that_does_not_run_is_shown_by_its_own_lines(answers, last, line, tmp_path, capsys):
+    """A mistake that ends the learner's file is told with its line, status 2, and without a line of ours."""
+    (tmp_path / "mine.py").write_text(answers, encoding="utf-8")
+    assert main([str(tmp_path / "mine.py")]) == 2
+    said = capsys.readouterr().err
+    assert said.splitlines()[-1].startswith(last)
+    assert f'mine.py", {line}' in said
+    assert said.count("File ") == 1
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path, capsys):
+    """Bytes that are not UTF-8 are an error that names the file."""
+    (tmp_path / "mine.py").write_bytes(b"\x89PNG")
+    with pytest.raises(SystemExit):
+        main([str(tmp_path / "mine.py")])
+    assert capsys.readouterr().err.endswith("mine.py: not a text file in UTF-8\n")
+
+
 def test_without_a_file_all_statements_are_shown(capsys):
     """The command without a file prints the eight tasks; --hint prints one hint."""
     assert main([]) == 0

@@ -24,7 +24,7 @@ def test_a_demo_runs_and_writes_its_pictures(name, tmp_path, capsys):
     """It ends with status 0, every picture it lists is there and well-formed, and none of them is empty."""
     assert main([name, "--out", str(tmp_path)]) == 0
     said = capsys.readouterr().out
-    listed = [Path(line.strip()) for line in said.partition("Pictures written:\n")[2].splitlines()]
+    listed = [Path(line.strip()) for line in said.partition("\nWritten:\n")[2].splitlines()]
     assert listed
     assert sorted(listed) == sorted(tmp_path.iterdir())
     for path in listed:
@@ -50,6 +50,16 @@ def test_the_list_has_a_line_for_every_demo(capsys):
     assert [line.split()[0] for line in lines] == TOUR + ON_REQUEST
     assert all(len(line.split()) > 5 for line in lines)
     assert [line.split()[0] for line in lines if "not part of the tour" in line] == ON_REQUEST
+
+
+def test_help_is_of_what_is_asked(capsys):
+    """--help is of the demos; with benchmark, of the benchmark, whose options those are."""
+    assert main(["--help"]) == 0
+    assert capsys.readouterr().out.startswith("usage: python -m demos [-h]")
+    with pytest.raises(SystemExit) as exit:
+        main(["benchmark", "--help"])
+    assert exit.value.code == 0
+    assert "--job SIZES" in capsys.readouterr().out
 
 
 def test_an_unknown_demo_is_named_with_near_ones(capsys):

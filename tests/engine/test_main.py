@@ -20,7 +20,7 @@ def run(**options):
 
 def test_it_names_the_backend_and_why(capsys):
     """The backend with its reason, then the instruction sets and the compiler where it is native, then the machine."""
-    assert main() == 0
+    assert main([]) == 0
     backend, reason = choose_backend("auto")
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == f"backend: {backend} ({reason})"
@@ -34,10 +34,21 @@ def test_it_names_the_backend_and_why(capsys):
 def test_without_the_library_it_says_so(capsys, monkeypatch):
     """Where no library can be loaded the backend is source, and nothing is said of instruction sets."""
     monkeypatch.setattr(native, "available", lambda: (False, "it was not built"))
-    assert main() == 0
+    assert main([]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("backend: source (")
     assert len(lines) == 2
+
+
+def test_words_are_not_passed_over(capsys):
+    """--help says what the command tells; any other word is an error, and no answer to another question."""
+    with pytest.raises(SystemExit) as done:
+        main(["--help"])
+    assert (done.value.code, capsys.readouterr().out.splitlines()[0]) == (0, "usage: python -m engine [-h]")
+    with pytest.raises(SystemExit) as done:
+        main(["native"])
+    assert done.value.code == 2
+    assert capsys.readouterr().err.splitlines()[-1] == "python -m engine: error: unrecognized arguments: native"
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that is always full")

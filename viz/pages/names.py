@@ -1,6 +1,7 @@
 """What the nodes of a graph are called in a page: as the user labelled them, and z and a as the lecture writes them.
 
-The lecture writes the layer above and the neuron below: layer1.neuron2.a is a¹₂, and its weight for input 3 is w¹₂₃.
+The lecture writes the layer above and the neuron below: layer1.neuron2.a is a¹₂, and its weight for input 3 is w¹₂₃,
+in formulas with a comma between neuron and input.
 """
 
 from __future__ import annotations
@@ -63,9 +64,10 @@ def _symbol(name: str) -> tuple[str, str, tuple[str, str, str] | None]:
         layer = numbers[0] if len(numbers) > 1 else ""
         below = ([numbers[-1]] if numbers else []) + ([digits] if digits else [])
         if letter and numbers and len(letter) <= 6:
-            text = ",".join(below) if any(len(number) > 1 for number in below) else "".join(below)
-            short = letter + layer.translate(_ABOVE) + text.translate(_BELOW)
-            return shorten(short, 14), letter + digits.translate(_BELOW), (letter, text, layer)
+            # small digits have no comma: only where it is needed
+            apart = "," if any(len(number) > 1 for number in below) else ""
+            short = letter + layer.translate(_ABOVE) + apart.join(below).translate(_BELOW)
+            return shorten(short, 14), letter + digits.translate(_BELOW), (letter, ",".join(below), layer)
         return shorten(last, 14), shorten(last, 8), None
     letter, digits = _split(name)
     math = (letter, digits, "") if len(letter) == 1 and letter.isalpha() else None

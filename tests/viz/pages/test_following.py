@@ -79,7 +79,7 @@ def test_paths_of_a_network_are_the_lectures_chain(opened):
     page.click(f"#picture .row[data-node='{k}']")
     assert title_of(page) == "Paths from layer1.neuron2.w1 to J"
     told = caption_of(page)
-    assert "theonepath∂J∂a12·∂a12∂z12·∂z12∂a21·∂a21∂z21·∂z21∂w211" in told
+    assert "theonepath∂J∂a12·∂a12∂z12·∂z12∂a21·∂a21∂z21·∂z21∂w2,11" in told
     gradient = grad(output, toposort(output)[k])
     assert squeezed(f"={gradient:.4f}".replace("-", "−")) in told
 
