@@ -12,7 +12,7 @@ from math import hypot, isfinite
 from .derivatives import grad, hessian, jacobian
 from .differences import Slope, all_steps, first_steps, is_quiet, slope
 from .graph import toposort
-from .operands import real_number
+from .operands import real_number, shortened
 from .value import Value
 
 TYPE_CHECKING = False
@@ -142,6 +142,8 @@ def gradcheck(
     """
     if order not in (1, 2):
         raise ValueError(f"gradcheck: order is 1 or 2, got {order!r}")
+    if isinstance(inputs, (Value, str)) or not hasattr(inputs, "__iter__"):
+        raise TypeError(f"gradcheck: inputs takes a list of numbers or Values, got {shortened(inputs)}")
     points = [x if isinstance(x, Value) else Value(real_number(x, "gradcheck")) for x in inputs]
     if not points:
         raise ValueError("gradcheck: there are no inputs to differentiate with respect to")

@@ -107,11 +107,11 @@ def hvp(output: Value, wrt: Sequence[Value], vector: Iterable[float]) -> list[fl
 
 def numbers_for(numbers: Iterable[float], nodes: list[Value], what: str, name: str, beside: str) -> list[float]:
     """The numbers as floats, one for each node."""
-    if isinstance(numbers, (int, float, Value, str)):
+    if isinstance(numbers, (Value, str)) or not hasattr(numbers, "__iter__"):
         raise TypeError(f"{what}: {name} takes a list of numbers, got {shortened(numbers)}")
     listed = [real_number(x, f"{what}: {name}") for x in numbers]
     if len(listed) != len(nodes):
-        raise ValueError(f"{what} takes as many {name} as {beside}: got {len(listed)} and {len(nodes)}")
+        raise ValueError(f"{what}: {name} must have as many numbers as {beside}: got {len(listed)} and {len(nodes)}")
     return listed
 
 

@@ -7,7 +7,7 @@ import os
 from _thread import RLock  # threading's, without the cost of importing threading
 
 from .compiled import compiled
-from .operands import NOTHING
+from .operands import NOTHING, shortened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,6 +29,9 @@ def toposort(*outputs: Value, skip: Callable[[tuple[Value, ...]], bool] | None =
     skip   is asked of each group of more than two operands, such as the weights of a neuron; where it says yes, they
            are left out, and so is what lies behind them alone
     """
+    for output in outputs:
+        if not hasattr(output, "_mark"):
+            raise TypeError(f"a graph is that of Values, given one by one: got {shortened(output)}")
     with alone:
         return marked(*outputs, skip=skip)
 

@@ -223,7 +223,7 @@ def _text(label: object) -> str:
             f"Value: the label is text, got {operands.shortened(label)} of type {type(label).__name__}. Operands are "
             "not given: an operation makes the node, as in a * b"
         )
-    return label
+    return str.__str__(label)  # of a subclass, such as NumPy's, the plain text
 
 
 if not TYPE_CHECKING:  # a type checker says that there is no such attribute

@@ -248,7 +248,7 @@ def _read_rows(rows: Any, labels: Sequence[str]) -> Rows:
     """The rows that a kernel takes: where there is one input also n bare numbers, where there is none nothing."""
     if rows is None and not labels:
         rows = [[]]
-    if len(labels) == 1 and not isinstance(rows, (str, bytes, Value, Rows)) and hasattr(rows, "__iter__"):
+    if len(labels) == 1 and not isinstance(rows, Rows) and is_row(rows):
         listed = list(rows)
         if listed and not is_row(listed[0]):
             rows = [[x] for x in listed]

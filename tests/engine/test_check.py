@@ -118,6 +118,9 @@ def test_wrong_arguments_are_named():
         gradcheck(lambda x: x, [1.0], order=3)
     with pytest.raises(TypeError, match="str"):
         gradcheck(lambda x: x, ["1"])
+    for inputs in (1.0, None, a, "1"):
+        with pytest.raises(TypeError, match="inputs takes a list of numbers or Values, got "):
+            gradcheck(lambda x: x, inputs)
     with pytest.raises(TypeError, match="must return a Value"):
         gradcheck(lambda x: x.data, [1.0])
     with pytest.raises(ValueError, match="twice"):

@@ -14,7 +14,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import engine
-from engine import Value, dot, first_nonfinite, grad, gradcheck, hessian, jacobian, toposort
+from engine import Value, dot, first_nonfinite, grad, gradcheck, hessian, hvp, jacobian, toposort, vjp
 
 # Operations that are smooth and bounded enough to be chained at random, in both libraries' words.
 UNARY = ["tanh", "sigmoid", "sin", "cos", "atan", "erf", "softplus", "asinh", "gelu", "silu", "logsigmoid", "neg"]
@@ -166,6 +166,15 @@ def test_wrong_arguments_are_named():
         jacobian(a, [a])
     with pytest.raises(TypeError, match="list of Values"):
         grad(a, 3.0)
+    with pytest.raises(TypeError, match=r"given one by one: got \[Value"):
+        toposort([a])
+    with pytest.raises(TypeError, match="given one by one: got None"):
+        first_nonfinite(a, None)
+    for numbers in (None, 1j, 1.0, a, "1"):
+        with pytest.raises(TypeError, match="vjp: cotangents takes a list of numbers, got "):
+            vjp([a], [a], numbers)
+    with pytest.raises(ValueError, match="hvp: vector must have as many numbers as wrt: got 2 and 1"):
+        hvp(a * a, [a], [1.0, 2.0])
 
 
 def test_interrupted_backward_changes_nothing(interrupted):

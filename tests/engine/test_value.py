@@ -266,6 +266,21 @@ def test_a_shallow_copy_shares_its_parents():
     assert not copy.copy(a).has_grad
 
 
+def test_a_label_of_a_kind_of_text_is_the_plain_text():
+    """A subclass of str, as NumPy's and that of an enumeration, gives its text and nothing more, made or set."""
+
+    class Loud(str):
+        def __str__(self) -> str:
+            return "LOUD"
+
+    for label in (Loud("w"), type("np_str", (str,), {})("w")):
+        given, later = Value(1.0, label), Value(1.0)
+        later.label = label
+        assert [type(node.label) for node in (given, later)] == [str, str]
+        assert (given.label, later.label) == ("w", "w")
+        assert repr(given) == "Value(data=1.0, grad=–, label='w')"
+
+
 def test_messages_stay_short():
     """Lists nested 100,000 deep, a million characters and thousands of digits are named in a line."""
     nested: list = []

@@ -89,6 +89,14 @@ def test_one_input_takes_a_flat_sequence() -> None:
         assert kernel(rows) == (3.0, [])
 
 
+@pytest.mark.parametrize("rows", [1.0, None, "1", {}, Value(1.0), memoryview(array("d", [1.0])).cast("B").cast("d", ())])
+def test_one_input_takes_nothing_but_a_sequence(rows: Any) -> None:
+    """One number, also an array without dimensions, is no sequence of rows, and is named."""
+    x = Value(1.0)
+    with pytest.raises(TypeError, match="rows must be a list of rows, one a sample, got"):
+        lower(x * 2, inputs=[x])(rows)
+
+
 def test_no_input_takes_no_rows() -> None:
     """A graph of parameters alone is evaluated once, or for rows without numbers."""
     w = Value(3.0)
