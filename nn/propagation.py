@@ -92,9 +92,14 @@ def bprop(model: MLP, cache: Cache, y: object) -> Gradients:
     >>> len(grads.dW[1]), len(grads.dW[1][0]), len(grads.da[0])
     (3, 2, 2)
 
-    Raises TypeError and ValueError for a target that ``fit`` would not take.
+    Raises TypeError and ValueError for a target that ``fit`` would not take, and for what fprop did not make of such
+    a model.
     """
     _check(model, "bprop")
+    if not isinstance(cache, Cache):
+        raise TypeError(f"bprop takes what fprop returned, got {type(cache).__name__}")
+    if (sizes := [len(a) for a in cache.a]) != [model.nin, *model.sizes]:
+        raise ValueError(f"bprop: the cache is of a network of sizes {sizes}, and the model is {model!r}")
     last = len(model.layers)
     target = read_targets([y], 1, model.sizes[-1], _LABELS[model.output])[0]
     grads = Gradients(last)

@@ -107,6 +107,8 @@ def fit(
     if backend not in BACKENDS:
         raise ValueError(f"fit: backend must be one of {', '.join(BACKENDS)}; got {backend!r}")
     history = History() if history is None else history
+    if not isinstance(history, History):
+        raise TypeError(f"fit: history must be that of an earlier training, got {type(history).__name__}")
     history.stopped = ""
     try:
         with Interrupts() as interrupts:

@@ -103,6 +103,8 @@ def test_a_certain_output_loses_nothing():
         (lambda m: fprop(m, [1]), ValueError, "fprop takes 2 inputs, got 1"),
         (lambda m: fprop(m, 1.0), TypeError, "fprop takes a sequence of 2 numbers"),
         (lambda m: fprop(m, [[1, 2]] * 3), TypeError, "fprop takes one row of 2 numbers, got 3 rows"),
+        (lambda m: bprop(m, [0.5], 1), TypeError, "bprop takes what fprop returned, got list"),
+        (lambda m: bprop(m, fprop(MLP(2, [3, 1]), [1, 2]), 1), ValueError, r"of sizes \[2, 3, 1\], and the model"),
         (lambda m: bprop(m, fprop(m, [1, 2]), 3), ValueError, r"y\[0\] \(row 0\) is 3.0: labels must lie in \[0, 1\]"),
     ],
 )

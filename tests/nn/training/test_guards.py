@@ -153,6 +153,15 @@ def test_rows_that_are_refused():
         fit(MLP(2, [1]), [[1, 2]], [nested])
 
 
+def test_only_a_history_is_continued():
+    """What is no history, such as the losses of one, is named before anything is trained."""
+    model = MLP(2, [1])
+    before = [p.data for p in model.parameters()]
+    with pytest.raises(TypeError, match="fit: history must be that of an earlier training, got list"):
+        fit(model, [[1, 2]], [1], history=[0.5])
+    assert [p.data for p in model.parameters()] == before
+
+
 def test_tensors_and_leaves_are_rows():
     """Tensors of PyTorch, and leaf Values as micrograd's users write them; a computed Value is no data."""
     torch = pytest.importorskip("torch")
