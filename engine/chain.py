@@ -291,18 +291,12 @@ def _pass_on_simply(
     terms: defaultdict[Value, list[tuple[T, T | None]]],
 ) -> None:  # fmt: skip
     """Give the wanted operands of a node their terms, where it is always reached and its slopes are simple."""
-    a, b, element = node._a, node._b, algebra.element
+    a, b = node._a, node._b
     nodes = (a, node) if b is None else (a, b, node)
     for k, slope in slopes:
         parent = nodes[k]
         if parent in wanted:
-            if slope.place is not None:
-                terms[parent].append((adjoint, element(nodes[slope.place])))
-            elif slope.text == "1":
-                terms[parent].append((adjoint, None))
-            else:
-                operands = [element(nodes[place]) for place in slope.places]
-                terms[parent].append((adjoint, algebra.evaluate(slope.text, slope.used, *operands)))
+            terms[parent].append((adjoint, slope.at(nodes, algebra)))
 
 
 def _passed_on(node: Value, parents: tuple[Value, ...], adjoint: T, condition: T | None, wanted: set[Value],
@@ -317,40 +311,37 @@ def _passed_on(node: Value, parents: tuple[Value, ...], adjoint: T, condition: T
         for parents, partners in ((weights, inputs), (inputs, weights)):
             for parent, partner in zip(parents, partners):
                 if parent in wanted:
-                    derivative = element(partner)
-                    if condition is not None and not algebra.is_finite(derivative, op):
-                        derivative = where(condition, derivative, 0.0)
-                    found.append((parent, adjoint, derivative, condition))
+                    factor = element(partner)
+                    if condition is not None and not algebra.is_finite(factor, op):
+                        factor = where(condition, factor, 0.0)
+                    found.append((parent, adjoint, factor, condition))
         if bias is not None and bias in wanted:
             found.append((bias, adjoint, None, condition))
         return found
     if op.name in _SUMS:
         return [(parent, adjoint, None, condition) for parent in parents if parent in wanted]
     slopes, shares = _slopes(op), None
-    elements: list[T] = []
-    arguments: list[Any] = []  # of the rules, made for the first that is more than a name
+    nodes = (*parents, node)
+    arguments: list[Any] = []  # of the rules of a choice, or of an n-ary operation
     if not op.arguments:
         slopes, elements, y = slopes * n, list(map(element, parents)), element(node)
         shares = algebra.shares(elements, y) if op.name == "logsumexp" else None
+    elif op.chooses:
+        arguments = list(map(element, nodes))
+        elements = arguments[:-1]
     for k, (parent, slope) in enumerate(zip(parents, slopes)):
         if slope.text == "0" or parent not in wanted:
             continue
-        if slope.text == "1":
-            found.append((parent, adjoint, None, condition))
-            continue
         if not op.arguments:
             arguments = [elements[k], y, float(n), elements[:k] + elements[k + 1 :]]
-        elif slope.place is None and not arguments:
-            elements = list(map(element, parents))
-            arguments = [*elements, element(node)]
         if slope.choice is None:
             if shares is not None:
-                derivative = shares[k]
-            elif slope.place is not None:
-                derivative = element(parents[slope.place] if slope.place < n else node)
+                derivative: T | None = shares[k]
+            elif op.arguments:
+                derivative = slope.at(nodes, algebra)
             else:
                 derivative = algebra.evaluate(slope.text, slope.names, *arguments)
-            if condition is not None and not algebra.is_finite(derivative, op):
+            if derivative is not None and condition is not None and not algebra.is_finite(derivative, op):
                 derivative = where(condition, derivative, 0.0)
             found.append((parent, adjoint, derivative, condition))
             continue
@@ -392,6 +383,14 @@ class _Slope:
         found = names(rule(self.text))
         self.places = [place for place, name in enumerate(self.names) if name in found]
         self.used = tuple([self.names[place] for place in self.places])
+
+    def at(self, nodes: Sequence[Value], algebra: Algebra[T]) -> T | None:
+        """The local derivative at these operands and this result; None for 1. Not for n-ary operations."""
+        if self.place is not None:
+            return algebra.element(nodes[self.place])
+        if self.text == "1":
+            return None
+        return algebra.evaluate(self.text, self.used, *[algebra.element(nodes[place]) for place in self.places])
 
 
 @cache
