@@ -57,9 +57,8 @@ class Writer:
     values    the Values behind the parameters, whose ids follow those of the inputs
     emitters  ``emit`` for each operation: what writes a million instructions asks for it once
     adjoints  for each output the ids of adjoints, and of the values whose adjoints they are
-    coded     where compiled code has written all (native/graphs.py), and left out what nobody needs: what it wrote;
-    live      a mark for each value that was not left out; and
-    varies    for each of these whether it varies
+    written   where compiled code has written all (native/graphs.py), and left out what nobody needs: what it wrote, a
+              mark for each value that was not left out, and for each of these whether it varies
     """
 
     def __init__(self, inputs: Sequence[Value], values: list[Value]) -> None:
@@ -74,8 +73,7 @@ class Writer:
         self.labels = {i: node.label for i, node in enumerate(inputs) if node.label}
         self.constant: dict[int, float] = {}
         self.adjoints: list[tuple[array[int], array[int]]] = []
-        self.coded: Coded | None = None
-        self.live, self.varies = bytearray(), bytearray()
+        self.written: tuple[Coded, bytearray, bytearray] | None = None
         self.layers: list[Layer] = []
         self.outers: list[Outer] = []
         self._numbers: dict[float | str, int] = {}
@@ -191,9 +189,11 @@ class Writer:
         trained   the number of parameters that are kept although nothing needs them
         forward   the number of values that were written before the first derivative
         """
-        live = self.live or self._live(
-            [*outputs, *chain.from_iterable([row.values() for row in entries])], wrt, trained
-        )
+        program = Program()
+        if self.written is None:
+            live = self._live([*outputs, *chain.from_iterable([row.values() for row in entries])], wrt, trained)
+        else:
+            program.coded, live, program.core_varying = self.written
         stay = live.find(0)  # ids below it do not change
         if stay < 0:
             stay = len(live)
@@ -209,16 +209,13 @@ class Writer:
                 return a if a < stay else numbers[a - stay], b if b < stay else numbers[b - stay]
             return ids if not ids or max(ids) < stay else tuple([i if i < stay else numbers[i - stay] for i in ids])
 
-        program = Program()
         program.adjoints_written = self.adjoints, forward, live
-        if self.coded is None:
+        if self.written is None:
             self.op[stay:] = compress(self.op[stay:], after)  # in place: the leaves in front may be a million
             self.args[stay:] = map(moved, compress(self.args[stay:], after))
             self.varying[stay:] = compress(self.varying[stay:], after)
             self.constant = {new(i): x for i, x in self.constant.items() if live[i]}
             program.core, program.core_varying = (self.op, self.args), self.varying
-        else:
-            program.coded, program.core_varying = self.coded, self.varies
         program.core_names = {new(i): label for i, label in self.labels.items() if live[i]}
         program.constant = self.constant
         program.backward = live[:forward].count(1)

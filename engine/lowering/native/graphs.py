@@ -90,7 +90,7 @@ def write_graph(
         roots, live = array("i", [ids[-1], *results, *[ids[k] for k in places if k >= 0]]), array("B", bytes(written.n))
         if not c.leave_out(to, address(roots), len(roots), len(writer.inputs) + trained, address(live)):
             return None
-        _take(writer, written, [*codes])
+        _take(writer, written, [*codes], bytearray(live))
     finally:
         c.free_written(to)
     for k in unmarked(bytearray(unlabelled)):
@@ -98,11 +98,10 @@ def write_graph(
             writer.labels.setdefault(ids[k], order[k].label)
     inner = wanted[::-1]
     writer.adjoints.append((array("i", compress(adjoints[::-1], inner)), array("i", compress(ids[::-1], inner))))
-    writer.live = bytearray(live)
     return forward, ids[-1], results
 
 
-def _take(writer: Writer, written: _Written, names: list[str]) -> None:
+def _take(writer: Writer, written: _Written, names: list[str], live: bytearray) -> None:
     """Give the writer all that is written; of its leaves fewer may be left."""
     n = written.n
     code, starts, operands, numbers = array("i"), array("i"), array("i"), array("d")
@@ -112,8 +111,8 @@ def _take(writer: Writer, written: _Written, names: list[str]) -> None:
     leaves, constant = code.count(0), NAMES.index("constant")
     numbers.frombytes(ctypes.string_at(written.table, 8 * code.count(constant)))
     writer.constant = dict(zip([i for i, of in enumerate(code) if of == constant], numbers))
-    writer.coded = Coded(leaves, names, code[leaves:], starts[leaves:], operands)
-    writer.varies = bytearray(ctypes.string_at(written.varying, n))
+    varying = bytearray(ctypes.string_at(written.varying, n))
+    writer.written = Coded(leaves, names, code[leaves:], starts[leaves:], operands), live, varying
 
 
 @cache
