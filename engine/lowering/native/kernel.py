@@ -63,14 +63,14 @@ class NativeKernel:
         )  # fmt: skip
         return Tape(layout, lanes.flat.code, lanes.code, lanes.uniform, lanes.flat.constants), lanes.order
 
-    def flat_tape(self) -> tuple[Tape, Order]:
-        """A new tape for one sample at a time, and the order of the parameters in it."""
+    def flat_tape(self, batch: int) -> tuple[Tape, Order]:
+        """A new tape for one sample at a time, ``batch`` a step, and the order of the parameters in it."""
         program = self.program.plain  # for one sample alone masks are as good as marks
         with collector_paused():
             flat, results = flat_tape(self.plan if program is self.program else Plan(program), self.library)
         layout = Layout(
             flat.size, len(program.parameter_range), len(program.constant), len(program.inputs), 0,
-            program.n_results, 0, results, self.set, 1, 0,
+            program.n_results, 0, results, self.set, 1, batch,
         )  # fmt: skip
         return Tape(layout, flat.code, array("i"), array("i"), flat.constants), flat.order
 

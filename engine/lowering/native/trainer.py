@@ -40,7 +40,7 @@ class _Training(ctypes.Structure):
 
 OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop", "adagrad")  # in the order in which kernels.h numbers them
 DONE, TIME_IS_UP, NOT_FINITE = range(3)
-_FEW = 2  # samples a step of layers that are computed one by one, at most; as in tape.h
+_FEW = 2  # samples a step of layers that are computed one by one, at most
 
 
 def _from_line(n: int) -> memoryview[float]:
@@ -77,7 +77,7 @@ class Trainer:
             )
         self._c = kernel.library.c
         if batch == 1 or (batch <= _FEW and program.layers):
-            self._tape, self._order = kernel.flat_tape()
+            self._tape, self._order = kernel.flat_tape(batch)
         else:
             self._tape, self._order = kernel.tape(float(batch) * program.size, batch=batch)
         width = len(program.inputs)

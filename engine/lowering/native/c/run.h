@@ -215,7 +215,7 @@ EXPORT Tape *tape_new(const Layout *layout, const int32_t *flat, int64_t n_flat,
     if (t->ld / 8 % 2 == 0) t->ld += 8; /* an odd number of cache lines: rows do not compete for the same ones */
     t->is.block = block;
     int64_t of_sample = (int64_t)layout->n_values - layout->n_parameters; /* of a flat tape room for some samples more */
-    t->U = doubles(layout->n_values + (layout->n_rows ? 0 : (FEW - 1) * of_sample));
+    t->U = doubles(layout->n_values + (layout->n_rows ? 0 : (block - 1) * of_sample));
     t->acc = doubles(layout->n_results * T * (found.marked ? 2 : 1));
     t->careful = !found.marked;
     t->L = calloc(T, sizeof(double *));

@@ -1,7 +1,6 @@
 /* A tape: its sizes, its instructions and its memory. */
 #pragma once
 enum { MOST_WAITS = 16 };
-enum { FEW = 2 }; /* samples of a step that go through a flat tape one by one, at most; as in trainer.py */
 
 typedef struct {
     int32_t n_values, n_parameters, n_constants, n_inputs; /* of U; the inputs are values only of a flat tape */
@@ -10,7 +9,7 @@ typedef struct {
     int32_t results;    /* flat: the first of the values that are the results */
     int32_t set;        /* index of the instruction set */
     int32_t threads;
-    int32_t block;      /* samples of a block, 0 to choose by the size of the cache */
+    int32_t block;      /* samples of a block, 0 to choose by the size of the cache; of a flat tape those of a step */
 } Layout;
 
 struct Pool;

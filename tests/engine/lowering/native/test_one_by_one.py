@@ -255,7 +255,7 @@ def hand_made(body, tail, rows, parameters):
     """Training by this tape, one sample a step."""
     tape = made_tape([*body, *tail])
     program = SimpleNamespace(wrt_ids=range(P), parameter_range=range(P), outputs=[0], entries=[0], inputs=range(K))
-    kernel = SimpleNamespace(program=program, library=LIBRARY, flat_tape=lambda: (tape, tapes.Order(0)))
+    kernel = SimpleNamespace(program=program, library=LIBRARY, flat_tape=lambda batch: (tape, tapes.Order(0)))
     trainer = Trainer(kernel, [*chain(*rows)], len(rows), 1)
     trainer.load(parameters, "sgd", lr=0.01)
     trainer.begin()
