@@ -135,10 +135,10 @@ static int valid_lanes(const Layout *t, const int32_t *c, int64_t n, Found *foun
             NEED(n >= 6 && c[1] >= 1);
             found->marked |= c[2] != 0;
             found->made += c[1];
-            for (int i = 3; i < 6; i++) NEED(c[i] >= 0 && c[i] <= 1 << 20);
+            for (int i = 3; i < 6; i++) NEED(c[i] >= 0);
             int64_t width = 1 + 2 * ((int64_t)c[3] + c[4] + c[5]);
+            NEED(width <= (n - 6) / c[1]);
             size = 6 + width * c[1];
-            NEED(n >= size);
             for (const int32_t *x = c + 6, *y; x < c + size; x = y) {
                 NEED(x[0] >= first && x[0] < R);
                 y = x + 1;

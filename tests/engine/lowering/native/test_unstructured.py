@@ -258,3 +258,9 @@ def test_marked_sums_need_few_operands_that_do_not_vary():
     x.data = 1.5
     expected = eager(y, [x, *w], [1.5, *[weight.data for weight in w]])
     assert [*found[0], *found[1][0]] == pytest.approx([expected[0], *expected[2:]], rel=1e-12)
+
+
+def test_a_sum_has_as_many_terms_as_there_are():
+    """More than a million terms are a sum like any other."""
+    x, n = Value(0.5), 2**20 + 1
+    assert engine.lower(engine.sum([x] * n), [x], [], backend="native")([[1.0], [2.0]]) == (1.5 * n, [])
