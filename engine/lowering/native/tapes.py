@@ -110,9 +110,9 @@ class Flat:
         self.size = first + len(leaves)
 
     def room(self, n: int) -> int:
-        """The first of n new places."""
-        first = self.size
-        self.size += n
+        """The first of n new places; of a vector or more where a cache line begins, or each would lie in two."""
+        first = self.size if n < _VECTOR else -(-self.size // _VECTOR) * _VECTOR
+        self.size = first + n
         return first
 
     def write(self, ids: Sequence[int]) -> None:
@@ -157,7 +157,8 @@ class Flat:
             groups: dict[str | int, list[int]] = {}
             for i in members:
                 groups.setdefault(i if i in first else names[code[i - behind]], []).append(i)
-            for of, members in groups.items():
+            # Layers last, so that what takes their outputs, in the next level, comes at once.
+            for of, members in sorted(groups.items(), key=lambda group: group[0] in first):
                 if not isinstance(of, str):
                     self._gemv(dots[of])
                 elif of == "dot":

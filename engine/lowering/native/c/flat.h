@@ -16,7 +16,7 @@ INLINE V first_of(int32_t n) {
     static const double both[16] = {1, 1, 1, 1, 1, 1, 1, 1};
     return load(both + (n < W ? 8 - n : 0));
 }
-static double nary_scalar(int32_t op, const int32_t *index, int32_t n, const double *U) {
+static NOINLINE double nary_scalar(int32_t op, const int32_t *index, int32_t n, const double *U) {
     double s = 0.0;
     if (op == NARY_LOGSUMEXP) {
         V most = splat(U[index[0]]), sum = zero_(), ties = zero_();
@@ -66,7 +66,7 @@ INLINE V tail_of(const double *p, int64_t step, int64_t n) {
 }
 /* The last of several vectors ends with the last value and overlaps with the one before, for what was stored as a whole
  * vector can be read again at once as one, and not otherwise. */
-INLINE void flat_map(const int32_t *c, double *U) {
+static NOINLINE void flat_map(const int32_t *c, double *U) {
     int64_t count = c[2], sa = c[5], sb = c[7], sc = c[9];
     double *d = U + c[3];
     const double *pa = U + c[4], *pb = U + c[6], *pc = U + c[8];
@@ -80,19 +80,22 @@ INLINE void flat_map(const int32_t *c, double *U) {
         }
     Map *map = maps[c[1]];
     if (count >= W) {
-        V ta = splat(*pa), tb = splat(*pb), tc = splat(*pc);
-        const double *qa = sa ? pa : (double *)&ta, *qb = sb ? pb : (double *)&tb, *qc = sc ? pc : (double *)&tc;
-        map(d, qa, sa * W, qb, sb * W, qc, sc * W, count / W);
+        V ta, tb, tc;
+        if (!sa) ta = splat(*pa), pa = (double *)&ta;
+        if (!sb) tb = splat(*pb), pb = (double *)&tb;
+        if (!sc) tc = splat(*pc), pc = (double *)&tc;
+        map(d, pa, sa * W, pb, sb * W, pc, sc * W, count / W);
         int64_t o = count - W;
-        if (count % W) map(d + o, qa + sa * o, 0, qb + sb * o, 0, qc + sc * o, 0, 1);
+        if (count % W) map(d + o, pa + sa * o, 0, pb + sb * o, 0, pc + sc * o, 0, 1);
     } else {
         V ta = tail_of(pa, sa, count), tb = tail_of(pb, sb, count), tc = tail_of(pc, sc, count), y;
         map((double *)&y, (double *)&ta, 0, (double *)&tb, 0, (double *)&tc, 0, 1);
-        store_some(d, y, count);
+        if (count == 1) *d = y[0];
+        else store_some(d, y, count);
     }
 }
-/* An activation and its slope: two instructions that join_pairs made one. */
-INLINE void flat_pair(const int32_t *c, double *U) {
+/* An activation and its slope: two instructions that are one. */
+static NOINLINE void flat_pair(const int32_t *c, double *U) {
     int32_t count = c[2], o = count - W;
     if (count >= W) { /* each value is a row of one sample */
         pair_rows(c[1], (int32_t[]){c[3], c[13], c[4]}, 1, U, 1, count / W);
@@ -105,6 +108,39 @@ INLINE void flat_pair(const int32_t *c, double *U) {
     store_some(U + c[3], value, count);
     store_some(U + c[13], derivative, count);
 }
+/* The binary cross-entropy of a logit z, and its derivative: seven instructions that are one. */
+static NOINLINE void flat_bce(const int32_t *c, double *U, V z) {
+    z[1] = -z[0];
+    V e = exp_of_minus_abs(z), s = by_sign(z, e, one_()) / (e + 1.0);
+    double of_one = U[c[34]] * s[0], of_other = U[c[54]] * s[1];
+    U[c[63]] = of_one - of_other, U[c[33]] = of_one, U[c[53]] = of_other, U[c[13]] = s[0], U[c[43]] = s[1], U[c[23]] = z[1];
+    U[c[3]] = bce_of(z, splat(U[c[6]]), e)[0];
+}
+/* Two products of which the second takes the first. */
+static NOINLINE void flat_mul_mul(const int32_t *c, double *U) {
+    int64_t count = c[2], a = c[4], b = c[6], e = c[16];
+    for (int64_t j = 0; j < count; j += W) {
+        int64_t o = j + W <= count || count < W ? j : count - W, n = count < W ? count : W;
+        V x = n < W ? load_some(U + b + o, n) : load(U + b + o), y = n < W ? load_some(U + e + o, n) : load(U + e + o);
+        x *= c[5] ? n < W ? load_some(U + a + o, n) : load(U + a + o) : splat(U[a]);
+        store_first(U + c[3] + o, x, n), store_first(U + c[13] + o, x * y, n);
+    }
+}
+/* What comes next of the outputs of a layer, from number j on: n of them, which are in a register still. */
+INLINE void pass_on(const int32_t *c, double *U, int64_t j, int64_t n, V z) {
+    if (c[0] == FLAT_BCE) {
+        flat_bce(c, U, z);
+        return;
+    }
+    if (c[0] == FLAT_MAP) {
+        store_first(U + c[3] + j, z * (n == W ? load(U + c[6] + j) : load_some(U + c[6] + j, n)), n);
+        return;
+    }
+    V value, slope;
+    if (c[1] == PAIR_SIGMOID) sigmoid_pair(z, &value, &slope);
+    else tanh_pair(z, &value, &slope);
+    store_first(U + c[3] + j, value, n), store_first(U + c[13] + j, slope, n);
+}
 
 /* d[j] = bias[j] + sum_k w[j*so + k*si] a[k]. Weights lie along j (so == 1), along k (si == 1), or scattered. A run of
  * outputs is T vectors, of which the last, of n outputs, begins at `last`: it overlaps, as above. */
@@ -113,7 +149,7 @@ INLINE void flat_pair(const int32_t *c, double *U) {
 #define FROM(p, t, T) (T == 1 ? load_some(p, n) : load((p) + (t == T - 1 ? last : t * W)))
 #define INTO(p, t, T, x) store_first((p) + (t == T - 1 ? last : t * W), x, T == 1 ? n : W)
 INLINE void gemv_run(const int T, int64_t last, int64_t n, int64_t K, double *d, const double *a, const double *w, int64_t si,
-                     const double *bias) {
+                     const double *bias, const int32_t *then, double *U) {
     V s[4][RUN];
     const int chains = T > 4 ? 2 : 4; /* enough to hide the latency of a multiply-add */
     int64_t k = 0;
@@ -131,6 +167,7 @@ INLINE void gemv_run(const int T, int64_t last, int64_t n, int64_t K, double *d,
         V sum = s[0][t] + s[1][t];
         if (chains == 4) sum += s[2][t] + s[3][t];
         INTO(d, t, T, sum);
+        if (T <= 2 && then) pass_on(then, U, t == T - 1 ? last : 0, T == 1 ? n : W, sum);
     }
 }
 /* p[k*dk + j] -= a[k] (rate b[j]) */
@@ -147,7 +184,8 @@ INLINE void descend_run(const int T, int64_t last, int64_t n, int64_t K, double 
 }
 /* Both in one pass: first w[k*J + j] -= before[k] (rate b[j]), and of biases rate b[j], then the weighted inputs. */
 INLINE void descend_gemv_run(const int T, int64_t last, int64_t n, int64_t K, double *w, int64_t J, const double *before,
-                             const double *b, double rate, double *d, const double *a, double *bias, int with_bias) {
+                             const double *b, double rate, double *d, const double *a, double *bias, int with_bias,
+                             const int32_t *then, double *U) {
     V y[RUN], s[RUN], p[RUN];
     EACH_VECTOR(T) y[t] = -rate * FROM(b, t, T), s[t] = bias ? FROM(bias, t, T) : zero_();
     if (with_bias) {
@@ -160,6 +198,7 @@ INLINE void descend_gemv_run(const int T, int64_t last, int64_t n, int64_t K, do
         EACH_VECTOR(T) INTO(w, t, T, p[t]);
     }
     EACH_VECTOR(T) INTO(d, t, T, s[t]);
+    if (T <= 2 && then) EACH_VECTOR(T) pass_on(then, U, t == T - 1 ? last : 0, T == 1 ? n : W, s[t]);
 }
 /* The same where J is many runs: R inputs at a time, so that the weights are gone through in their order. */
 INLINE void descend_gemv_rows(const int R, int64_t J, double *w, const double *before, const double *b, double rate, double *d,
@@ -218,15 +257,18 @@ INLINE double dot_contiguous(int64_t K, const double *a, const double *w) {
     if (k < K) r = fma_(load_some(a + k, K - k), load_some(w + k, K - k), r);
     return hsum(s + r);
 }
-static void flat_gemv(const int32_t *c, double *U) {
+static void run_flat(const int32_t *c, int64_t n, double *U);
+static NOINLINE void flat_gemv(const int32_t *c, double *U) {
     int64_t J = c[1], K = c[2], so = c[6], si = c[7];
     double *d = U + c[3];
     const double *a = U + c[4], *w = U + c[5], *bias = c[8] < 0 ? 0 : U + c[8];
+    const int32_t *then = c[0] == FLAT_GEMV ? NULL : c + 9;
     if (so == 1 && J > 1) {
 #define CASE(m) \
-    case m: gemv_run(m, last, n, K, d + j, a, w + j, si, bias ? bias + j : 0); break;
+    case m: gemv_run(m, last, n, K, d + j, a, w + j, si, bias ? bias + j : 0, then, U); break;
         RUNS(J, CASE)
 #undef CASE
+        if (then && J > 2 * W) run_flat(then, flat_size(then), U);
     } else if (si == 1 || K == 1) {
         int64_t j = 0;
         for (; J - j > (W > 2); j += W) {
@@ -234,16 +276,22 @@ static void flat_gemv(const int32_t *c, double *U) {
             V y = dots(K, a, w + j * so, so, n);
             if (bias) y += load_some(bias + j, n);
             store_first(d + j, y, n);
+            if (then) pass_on(then, U, j, n, y);
         }
-        for (; j < J; j++) d[j] = dot_contiguous(K, a, w + j * so) + (bias ? bias[j] : 0.0);
-    } else
+        for (; j < J; j++) {
+            V y = splat(d[j] = dot_contiguous(K, a, w + j * so) + (bias ? bias[j] : 0.0));
+            if (then) pass_on(then, U, j, 1, y);
+        }
+    } else {
         for (int64_t j = 0; j < J; j++) {
             double s = 0.0;
             for (int64_t k = 0; k < K; k++) s += w[j * so + k * si] * a[k];
             d[j] = s + (bias ? bias[j] : 0.0);
         }
+        if (then) run_flat(then, flat_size(then), U);
+    }
 }
-static void flat_outer(const int32_t *c, double *U) {
+static NOINLINE void flat_outer(const int32_t *c, double *U) {
     int64_t K = c[1], J = c[2], dk = c[4], dj = c[5];
     double *d = U + c[3];
     const double *a = U + c[6], *b = U + c[7];
@@ -259,15 +307,6 @@ static void flat_outer(const int32_t *c, double *U) {
 }
 /* ---- Few samples a step: the outer products at the end of a tape are taken at once from the parameters. ---- */
 
-/* A bound on the magnitude of the gradients that these instructions, outer products and copies, would write. */
-static double flat_bound(const int32_t *c, const int32_t *end, const double *U) {
-    M a = (M)one_(), b = {};
-    while (c < end)
-        if (c[0] == FLAT_OUTER) a = most_of(a, U + c[6], c[1]), b = most_of(b, U + c[7], c[2]), c += 8;
-        else if (c[0] == FLAT_MAP) b = most_of(b, U + c[4], c[5] ? c[2] : 1), c += 10;
-        else c += 3 + c[1];
-    return largest_of(a) * largest_of(b);
-}
 /* a b[j], for n neighbours, summed over the samples, the numbers of each of which lie `gap` behind those of the one before. */
 INLINE V summed(const double *a, const double *b, int64_t n, int64_t samples, int64_t gap) {
     V sum = *a * (n == W ? load(b) : load_some(b, n)); /* a masked load takes several times as long */
@@ -348,11 +387,17 @@ static void descend_gemv(const Wait *wait, double *U, double rate) {
     int64_t J = c[1], K = c[2], k = 0;
     double *w = U + c[5], *d = U + c[3], *bias = c[8] < 0 ? NULL : U + c[8];
     const double *next = U + c[4], *a = wait->a, *b = wait->b;
+    const int32_t *then = c[0] == FLAT_GEMV ? NULL : c + 9;
     if (J <= 128) {
 #define CASE(m) \
-    case m: descend_gemv_run(m, last, n, K, w + j, J, a, b + j, rate, d + j, next, bias ? bias + j : 0, wait->with_bias); break;
+    case m: {                                                                                                       \
+        double *bias_j = bias ? bias + j : 0;                                                                       \
+        descend_gemv_run(m, last, n, K, w + j, J, a, b + j, rate, d + j, next, bias_j, wait->with_bias, then, U);     \
+        break;                                                                                                      \
+    }
         RUNS(J, CASE)
 #undef CASE
+        if (then && J > 2 * W) run_flat(then, flat_size(then), U);
         return;
     }
     for (int64_t j = 0; j < J; j++) {
@@ -361,6 +406,7 @@ static void descend_gemv(const Wait *wait, double *U, double rate) {
     }
     for (; k + 4 <= K; k += 4) descend_gemv_rows(4, J, w + k * J, a + k, b, rate, d, next + k);
     for (; k < K; k++) descend_gemv_rows(1, J, w + k * J, a + k, b, rate, d, next + k);
+    if (then) run_flat(then, flat_size(then), U);
 }
 /* The updates that wait, without a next sample. */
 static void catch_up(const Wait *waits, int64_t n_waits, const Rates *u) {
@@ -370,34 +416,37 @@ static void catch_up(const Wait *waits, int64_t n_waits, const Rates *u) {
         if (wait->with_bias) update_run(u, c[8], c[1], wait->b);
     }
 }
+static NOINLINE void flat_dot(const int32_t *c, double *U) {
+    int32_t K = c[1];
+    const int32_t *w = c + 4, *x = w + K;
+    double s = K ? U[w[0]] * U[x[0]] : 0.0;
+    for (int32_t k = 1; k < K; k++) s += U[w[k]] * U[x[k]];
+    U[c[2]] = c[3] < 0 ? s : K ? s + U[c[3]] : U[c[3]];
+}
+static NOINLINE void flat_gather(const int32_t *c, double *U) {
+    double *d = U + c[2];
+    for (int32_t i = 0; i < c[1]; i++) d[i] = U[c[3 + i]];
+}
+/* The instructions are functions of their own: inside this one they would leave no register to the place in the tape. */
 static void run_flat(const int32_t *c, int64_t n, double *U) {
     const int32_t *end = c + n;
     while (c < end) switch (c[0]) {
         case FLAT_MAP: flat_map(c, U); c += 10; break;
         case FLAT_PAIR: flat_pair(c, U); c += 20; break;
+        case FLAT_BCE: flat_bce(c, U, splat(U[c[4]])); c += 70; break;
         case FLAT_NARY: U[c[3]] = nary_scalar(c[1], c + 4, c[2], U); c += 4 + c[2]; break;
-        case FLAT_DOT: {
-            int32_t K = c[1];
-            const int32_t *w = c + 4, *x = w + K;
-            double s = K ? U[w[0]] * U[x[0]] : 0.0;
-            for (int32_t k = 1; k < K; k++) s += U[w[k]] * U[x[k]];
-            U[c[2]] = c[3] < 0 ? s : K ? s + U[c[3]] : U[c[3]];
-            c += 4 + 2 * K;
-            break;
-        }
+        case FLAT_DOT: flat_dot(c, U); c += 4 + 2 * c[1]; break;
         case FLAT_GEMV: flat_gemv(c, U); c += 9; break;
+        case FLAT_GEMV_THEN: flat_gemv(c, U); c += flat_size(c); break;
+        case FLAT_MUL_MUL: flat_mul_mul(c, U); c += 20; break;
         case FLAT_OUTER: flat_outer(c, U); c += 8; break;
-        default: {
-            double *d = U + c[2];
-            for (int32_t i = 0; i < c[1]; i++) d[i] = U[c[3 + i]];
-            c += 3 + c[1];
-        }
+        default: flat_gather(c, U); c += 3 + c[1];
         }
 }
 /* A tape with the updates that wait. */
 static void flat_waiting(const int32_t *c, int64_t n, double *U, const Wait *waits, int64_t n_waits, double rate) {
     const int32_t *end = c + n;
-    for (const Wait *wait = waits; wait < waits + n_waits; c = wait++->gemv + 9) {
+    for (const Wait *wait = waits; wait < waits + n_waits; c = wait->gemv + flat_size(wait->gemv), wait++) {
         run_flat(c, wait->gemv - c, U);
         descend_gemv(wait, U, rate);
     }

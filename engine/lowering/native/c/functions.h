@@ -148,10 +148,11 @@ INLINE V tanh_slope_(V a) {
     return select_(x < 0.5, 1.0 - t * t, 4.0 * e * r * r);
 }
 INLINE V softplus_(V a) { return select_(a > 0.0, a, zero_()) + log1p_inner(exp_of_minus_abs(a)); }
-INLINE V bce_with_logits_(V a, V b) {
-    V t = log1p_inner(exp_of_minus_abs(a));
+INLINE V bce_of(V a, V b, V e) { /* e = exp(-|a|) */
+    V t = log1p_inner(e);
     return b * (select_(a < 0.0, -a, zero_()) + t) + (1.0 - b) * (select_(a > 0.0, a, zero_()) + t);
 }
+INLINE V bce_with_logits_(V a, V b) { return bce_of(a, b, exp_of_minus_abs(a)); }
 INLINE V logaddexp_(V a, V b) {
     V y = max_(a, b) + log1p_(exp_(-abs_(a - b)));
     return select_(a == b, a + 0.6931471805599453, y);

@@ -16,4 +16,4 @@
 #include "lanes.h"
 
 extern const Kernels JOIN(tape_kernels_, TAPE_KERNELS);
-const Kernels JOIN(tape_kernels_, TAPE_KERNELS) = {ISA_NAME, run_flat, run_lanes, turn_samples, outer_descend, update, update_run, outer_bound, max_magnitude, flat_bound, flat_descend, wait_for_next, flat_waiting, catch_up};
+const Kernels JOIN(tape_kernels_, TAPE_KERNELS) = {ISA_NAME, run_flat, run_lanes, turn_samples, outer_descend, update, update_run, outer_bound, max_magnitude, flat_descend, wait_for_next, flat_waiting, catch_up};

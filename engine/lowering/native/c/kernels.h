@@ -43,7 +43,6 @@ typedef struct {
     void (*update_run)(const Rates *u, int64_t at, int64_t n, const double *g);
     double (*outer_bound)(const int32_t *c, const double *L, int64_t ld, int64_t samples);
     double (*max_magnitude)(const double *p, int64_t n);
-    double (*flat_bound)(const int32_t *c, const int32_t *end, const double *U);
     void (*flat_descend)(const int32_t *c, const int32_t *end, const double *U, int64_t results, const Rates *u, int64_t samples,
                          int64_t gap);
     void (*wait)(const Wait *waits, int64_t n_waits, const double *U);
@@ -51,7 +50,22 @@ typedef struct {
     void (*catch_up)(const Wait *waits, int64_t n_waits, const Rates *u);
 } Kernels;
 
-enum { FLAT_MAP, FLAT_NARY, FLAT_DOT, FLAT_GEMV, FLAT_OUTER, FLAT_GATHER, FLAT_CODES, FLAT_PAIR = FLAT_CODES };
+enum { FLAT_MAP, FLAT_NARY, FLAT_DOT, FLAT_GEMV, FLAT_OUTER, FLAT_GATHER, FLAT_CODES };
+enum { FLAT_PAIR = FLAT_CODES, FLAT_BCE, FLAT_GEMV_THEN, FLAT_MUL_MUL }; /* which are made of these: run.h */
+static int64_t flat_size(const int32_t *c) {
+    switch (c[0]) {
+    case FLAT_MAP: return 10;
+    case FLAT_PAIR:
+    case FLAT_MUL_MUL: return 20;
+    case FLAT_BCE: return 70;
+    case FLAT_NARY: return 4 + (int64_t)c[2];
+    case FLAT_DOT: return 4 + 2 * (int64_t)c[1];
+    case FLAT_GEMV: return 9;
+    case FLAT_GEMV_THEN: return 9 + flat_size(c + 9);
+    case FLAT_OUTER: return 8;
+    default: return 3 + (int64_t)c[1];
+    }
+}
 enum { LANES_MAP, LANES_NARY, LANES_DOT, LANES_GEMM, LANES_OUTER, LANES_SUM, LANES_OUT, LANES_PAIR, LANES_CHEAP, LANES_CHOICE, LANES_TERMS, LANES_CODES };
 enum { PAIR_SIGMOID, PAIR_TANH, PAIR_CODES };
 enum { CHOICE_MAXIMUM, CHOICE_MINIMUM, CHOICE_SLOPE, CHOICE_CODES };

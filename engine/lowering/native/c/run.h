@@ -35,28 +35,50 @@ static void *copy_of(const void *p, size_t size) {
     if (q && size) memcpy(q, p, size);
     return q;
 }
-static int64_t flat_size(const int32_t *c) {
-    switch (c[0]) {
-    case FLAT_MAP: return 10;
-    case FLAT_PAIR: return 20;
-    case FLAT_NARY: return 4 + (int64_t)c[2];
-    case FLAT_DOT: return 4 + 2 * (int64_t)c[1];
-    case FLAT_GEMV: return 9;
-    case FLAT_OUTER: return 8;
-    default: return 3 + (int64_t)c[1];
-    }
+static void swap_operands(int32_t *c) {
+    int32_t a[] = {c[4], c[5]};
+    c[4] = c[6], c[5] = c[7], c[6] = a[0], c[7] = a[1];
 }
-/* An activation whose slope comes next becomes one instruction with it. */
-static void join_pairs(int32_t *c, int64_t n) {
-    for (int32_t *end = c + n, *next; c < end; c = next) {
-        next = c + flat_size(c);
-        if (c[0] != FLAT_MAP || next >= end || next[0] != FLAT_MAP || next[2] != c[2] || next[4] != c[4]) continue;
-        if (c[2] > 1 && !(c[5] && next[5])) continue;
-        if (c[1] == OP_sigmoid && next[1] == OP_sigmoid_slope) c[1] = PAIR_SIGMOID;
-        else if (c[1] == OP_tanh && next[1] == OP_tanh_slope) c[1] = PAIR_TANH;
-        else continue;
-        c[0] = FLAT_PAIR;
-        next += 10;
+/* Whether it is a product of n values, of which these are one factor, and the other, which then comes last, is n values too. */
+static int is_product_of(int32_t *c, int32_t values, int32_t n) {
+    if (c[0] != FLAT_MAP || c[1] != OP_mul || c[2] != n || (n > 1 && !(c[5] && c[7]))) return 0;
+    if (c[4] != values) swap_operands(c);
+    return c[4] == values;
+}
+/* Whether a binary cross-entropy of a logit comes next, with its derivative (1 - b) sigmoid(z) - b sigmoid(-z). */
+static int is_bce(const int32_t *c, const int32_t *end) {
+    static const int32_t ops[] = {OP_bce_with_logits, OP_sigmoid, OP_neg, OP_mul, OP_sigmoid, OP_mul, OP_sub};
+    if (end - c < 70) return 0;
+    for (int i = 0; i < 7; i++)
+        if (c[10 * i] != FLAT_MAP || c[10 * i + 1] != ops[i] || c[10 * i + 2] != 1) return 0;
+    return c[14] == c[4] && c[24] == c[4] && c[36] == c[13] && c[44] == c[23] && c[56] == c[43] && c[64] == c[33] &&
+           c[66] == c[53];
+}
+/* Whether c and the instruction after it are an activation and its slope: then c says which. */
+static int is_pair(int32_t *c, const int32_t *next) {
+    if (c[0] != FLAT_MAP || next[0] != FLAT_MAP || next[2] != c[2] || next[4] != c[4]) return 0;
+    if (c[2] > 1 && !(c[5] && next[5])) return 0;
+    if (c[1] == OP_sigmoid && next[1] == OP_sigmoid_slope) c[1] = PAIR_SIGMOID;
+    else if (c[1] == OP_tanh && next[1] == OP_tanh_slope) c[1] = PAIR_TANH;
+    else return 0;
+    return 1;
+}
+/* Instructions that are one with what comes next, as what is stored can only be read some twelve cycles later: an activation
+ * with its slope, a loss with its derivative, a product with a product; then a layer with what takes its outputs. */
+static void join(int32_t *c, int64_t n) {
+    const int32_t *end = c + n;
+    for (int32_t *x = c, *next; (next = x + flat_size(x)) < end; x += flat_size(x))
+        if (is_bce(x, end)) x[0] = FLAT_BCE;
+        else if (is_pair(x, next)) x[0] = FLAT_PAIR;
+        else if (x[0] == FLAT_MAP && x[1] == OP_mul && x[2] > 1 && is_product_of(next, x[3], x[2])) {
+            if (!x[7]) swap_operands(x);
+            if (x[7]) x[0] = FLAT_MUL_MUL;
+        }
+    for (int32_t *x = c, *next; (next = x + flat_size(x)) < end; x += flat_size(x)) {
+        if (x[0] != FLAT_GEMV) continue;
+        if (next[0] == FLAT_BCE ? x[1] == 1 && next[4] == x[3]
+            : next[0] == FLAT_PAIR ? next[2] == x[1] && next[4] == x[3]
+                                   : is_product_of(next, x[3], x[1])) x[0] = FLAT_GEMV_THEN;
     }
 }
 static int overlap(int64_t first, int64_t count, int64_t low, int64_t high) { return first < high && first + count > low; }
@@ -68,13 +90,18 @@ static int any_inside(const int32_t *index, int64_t n, int64_t low, int64_t high
 /* Whether an instruction reads one of the values from low up to high. */
 static int reads(const int32_t *c, int64_t low, int64_t high) {
     switch (c[0]) {
-    case FLAT_PAIR: return overlap(c[4], c[2], low, high);
     case FLAT_MAP:
-        for (int i = 4; i < 10; i += 2)
-            if (overlap(c[i], c[i + 1] ? c[2] : 1, low, high)) return 1;
+    case FLAT_PAIR:
+    case FLAT_BCE:
+    case FLAT_MUL_MUL:
+        for (const int32_t *m = c; m < c + flat_size(c); m += 10)
+            for (int i = 4; i < 10; i += 2)
+                if (overlap(m[i], m[i + 1] ? m[2] : 1, low, high)) return 1;
         return 0;
     case FLAT_NARY: return any_inside(c + 4, c[2], low, high);
     case FLAT_DOT: return any_inside(c + 3, 1 + 2 * (int64_t)c[1], low, high);
+    case FLAT_GEMV_THEN:
+        if (reads(c + 9, low, high)) return 1; /* fall through */
     case FLAT_GEMV:
         return overlap(c[4], c[2], low, high) || (c[8] >= 0 && overlap(c[8], c[1], low, high)) ||
                overlap(c[5], 1 + (c[1] - 1) * (int64_t)c[6] + (c[2] - 1) * (int64_t)c[7], low, high);
@@ -107,7 +134,8 @@ static int find_waiting(Tape *t) {
     int64_t room = 0;
     for (const int32_t *c = t->flat; c < tail && t->n_waits < MOST_WAITS; c += flat_size(c)) {
         int64_t J = c[1], K = c[2], w = c[5];
-        if (c[0] != FLAT_GEMV || c[6] != 1 || c[7] != J || (c[8] >= 0 && overlap(c[8], J, w, w + K * J))) continue;
+        if ((c[0] != FLAT_GEMV && c[0] != FLAT_GEMV_THEN) || c[6] != 1 || c[7] != J) continue;
+        if (c[8] >= 0 && overlap(c[8], J, w, w + K * J)) continue;
         int early = 0, early_bias = c[8] < 0;
         for (const int32_t *x = t->flat; x < c; x += flat_size(x))
             early |= reads(x, w, w + K * J), early_bias |= early_bias || reads(x, c[8], c[8] + J);
@@ -121,6 +149,7 @@ static int find_waiting(Tape *t) {
     double *p = t->wait_room = doubles(room);
     int32_t *old = copy_of(tail, (size_t)(end - tail) * 4);
     for (int part = 0; old && part < 4; part++) {
+        if (part == 1) t->n_gathers = to - t->flat;
         if (part == 2) t->n_outers = to - t->flat;
         if (part == 3) t->n_rest = to - t->flat;
         for (const int32_t *o = old; o < old + (end - tail); o += flat_size(o))
@@ -136,14 +165,17 @@ static int find_waiting(Tape *t) {
 }
 /* Where the instructions begin that only write results, if they are outer products, copies, and what gathers for them,
  * and none reads a parameter; else 0. */
-static int64_t find_tail(const Tape *t) {
+static int64_t find_tail(Tape *t) {
     const int32_t *c = t->flat, *end = c + t->n_flat, *tail = NULL;
     int64_t first = t->is.results, P = t->is.n_parameters;
     for (; c < end; c += flat_size(c)) {
-        int32_t target = c[0] == FLAT_NARY || c[0] == FLAT_MAP || c[0] == FLAT_PAIR || c[0] == FLAT_GEMV || c[0] == FLAT_OUTER ? c[3] : c[2];
+        int32_t target = c[0] == FLAT_DOT || c[0] == FLAT_GATHER ? c[2] : c[3];
         if (!tail && target >= first) tail = c;
         if (!tail) continue;
-        if (c[0] == FLAT_MAP && c[1] == OP_copy && c[4] >= P) continue;
+        if (c[0] == FLAT_MAP && c[1] == OP_copy && c[4] >= P) {
+            if (c[3] == first) t->loss = c[4];
+            continue;
+        }
         if (c[0] == FLAT_OUTER && c[3] > first && c[6] >= P && c[7] >= P) continue;
         if (c[0] != FLAT_GATHER || c[2] < first + t->is.n_results) return 0;
         for (int32_t i = 0; i < c[1]; i++)
@@ -231,8 +263,8 @@ EXPORT Tape *tape_new(const Layout *layout, const int32_t *flat, int64_t n_flat,
     }
     if (layout->n_constants) memcpy(t->U + layout->n_parameters, constants, sizeof(double) * layout->n_constants);
     if (T > 1 && layout->n_rows) t->pool = pool_new(t);
-    join_pairs(t->flat, t->n_flat);
     t->n_body = layout->n_rows ? 0 : find_tail(t);
+    join(t->flat, t->n_body ? t->n_body : t->n_flat); /* the others are looked at one by one */
     if ((t->n_body && !find_waiting(t)) || (layout->n_rows && !find_descents(t, found.tail))) {
         tape_free(t);
         return NULL;

@@ -27,7 +27,9 @@ typedef struct {
     Wait waits[MOST_WAITS]; /* flat: the layers whose updates may wait for the next sample, in the order of the tape; */
     int64_t n_waits, waiting; /* how many these are, and how many wait now */
     double wait_rate;         /* of descent, for these */
-    int64_t n_outers, n_rest; /* flat: the words before the instructions that do not wait, and before the biases that do */
+    int64_t n_gathers, n_outers, n_rest; /* flat: the words before outer products, before those that do not wait, and before
+                                            the biases that do */
+    int64_t loss;                        /* the value that is the first result */
     double *wait_room;
     int32_t *others;  /* lanes: the results that these do not make: n_runs pairs (first, count), then n_singles of them */
     int64_t n_runs, n_singles;

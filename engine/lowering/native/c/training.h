@@ -137,22 +137,20 @@ static int descend(Trainer *r, int64_t n, double *loss) {
     int64_t first = t->is.results, inputs = (int64_t)t->is.n_parameters + t->is.n_constants;
     const int32_t *tail = t->flat + t->n_body, *end = t->flat + t->n_flat, *rest = t->flat + t->n_rest;
     int64_t P = t->is.n_parameters, gap = t->is.n_values - P;
-    double g = 0.0;
+    double most = 1.0; /* of the values: a gradient is one of them, or a product of two */
     if (!(r->largest < 1e100)) catch_up(r), measure(r);
     if (!(r->largest < 1e100)) return 0;
     *loss = 0.0;
     for (int64_t s = n - 1, at = r->position; s >= 0; s--, at++) {
         memcpy(t->U + inputs, r->X + (r->order ? r->order[at] : at) * r->row, sizeof(double) * t->is.n_inputs);
-        k->flat_waiting(t->flat, t->n_body, t->U, t->waits, t->waiting, t->wait_rate);
+        k->flat_waiting(t->flat, t->n_gathers, t->U, t->waits, t->waiting, t->wait_rate);
         t->waiting = 0;
-        for (const int32_t *c = tail; c < end; c += flat_size(c))
-            if (c[0] == FLAT_GATHER) k->flat(c, flat_size(c), t->U);
-            else if (c[0] == FLAT_MAP && c[3] == first) *loss += t->U[c[4]];
-        g = greater(g, k->flat_bound(tail, rest, t->U));
+        *loss += t->U[t->loss];
+        most = greater(most, k->max_magnitude(t->U + P, first - P));
         if (s) memcpy(t->U + P + s * gap, t->U + P, sizeof(double) * (first - P));
     }
     *loss /= (double)n;
-    double bound = bound_after(r, g);
+    double g = most * most, bound = bound_after(r, g);
     if (!(bound < 1e100)) {
         measure(r);
         bound = bound_after(r, g);

@@ -53,6 +53,7 @@ typedef double VU __attribute__((vector_size(8 * W), aligned(8), may_alias));
 #define TWICE _Pragma("GCC unroll 2")
 #endif
 #define INLINE static inline __attribute__((always_inline))
+#define NOINLINE __attribute__((noinline))
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 
 INLINE V load(const double *p) { return (V) * (const VU *)p; }

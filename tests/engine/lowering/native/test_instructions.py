@@ -26,6 +26,7 @@ ARITY = {name: 3 if name == "where" else 1 if name in ("neg", "copy") else 2 for
 SMOOTH = {
     "sigmoid": lambda a: 1 / (1 + math.exp(-a)), "tanh": math.tanh, "neg": lambda a: -a,
     "sigmoid_slope": lambda a: 1 / (2 + 2 * math.cosh(a)), "tanh_slope": lambda a: 1 / math.cosh(a) ** 2,
+    "bce_with_logits": lambda a, b: b * math.log1p(math.exp(-a)) + (1 - b) * math.log1p(math.exp(a)),
 }  # fmt: skip
 MANY = {"sum": sum, "mean": lambda x: sum(x) / len(x), "amax": max, "amin": min,
         "ties": lambda x: x[1:].count(x[0]), "logsumexp": lambda x: math.log(sum(map(math.exp, x)))}  # fmt: skip
@@ -38,6 +39,28 @@ WHOLE = [*map(float, range(-9, 10)), *[0.0] * 6]  # zeros often: where one is th
 
 def dot_of(a, b):
     return sum(map(mul, a, b))
+
+
+def maps_of(U, maps, made=()):
+    """The words of maps (name, how many, target, operands with their steps), and what they make one after another."""
+    made, words = dict(made), []
+    for name, n, target, *operands in maps:
+        places = [[a + step * i for a, step in operands] for i in range(n)]
+        rows = [[U[a] if a < LEAVES else made.get(a, 0.0) for a in row] for row in places]
+        made |= {target + i: (ELEMENTWISE | SMOOTH)[name](*row) for i, row in enumerate(rows)}
+        words += tapes.FLAT_MAP, OPS[name], n, target, *sum((operands * 3)[:3], ())
+    return words, made
+
+
+def loss_of(rng, U, z):
+    """A binary cross-entropy and its derivative, mostly as a training writes it."""
+    at, other, t = LEAVES + 400, rng.randrange(LEAVES), rng.choice([i for i in range(LEAVES) if U[i] in (0, 1)])
+    maps = [["bce_with_logits", z, t], ["sigmoid", z], ["neg", z], ["mul", other, at + 1], ["sigmoid", at + 2],
+            ["mul", t, at + 4], ["sub", at + 3, at + 5]]  # fmt: skip
+    if rng.randrange(2):
+        wrong = rng.choice(maps)
+        wrong[-1] = t if wrong is maps[0] else rng.randrange(LEAVES)
+    return [(name, 1, at + k, *[(a, 0) for a in operands]) for k, (name, *operands) in enumerate(maps)]
 
 
 def flat_case(rng, kind, U):
@@ -57,6 +80,24 @@ def flat_case(rng, kind, U):
             words += tapes.FLAT_MAP, OPS[name], count, target, *[a, step] * 3
             made |= {target + i: SMOOTH[name](U[a + step * i]) for i in range(count)}
         return words, made
+    if kind == "products":  # the second takes the first, or almost
+        first = [(place(n), rng.randrange(2)) for _ in range(2)]
+        second = [(LEAVES + rng.choice([0, 0, 0, 1]), rng.choice([1, 1, 1, 0])), rng.choice([(place(n), 1), first[0]])]
+        rng.shuffle(second)
+        return maps_of(U, [("mul", n, LEAVES, *first), ("mul", rng.choice([n, n, 1]), LEAVES + 50, *second)])
+    if kind == "loss":
+        return maps_of(U, loss_of(rng, U, place(1)))
+    if kind == "layer":  # and what takes its outputs
+        words, made = flat_case(rng, "gemv", U)
+        J, target = words[1], words[3]
+        n, z, step = rng.choice([J, J, J, 1]), target + rng.choice([0, 0, 0, J > 1]), rng.choice([1, 1, 1, 0])
+        name, n = rng.choice(["sigmoid", "tanh"]), min(n, J - (z - target))
+        pair = [(name, n, LEAVES + 200, (z, step)), (name + "_slope", n, LEAVES + 300, (z, step))]
+        factors = [(z, step), (place(n), rng.choice([1, 1, 0]))]
+        rng.shuffle(factors)
+        maps = rng.choice([pair, [("mul", n, LEAVES + 200, *factors)], loss_of(rng, U, z) if J == 1 else pair])
+        after, made = maps_of(U, maps, made)
+        return words + after, made
     if kind == "nary":
         name, operands = rng.choice([*MANY]), [place(1) for _ in range(n)]
         return [tapes.FLAT_NARY, NARY[name], n, target, *operands], {target: MANY[name]([U[a] for a in operands])}
@@ -85,12 +126,12 @@ def flat_case(rng, kind, U):
     return [tapes.FLAT_OUTER, K, J, target, dk, dj, a, b], made
 
 
-@pytest.mark.parametrize("kind", ["map", "pair", "nary", "dot", "gather", "gemv", "outer"])
+@pytest.mark.parametrize("kind", ["map", "pair", "products", "loss", "layer", "nary", "dot", "gather", "gemv", "outer"])
 @pytest.mark.parametrize("instruction_set", SETS)
 def test_flat(kind, instruction_set):
     """One sample: the instruction makes its values, and no other value changes; what follows it is done too."""
     rng = random.Random(kind)
-    for _ in range(150 if kind in ("map", "pair", "gemv", "outer") else 40):
+    for _ in range(150 if kind not in ("nary", "dot", "gather") else 40):
         U = rng.choices(WHOLE, k=LEAVES)
         words, made = flat_case(rng, kind, U)
         if max(made, default=0) >= VALUES - 1:
