@@ -42,9 +42,11 @@ def write_whole(path: str | os.PathLike[str], content: str | bytes) -> None:
                 with open(os.open(temporary, _NEW, 0o666), "wb") as file:
                     _fill(file, data, mode)
             os.replace(temporary, target)
-        except BaseException:
+        except BaseException as error:
             with suppress(FileNotFoundError):
                 os.unlink(temporary)
+            if isinstance(error, OSError) and error.filename == temporary:
+                raise OSError(error.errno, error.strerror, path) from None  # the name that the caller knows
             raise
 
 

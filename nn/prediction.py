@@ -30,7 +30,7 @@ _PORTION = 800_000  # numbers of a long list of rows that are read at once
 def probabilities(model: MLP, X: object) -> list[float] | list[list[float]]:
     """MLP.predict_proba."""
     if model.output not in ("sigmoid", "softmax"):
-        raise ValueError(f"{model!r} has a {model.output} output, which is no probability: use predict")
+        raise ValueError(f"{model!r} has a {model.output} output, which is not a probability: use predict")
     columns = _columns(model, X, "_outputs")
     with collector_paused():  # which so many new lists would call in
         return columns[0].tolist() if len(columns) == 1 else list(map(list, zip(*columns)))

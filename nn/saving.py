@@ -108,7 +108,7 @@ def read_json(path: str | os.PathLike[str], constants: bool = False) -> Any:
         with open(path, encoding="utf-8") as file:
             return json.load(file, parse_constant=float if constants else _refuse_constant)
     except (ValueError, RecursionError) as error:
-        message = f"{path} is no model file: no valid JSON ({error!s:.200}). Write model files with nn.save"
+        message = f"{path} is not a model file: not valid JSON ({error!s:.200}). Write model files with nn.save"
         raise ValueError(message) from None
 
 

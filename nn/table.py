@@ -61,7 +61,7 @@ class Table:
             large = math.isfinite(float(cell)) and "_" not in cell
         except ValueError:
             large = False
-        why = f"is too large a number (the limit is {LARGEST:g})" if large else "is no finite number"
+        why = f"is too large a number (the limit is {LARGEST:g})" if large else "is not a finite number"
         return f"{self.place(row, name)}: {cell!r:.60} {why}"
 
     def number(self, cell: str) -> float | None:

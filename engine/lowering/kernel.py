@@ -15,7 +15,7 @@ from .trace import trace
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from typing import Any, Literal
+    from typing import Any, Literal, NoReturn
 
     from .native import Trainer
     from .native.objects import Doubles
@@ -126,6 +126,9 @@ class Kernel:
         if len(self._program.core_varying) > _MANY:
             count_as_old()
         self._step: Any = None  # the generated function; a long one is compiled when it is called, and may never be
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Kernel is neither copied nor pickled: do that with the Values, and lower the copy")
 
     @property
     def program(self) -> Program:

@@ -190,7 +190,7 @@ class Job:
             except TypeError:
                 right = False
             if not right:
-                raise ValueError(f"{broken} optimizer.state[{name!r}] is no list of a number for each parameter")
+                raise ValueError(f"{broken} optimizer.state[{name!r}] is not a list of a number for each parameter")
 
     def _targets(self, y: object, n: int, name: str) -> Rows:
         outputs = None

@@ -123,6 +123,21 @@ def test_a_later_write_clears_what_a_killed_one_left(tmp_path):
     assert set(os.listdir(tmp_path)) == {"a", living, other, ".a.x-1.tmp"}
 
 
+def test_an_error_names_the_file_that_was_asked_for(tmp_path, monkeypatch):
+    """A missing folder, and a place that cannot be taken, are told with the name given, not with the temporary one."""
+    with pytest.raises(FileNotFoundError) as missing:
+        write_whole(tmp_path / "no" / "a", "x")
+    assert str(missing.value).endswith(f"directory: {str(tmp_path / 'no' / 'a')!r}")
+
+    def refuse(source, target):
+        raise PermissionError(13, "refused", source, None, target)
+
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(PermissionError) as refused:
+        write_whole(tmp_path / "a", "x")
+    assert str(refused.value) == f"[Errno 13] refused: {str(tmp_path / 'a')!r}"
+
+
 @posix
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_process_told_to_end_finishes_the_file_first(number, tmp_path):

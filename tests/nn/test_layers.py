@@ -460,7 +460,7 @@ def test_tanh_output():
     assert model.logits([0.3]).data == 0.6
     assert model.predict([[0.3], [-0.1]]) == [1, -1]
     assert model.accuracy([[0.3], [-0.1], [1.0]], [1, 1, 1]) == pytest.approx(2 / 3)
-    with pytest.raises(ValueError, match="has a tanh output, which is no probability: use predict"):
+    with pytest.raises(ValueError, match="has a tanh output, which is not a probability: use predict"):
         model.predict_proba([[0.3]])
 
 

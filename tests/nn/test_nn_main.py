@@ -132,7 +132,7 @@ def test_the_picture(data, capsys):
         (["train", "data.csv", "--target", "kind", "--activation", "sigmod"], "did you mean 'sigmoid'"),
         (["train", "data.csv", "--target", "kind", "--json", "--out", "-"], "both write to standard output"),
         (["train", "data.csv", "--target", "kind", "--delimiter", "ab"], "one character"),
-        (["train", "bad.csv", "--target", "y"], "bad.csv:4:1: 'foo' is no finite number"),
+        (["train", "bad.csv", "--target", "y"], "bad.csv:4:1: 'foo' is not a finite number"),
         (["predict", "data.csv", "data.csv"], "data.csv"),
         (["predict", "bare.json", "data.csv"], "no table's columns in it"),
         (["show", "none.json"], "none.json: No such file"),

@@ -137,10 +137,10 @@ def test_an_unedited_file_loads(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "no valid JSON"),
-        ("{", "no valid JSON"),
-        ("[" * 100_000, "no valid JSON"),
-        (edited(lambda c: None)[:-40], "no valid JSON"),
+        ("", "not valid JSON"),
+        ("{", "not valid JSON"),
+        ("[" * 100_000, "not valid JSON"),
+        (edited(lambda c: None)[:-40], "not valid JSON"),
         ("[1, 2]", 'this is not a model file \\("format" is not'),
         ("{}", "this is not a model file"),
         (edited(lambda c: c.update(format="other")), "this is not a model file"),
@@ -192,7 +192,7 @@ def test_broken_files(text, message, tmp_path):
 def test_binary_file_is_refused(tmp_path):
     """A file that is not text is refused like any other file that is not a model."""
     (tmp_path / "m.json").write_bytes(bytes(range(256)))
-    with pytest.raises(ValueError, match=r"m\.json is no model file"):
+    with pytest.raises(ValueError, match=r"m\.json is not a model file"):
         load(tmp_path / "m.json")
 
 

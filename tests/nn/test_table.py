@@ -111,7 +111,7 @@ def test_new_rows(tmp_path):
         "n: 1 missing, replaced by the mean, 2",
         "place: 1 cells hold what training did not ('Mars'): all zeros for it",
     ]
-    with pytest.raises(TableError, match=r"t\.csv:2:1: 'x' is no finite number, and column 'n'"):
+    with pytest.raises(TableError, match=r"t\.csv:2:1: 'x' is not a finite number, and column 'n'"):
         encoding.inputs(table(tmp_path, "n,place\nx,A\n"))
     with pytest.raises(TableError, match=r"t\.csv:1: there is no column 'place' \(the model.*did you mean 'places'"):
         encoding.inputs(table(tmp_path, "n,places\n1,A\n"))
@@ -140,13 +140,13 @@ def test_what_the_target_is(tmp_path, cells, task, classes):
 @pytest.mark.parametrize(
     ("content", "options", "words"),
     [
-        ("x,y\n1,a\n2,b\nfoo,a\n", {}, r":4:1: 'foo' is no finite number, and 2 of 3 cells of column 'x' are"),
-        ("x,y\n1,a\n2,b\ninf,a\n", {}, r":4:1: 'inf' is no finite number"),
+        ("x,y\n1,a\n2,b\nfoo,a\n", {}, r":4:1: 'foo' is not a finite number, and 2 of 3 cells of column 'x' are"),
+        ("x,y\n1,a\n2,b\ninf,a\n", {}, r":4:1: 'inf' is not a finite number"),
         ("x,y\n1,a\n2,b\n1e200,a\n", {}, r":4:1: '1e200' is too large a number"),
         ("x,y\n1,a\n2,a\n", {}, r"the target 'y' is 'a' in every row"),
         ("x,y\n1,3.5\n2,3.50\n3,3.5\n", {}, r"the target 'y' is '3.5' in every row"),
         ("x,y\n1,a\n2,b\n", {"drop": ["y"]}, r"'y' is the target, and is to be left out \(--drop\)"),
-        ("x,y\n1,2\n2,3\n3,b\n", {"task": "regress"}, r":4:2: 'b' is no finite number, and the target"),
+        ("x,y\n1,2\n2,3\n3,b\n", {"task": "regress"}, r":4:2: 'b' is not a finite number, and the target"),
         ("x,y\n" + "".join(f"name{k},{k % 2}\n" for k in range(60)), {}, r":2:1: column 'x' holds 60 different texts"),
         ("x,y\n" + "".join(f"{k},c{k}\n" for k in range(60)), {}, r"the target 'y' has 60 different classes"),
         ("y\n1\n0\n", {}, "no column is left"),

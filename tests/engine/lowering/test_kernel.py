@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import copy
+import pickle
 import subprocess
 import sys
 from array import array
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -173,6 +175,22 @@ def test_auto_takes_the_native_backend_where_it_is_built() -> None:
     assert value == pytest.approx(expected_value, rel=1e-14)
     assert gradient == pytest.approx(expected_gradient, rel=1e-14)
     assert "tanh(" in chosen.source
+
+
+@pytest.mark.parametrize("backend", ["source", "native"])
+def test_a_kernel_is_not_copied(backend: Literal["source", "native"]) -> None:
+    """Copies and pickles are refused with what to do; those of the graph, lowered, give the same numbers."""
+    from engine.lowering import native
+
+    if backend == "native" and not native.available()[0]:
+        pytest.skip("not built here")
+    a, w = Value(0.5), Value(2.0)
+    kernel = lower((w * a).tanh(), [a], [w], backend=backend)
+    for copied in (copy.copy, copy.deepcopy, pickle.dumps):
+        with pytest.raises(TypeError, match="neither copied nor pickled: do that with the Values, and lower the copy"):
+            copied(kernel)
+    y, a, w = pickle.loads(pickle.dumps(((w * a).tanh(), a, w)))
+    assert lower(y, [a], [w], backend=backend)([[0.25]]) == kernel([[0.25]])
 
 
 def test_repr_is_short() -> None:

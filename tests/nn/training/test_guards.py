@@ -101,8 +101,8 @@ def test_unscaled_inputs():
         (lambda m, o: setattr(m, "layers", MLP(2, [1]).layers), ValueError, "has other parameters"),
         (lambda m, o: setattr(o, "params", list(o.params)), ValueError, "has other parameters"),
         (lambda m, o: setattr(o, "state", None), ValueError, "optimizer.state is not what it was made of"),
-        (lambda m, o: o.state["step"].pop(), ValueError, r"state\['step'\] is no list of a number for each"),
-        (lambda m, o: o.state.update(momentum_buffer="x"), ValueError, r"state\['momentum_buffer'\] is no list"),
+        (lambda m, o: o.state["step"].pop(), ValueError, r"state\['step'\] is not a list of a number for each"),
+        (lambda m, o: o.state.update(momentum_buffer="x"), ValueError, r"state\['momentum_buffer'\] is not a list"),
         (lambda m, o: setattr(o, "lr", -1), ValueError, "lr must be finite and at least 0"),
     ],
 )
