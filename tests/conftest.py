@@ -50,6 +50,16 @@ def pytest_collection_modifyitems(config, items):
 
 
 @pytest.fixture
+def double_precision():
+    """JAX with every digit; its own default is single precision."""
+    config = pytest.importorskip("jax").config
+    before = config.jax_enable_x64
+    config.update("jax_enable_x64", True)
+    yield
+    config.update("jax_enable_x64", before)
+
+
+@pytest.fixture
 def interrupted():
     """``interrupted(work, after, error)``: does the work, which a signal handler interrupts after so many seconds by
     raising the error. True if the work was interrupted, False if it was over by then.

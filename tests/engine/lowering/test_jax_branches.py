@@ -15,14 +15,7 @@ from test_branches import CASES, close, truth
 jax = pytest.importorskip("jax")
 numpy = pytest.importorskip("numpy")
 
-
-@pytest.fixture(autouse=True)
-def double_precision():
-    """Every digit; JAX's own default is single precision."""
-    before = jax.config.jax_enable_x64
-    jax.config.update("jax_enable_x64", True)
-    yield
-    jax.config.update("jax_enable_x64", before)
+pytestmark = pytest.mark.usefixtures("double_precision")
 
 
 @pytest.mark.parametrize("name", CASES)

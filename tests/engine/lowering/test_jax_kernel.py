@@ -16,14 +16,7 @@ from nn import MLP, binary_cross_entropy_with_logits, cross_entropy
 jax = pytest.importorskip("jax")
 numpy = pytest.importorskip("numpy")
 
-
-@pytest.fixture(autouse=True)
-def double_precision():
-    """Every digit; JAX's own default is single precision."""
-    before = jax.config.jax_enable_x64
-    jax.config.update("jax_enable_x64", True)
-    yield
-    jax.config.update("jax_enable_x64", before)
+pytestmark = pytest.mark.usefixtures("double_precision")
 
 
 def loss_of(sizes, activation, output="sigmoid", nin=3):

@@ -11,14 +11,7 @@ from nn import binary_cross_entropy_with_logits, to_jax
 jax = pytest.importorskip("jax")
 numpy = pytest.importorskip("numpy")
 
-
-@pytest.fixture(autouse=True)
-def double_precision():
-    """Every digit; JAX's own default is single precision."""
-    before = jax.config.jax_enable_x64
-    jax.config.update("jax_enable_x64", True)
-    yield
-    jax.config.update("jax_enable_x64", before)
+pytestmark = pytest.mark.usefixtures("double_precision")
 
 
 @pytest.mark.parametrize("model", every_model(["sigmoid", "relu", "leaky_relu", "linear"]))

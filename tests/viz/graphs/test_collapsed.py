@@ -6,24 +6,11 @@ import random
 import re
 
 import pytest
+from drawn import boxes, network_loss
 
 from engine import Value, gradcheck, mean
 from nn import MLP, binary_cross_entropy
 from viz import draw
-
-
-def network_loss(*sizes: int, backward: bool = True, **options: str) -> Value:
-    """The loss of an MLP with these layer sizes on one sample."""
-    inputs, *rest = sizes
-    loss = binary_cross_entropy(MLP(inputs, rest, seed=1, **options)([0.5, -1.0, 0.25][:inputs]), 1.0)
-    loss.label = "J"
-    if backward:
-        loss.backward()
-    return loss
-
-
-def boxes(source: str, kind: str) -> list[str]:
-    return [line for line in source.splitlines() if re.search(rf'class="{kind} \w+"', line)]
 
 
 def micrograd_neuron(x: list[Value], seed: int) -> Value:

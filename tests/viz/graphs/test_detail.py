@@ -7,25 +7,12 @@ import re
 from xml.etree import ElementTree
 
 import pytest
+from drawn import boxes, network_loss
 
 import engine
 from engine import Value, toposort
-from nn import MLP, binary_cross_entropy
+from nn import MLP
 from viz import draw, renderer, svg
-
-
-def network_loss(*sizes: int, backward: bool = True, **options: str) -> Value:
-    """The loss of an MLP with these layer sizes on one sample."""
-    inputs, *rest = sizes
-    loss = binary_cross_entropy(MLP(inputs, rest, seed=1, **options)([0.5, -1.0, 0.25][:inputs]), 1.0)
-    loss.label = "J"
-    if backward:
-        loss.backward()
-    return loss
-
-
-def boxes(source: str, kind: str) -> list[str]:
-    return [line for line in source.splitlines() if re.search(rf'class="{kind} \w+"', line)]
 
 
 def test_auto_chooses_by_size():
