@@ -218,6 +218,11 @@ def _relation(sign: str) -> Callable[[Tex, Tex], Tex]:
     return lambda a, b: Tex(f"{parenthesised(a, SUM)} {sign} {parenthesised(b, SUM)}", COMPARISON)
 
 
+def _ne(a: Tex, b: Tex) -> Tex:
+    # a comparison is a condition as it stands: "if a > b", as in where itself, not "if [a > b] is not 0"
+    return a if a.binds == COMPARISON and b.number == 0 else _relation(r"\ne")(a, b)
+
+
 def total(terms: Sequence[Tex]) -> Tex:
     """The sum of the terms; the middle of a long one is left out."""
     if not terms:
@@ -267,7 +272,7 @@ _WRITTEN: dict[str, Callable[..., Tex]] = {
     "minimum": _function(r"\min"), "amax": _function(r"\max"), "amin": _function(r"\min"),
     "logaddexp": lambda a, b: _ln(_add(_exp(a), _exp(b))), "logsumexp": lambda *v: _ln(total([_exp(a) for a in v])),
     "where": _where, "gt": _relation(">"), "ge": _relation(r"\ge"), "lt": _relation("<"), "le": _relation(r"\le"),
-    "eq": _relation("="), "ne": _relation(r"\ne"), "bce": _bce,
+    "eq": _relation("="), "ne": _ne, "bce": _bce,
     "bce_with_logits": lambda a, y: _add(product([y, _softplus(_neg(a))]), product([_sub(_one, y), _softplus(a)])),
     "sum": lambda *v: total(v), "mean": _mean,
     "sigmoid_slope": lambda a: product([_function(r"\sigma")(a), _sub(_one, _function(r"\sigma")(a))]),

@@ -297,6 +297,8 @@ def test_constants_and_zero_derivatives():
     assert latex(y, wrt=y) == r"\frac{\partial y}{\partial y} = 1"
     assert latex(sigmoid(a) + dot([a], [b])) == r"\sigma\left(a\right) + a \, b"
     assert r"\text{if } a > 0" in latex(where(a.gt(0), a, b))
+    assert r"\text{if } a > 0 \\" in latex(where(a.gt(0), a * b, b), wrt=a).splitlines()[2]  # not "[a > 0] is not 0"
+    assert r"\text{if } a \ne 0" in latex(where(a, a * b, b), wrt=b)
     assert number(-0.5).text == r"-\frac{1}{2}"
 
 
