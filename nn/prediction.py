@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from .layers import MLP
 
-_PORTION = 800_000  # numbers of a long list of rows that are read at once
+_PORTION, _ROWS = 250_000, 256  # numbers of a long list that are read at once: so many rows, or a multiple of that
 
 
 def probabilities(model: MLP, X: object) -> list[float] | list[list[float]]:
@@ -81,7 +81,7 @@ def _columns(model: MLP, X: object, what: str) -> list[array[float]]:
 
     A long list is taken in portions: one after the other is read into memory that is there already, and still cached.
     """
-    step = max(64, _PORTION // model.nin // 8 * 8)  # whole vectors of samples
+    step = max(1, _PORTION // model.nin // _ROWS) * _ROWS
     if isinstance(X, list) and len(X) >= 2 * step:
         kernel = _kernel(model, what)
         parameters = kernel.parameters()

@@ -104,6 +104,7 @@ def test_a_long_list_in_portions(monkeypatch):
     rows = 3 * rows
     expected = model.predict_proba(rows), model.predict(rows)
     monkeypatch.setattr(prediction, "_PORTION", 1)
+    monkeypatch.setattr(prediction, "_ROWS", 64)
     read = []
     monkeypatch.setattr(prediction, "read_rows", lambda X, *args: (read.append(len(X)), read_rows(X, *args))[1])
     assert (model.predict_proba(rows), model.predict(rows)) == expected
