@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Any
 
+    from .table import Table
     from .training import History
 
 
@@ -44,20 +45,8 @@ def train(options: Namespace) -> int:
     picture = _picture_path(options)
     for path in (options.out, picture):
         _check_folder(path)
-    table = read(options.data, options.encoding, options.delimiter)
-    table.known(options.target, "--target")
-    unknown = {k for k, cell in enumerate(table.column(options.target)) if is_missing(cell)}
     notes: list[str] = []
-    if unknown:
-        notes.append(f"{options.target}: {len(unknown)} rows left out, whose target is missing")
-        table = table.without(unknown)
-        if not len(table):
-            raise TableError(f"{table.name}: the target {options.target!r} is missing in every row")
-    classes = target_classes(table, options.target, options.target in options.text, options.task)
-    labels = Encoding([], options.target, classes).targets(table)
-    training, test = split(labels if classes else [0.0] * len(table), options.test, options.seed)
-    held = table.without(set(training))
-    table = table.without(set(test))
+    table, held, classes, labels = _rows(options, notes)
     encoding = Encoding.of(table, options.target, classes, options.text, options.drop, notes.append)
     X, y = encoding.inputs(table), encoding.targets(table)
     report.table(options.data, len(table), len(held), encoding, labels, notes)
@@ -101,6 +90,22 @@ def train(options: Namespace) -> int:
         interrupted.said = f"interrupted after {history.epochs} of {options.epochs} epochs{where}"  # type: ignore[attr-defined]
         raise interrupted
     return 0
+
+
+def _rows(options: Namespace, notes: list[str]) -> tuple[Table, Table, list[str] | None, list[float]]:
+    """The rows to train on, those to test on, the classes of the target if it has any, and the targets of all rows."""
+    table = read(options.data, options.encoding, options.delimiter)
+    table.known(options.target, "--target")
+    unknown = {k for k, cell in enumerate(table.column(options.target)) if is_missing(cell)}
+    if unknown:
+        notes.append(f"{options.target}: {len(unknown)} rows left out, whose target is missing")
+        table = table.without(unknown)
+        if not len(table):
+            raise TableError(f"{table.name}: the target {options.target!r} is missing in every row")
+    classes = target_classes(table, options.target, options.target in options.text, options.task)
+    labels = Encoding([], options.target, classes).targets(table)
+    training, test = split(labels if classes else [0.0] * len(table), options.test, options.seed)
+    return table.without(set(test)), table.without(set(training)), classes, labels
 
 
 def split(kinds: Sequence[object], share: float, seed: int) -> tuple[list[int], list[int]]:
