@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
+TARGET_KINDS = {"sigmoid": "probability", "softmax": "class", "linear": "real", "tanh": "real"}  # by a model's output
 _SUM_OF_PROBABILITIES = 1e-6  # how far the probabilities of a row may be from 1
 
 

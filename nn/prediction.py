@@ -12,7 +12,7 @@ from operator import add, eq
 from engine import Value, collector_paused
 from engine.rows import read_rows
 
-from .data import read_targets
+from .data import TARGET_KINDS, read_targets
 from .standardize import standardized
 
 TYPE_CHECKING = False
@@ -49,9 +49,8 @@ def accuracy(model: MLP, X: object, y: object) -> float:
     if model.output == "linear":
         raise ValueError(f"{model!r} has a linear output, for which right and wrong mean nothing: look at the loss")
     decisions = [column.tolist() for column in _columns(model, X, "_decisions")]
-    kind = {"softmax": "class", "sigmoid": "probability"}.get(model.output, "real")
     n, outputs = len(decisions[0]), model.sizes[-1]
-    targets = read_targets(y, n, outputs, kind)
+    targets = read_targets(y, n, outputs, TARGET_KINDS[model.output])
     if model.output == "softmax":  # right where no class has a larger target than the one that was decided for
         numbers = targets.numbers
         found = map(numbers.__getitem__, map(add, range(0, n * outputs, outputs), map(int, decisions[0])))

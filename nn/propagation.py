@@ -11,15 +11,13 @@ from engine.ieee import scalar
 from engine.rows import read_rows
 
 from .activations import apply
-from .data import read_targets
+from .data import TARGET_KINDS, read_targets
 from .layers import MLP, as_values
 from .standardize import standardized
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-_LABELS = {"sigmoid": "probability", "softmax": "class", "linear": "real", "tanh": "real"}
 
 
 class Cache:
@@ -101,7 +99,7 @@ def bprop(model: MLP, cache: Cache, y: object) -> Gradients:
     if (sizes := [len(a) for a in cache.a]) != [model.nin, *model.sizes]:
         raise ValueError(f"bprop: the cache is of a network of sizes {sizes}, and the model is {model!r}")
     last = len(model.layers)
-    target = read_targets([y], 1, model.sizes[-1], _LABELS[model.output])[0]
+    target = read_targets([y], 1, model.sizes[-1], TARGET_KINDS[model.output])[0]
     grads = Gradients(last)
     grads.da[last], grads.dz[last] = _at_the_output(model.output, cache.z[last], cache.a[last], target)
     for k in range(last, 0, -1):

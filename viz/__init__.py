@@ -21,6 +21,7 @@ from .notebook import install
 if TYPE_CHECKING:
     from typing import Any
 
+    from . import film, plots
     from .formulas import latex
     from .graphs.propagation import draw_propagation
     from .pages.handout import handout
@@ -35,16 +36,19 @@ install()
 _LATER = {"draw_propagation": "graphs.propagation", "handout": "pages.handout", "latex": "formulas",
           "playground": "pages.playground", "step_through": "pages.stepthrough", "step_widget": "widget",
           "tree": "terminal"}  # fmt: skip
+_ROOMS = ("film", "plots")  # viz.plots.save, viz.film.film
 
 __all__ = [
-    "RenderError", "draw", "draw_propagation", "handout", "latex", "playground", "render", "renderer", "step_through",
-    "step_widget", "svg", "tree",
+    "RenderError", "draw", "draw_propagation", "film", "handout", "latex", "playground", "plots", "render", "renderer",
+    "step_through", "step_widget", "svg", "tree",
 ]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _LATER:
+    if name not in _LATER and name not in _ROOMS:
         raise AttributeError(f"module 'viz' has no attribute {name!r}")
     from importlib import import_module
 
+    if name in _ROOMS:
+        return import_module(f".{name}", __name__)
     return getattr(import_module(f".{_LATER[name]}", __name__), name)

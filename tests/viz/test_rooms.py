@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -59,3 +61,10 @@ def test_graphs_know_nothing_of_pages_and_plots():
     """What draws graphs is used by pages and films, and uses neither."""
     for path in (ROOT / "viz" / "graphs").glob("*.py"):
         assert not {name.split(".")[1] for name in imports(path) if "." in name} & {"pages", "plots", "film"}, path
+
+
+def test_rooms_are_reached_from_viz_and_loaded_when_asked_for():
+    """``import viz`` is enough for viz.plots and viz.film, as the README names them, and loads neither."""
+    code = "import sys, viz; m = sys.modules; print('viz.plots' in m, 'viz.film' in m, viz.plots.save, viz.film.film)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("False False <function save at ")

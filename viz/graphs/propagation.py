@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from engine import Value, dot, log, toposort
 from engine.weighted import roles
 from nn import MLP, binary_cross_entropy, mean_squared_error
+from nn.data import TARGET_KINDS, read_targets
 from viz.colors import FREE, FUNCTION, INK, INNER, INPUT, KINDS, OUTPUT
 from viz.text import exact, markup, number, tooltip
 
@@ -92,7 +93,7 @@ class _Run:
     def __init__(self, model: MLP, x: Sequence[float], y: Any) -> None:
         output = model(x)
         predictions = output if isinstance(output, list) else [output]
-        self.y = _target(y, model)
+        self.y = read_targets([y], 1, model.sizes[-1], TARGET_KINDS[model.output])[0]
         if model.output == "softmax":
             loss = -dot(self.y, [log(p) for p in predictions])
         else:
@@ -105,18 +106,6 @@ class _Run:
         self.layers = [_Layer(z, a) for z, a in zip(zs, [*after, predictions])]
         self.loss = loss.data
         self.d_loss = loss.grad
-
-
-def _target(y: Any, model: MLP) -> list[float]:
-    outputs = model.sizes[-1]
-    if model.output == "softmax" and hasattr(y, "__index__"):
-        if not 0 <= y < outputs:
-            raise ValueError(f"y is class {y}, but the model has the classes 0 to {outputs - 1}")
-        return [float(k == y) for k in range(outputs)]
-    target = list(y) if hasattr(y, "__iter__") else [y]
-    if len(target) != outputs:
-        raise ValueError(f"y has {len(target)} numbers, but the model has {outputs} outputs")
-    return [float(t) for t in target]
 
 
 def _data(nodes: Sequence[Value]) -> Matrix:

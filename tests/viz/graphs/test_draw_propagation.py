@@ -173,9 +173,10 @@ def test_large_matrices_are_summarised():
     [
         ((object(), [1.0], 1.0), TypeError, "takes an nn.MLP, got object"),
         ((MLP(2, [1]), [1.0], 1.0), ValueError, "2 inputs, got 1"),
-        ((MLP(2, [1]), [1.0, 2.0], [1.0, 0.0]), ValueError, "y has 2 numbers, but the model has 1 outputs"),
-        ((MLP(2, [3], output="softmax"), [1.0, 2.0], 3), ValueError, "classes 0 to 2"),
-        ((MLP(2, [1]), [1.0, 2.0], 2.0), ValueError, "label in \\[0, 1\\]"),
+        ((MLP(2, [1]), [1.0, 2.0], [1.0, 0.0]), ValueError, r"y\[0\] \(row 0\) has 2 numbers: the model has 1 output"),
+        ((MLP(2, [1]), [1.0, 2.0], "1"), TypeError, r"y\[0\] \(row 0\) is '1' \(str\): it must be a number"),
+        ((MLP(2, [3], output="softmax"), [1.0, 2.0], 3), ValueError, r"y\[0\] is 3: a class must be one of 0, 1"),
+        ((MLP(2, [1]), [1.0, 2.0], 2.0), ValueError, "labels must lie in \\[0, 1\\]"),
     ],
 )
 def test_what_does_not_fit_is_named(arguments, error, message):
