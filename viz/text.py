@@ -59,6 +59,8 @@ def typeset(digits: str) -> str:
 
 def clean(text: str, newline: str = "⏎") -> str:
     """text without characters that XML forbids or that act on their surroundings; line breaks made visible."""
+    if not isinstance(text, str):
+        raise TypeError(f"what is shown as a title or a name is text, got {text!r:.60} of type {type(text).__name__}")
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", " ").replace("\n", newline)
     # Cc are control characters, Cs lone surrogates, which cannot be encoded
     return "".join(

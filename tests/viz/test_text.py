@@ -12,6 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine import Value
+from viz import step_through
 from viz.text import JOINER, LONGEST, brief, clean, exact, markup, number, shorten, tooltip
 
 
@@ -51,6 +53,14 @@ def test_a_clean_label_is_valid_xml(text):
     """Whatever the label, an XML parser accepts it once it is cleaned and escaped, and gives it back."""
     cleaned = clean(text)
     assert ET.fromstring(f"<t>{html.escape(cleaned)}</t>").text == (cleaned or None)
+
+
+@pytest.mark.parametrize("title", [None, 3, ["a"]])
+def test_what_is_no_text_is_named(title, tmp_path):
+    """A title that is no text is refused with what it is, and no page is written."""
+    with pytest.raises(TypeError, match=r"a title or a name is text, got .* of type (NoneType|int|list)"):
+        step_through(Value(1.0), tmp_path / "page.html", title=title)
+    assert not list(tmp_path.iterdir())
 
 
 def test_cleaning_keeps_what_is_harmless():

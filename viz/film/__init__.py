@@ -51,6 +51,8 @@ def film(
     Raises ValueError where X, y, classes and the model do not fit each other, for labels other than 0 to 3, for points
     and losses that are not finite, and for a resolution below 2.
     """
+    if not isinstance(snapshots, Snapshots):
+        raise TypeError(f"film takes the Snapshots of a training, got {type(snapshots).__name__}")
     checked(X, y, resolution, "film")
     for label in y:
         if label >= len(MARKED):

@@ -230,3 +230,10 @@ def luminance(colour: str) -> float:
     channels = [int(c) / 255 for c in re.findall(r"\d+", colour)[:3]]
     linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_only_snapshots_make_a_film(tmp_path):
+    """A history or a model is not a film, and is named."""
+    for wrong in (MLP(2, [1]), [0.5]):
+        with pytest.raises(TypeError, match=f"film takes the Snapshots of a training, got {type(wrong).__name__}"):
+            film(wrong, [[0, 1]], [1], tmp_path / "film.html")
