@@ -333,7 +333,7 @@ def flat_tape(plan: Plan, library: Library) -> tuple[Flat, int]:
 
 def layer_order(plan: Plan, library: Library, by_input: bool) -> Order:
     """The parameters in an order that suits blocked products: of each layer the weights, input by input or neuron by
-    neuron, then the biases. Layers of few neurons, whose weights for one input do not fill a vector, go by neuron.
+    neuron, then the biases. Layers of few neurons, whose weights for one input do not fill vectors, go by neuron.
 
     Those that are trained stay in front, because only their gradients are results.
     """
@@ -350,7 +350,7 @@ def layer_order(plan: Plan, library: Library, by_input: bool) -> Order:
             continue
         if any(after < row + K for row, after in zip(ordered, ordered[1:])):  # a weight comes twice
             continue
-        together = by_input and not (J < _VECTOR or (J < 2 * _VECTOR and J * K < _LARGE))
+        together = by_input and (J % _VECTOR == 0 or J > 2 * _VECTOR or (J > _VECTOR and J * K >= _LARGE))
         down, along = (1, J) if together else (K, 1)
         numbers = array("i", rows if together else ordered)
         library.c.place_weights(address(numbers), J, K, place, down, along, address(given), address(placed))
