@@ -186,19 +186,28 @@ INLINE void descend_run(const int T, int64_t last, int64_t n, int64_t K, double 
 INLINE void descend_gemv_run(const int T, int64_t last, int64_t n, int64_t K, double *w, int64_t J, const double *before,
                              const double *b, double rate, double *d, const double *a, double *bias, int with_bias,
                              const int32_t *then, double *U) {
-    V y[RUN], s[RUN], p[RUN];
-    EACH_VECTOR(T) y[t] = -rate * FROM(b, t, T), s[t] = bias ? FROM(bias, t, T) : zero_();
+    V y[RUN], s[4][RUN], p[RUN];
+    const int chains = T == 1 ? 4 : T == 2 ? 2 : 1; /* of more vectors the stores take as long as the sums */
+    int64_t k = 0;
+    UNROLL for (int h = 0; h < chains; h++) EACH_VECTOR(T) s[h][t] = h || !bias ? zero_() : FROM(bias, t, T);
+    EACH_VECTOR(T) y[t] = -rate * FROM(b, t, T);
     if (with_bias) {
-        EACH_VECTOR(T) s[t] += y[t];
-        EACH_VECTOR(T) INTO(bias, t, T, s[t]);
+        EACH_VECTOR(T) s[0][t] += y[t];
+        EACH_VECTOR(T) INTO(bias, t, T, s[0][t]);
     }
-    for (int64_t k = 0; k < K; k++, w += J) {
-        V x = splat(before[k]), next = splat(a[k]);
-        EACH_VECTOR(T) p[t] = fma_(x, y[t], FROM(w, t, T)), s[t] = fma_(p[t], next, s[t]);
-        EACH_VECTOR(T) INTO(w, t, T, p[t]);
+#define NEXT(h)                                                                                  \
+    V x = splat(before[k]), next = splat(a[k]);                                                  \
+    EACH_VECTOR(T) p[t] = fma_(x, y[t], FROM(w, t, T)), s[h][t] = fma_(p[t], next, s[h][t]);      \
+    EACH_VECTOR(T) INTO(w, t, T, p[t]);
+    while (k + chains <= K) UNROLL for (int h = 0; h < chains; h++, k++, w += J) { NEXT(h) }
+    for (; k < K; k++, w += J) { NEXT(0) }
+#undef NEXT
+    EACH_VECTOR(T) {
+        if (chains == 4) s[0][t] += s[2][t], s[1][t] += s[3][t];
+        if (chains > 1) s[0][t] += s[1][t];
+        INTO(d, t, T, s[0][t]);
+        if (T <= 2 && then) pass_on(then, U, t == T - 1 ? last : 0, T == 1 ? n : W, s[0][t]);
     }
-    EACH_VECTOR(T) INTO(d, t, T, s[t]);
-    if (T <= 2 && then) EACH_VECTOR(T) pass_on(then, U, t == T - 1 ? last : 0, T == 1 ? n : W, s[t]);
 }
 /* The same where J is many runs: R inputs at a time, so that the weights are gone through in their order. */
 INLINE void descend_gemv_rows(const int R, int64_t J, double *w, const double *before, const double *b, double rate, double *d,
