@@ -1,131 +1,9 @@
-/* Flat tapes: one sample, or what is the same for all samples. */
+/* Flat tapes: one sample, or what is the same for all samples. Layers, and their updates. */
 #pragma once
-#include "kernels.h"
-#include "map.h"
 #include "optimizers.h"
-#include "pairs.h"
 #include "transpose.h"
+#include "values.h"
 
-/* The values with these numbers; those beyond n are the first again. And 1 for each of the others, 0 for these. */
-INLINE V gathered(const int32_t *index, int32_t n, const double *U) {
-    V x;
-    UNROLL for (int l = 0; l < W; l++) x[l] = U[index[l < n ? l : 0]];
-    return x;
-}
-INLINE V first_of(int32_t n) {
-    static const double both[16] = {1, 1, 1, 1, 1, 1, 1, 1};
-    return load(both + (n < W ? 8 - n : 0));
-}
-static NOINLINE double nary_scalar(int32_t op, const int32_t *index, int32_t n, const double *U) {
-    double s = 0.0;
-    if (op == NARY_LOGSUMEXP) {
-        V most = splat(U[index[0]]), sum = zero_(), ties = zero_();
-        M is_nan = {};
-        for (int32_t i = 0; i < n; i += W) {
-            V x = gathered(index + i, n - i, U);
-            is_nan |= x != x;
-            most = select_(x > most, x, most);
-        }
-        double top = most[0];
-        UNROLL for (int l = 1; l < W; l++) top = most[l] > top ? most[l] : top;
-        if (any(is_nan)) return NAN;
-        if (top - top != 0) return top;
-        for (int32_t i = 0; i < n; i += W) { /* the largest, whose exponential is 1, apart: log1p keeps what the others add */
-            V x = gathered(index + i, n - i, U), e = exp_of_minus_abs(x - top), ours = first_of(n - i);
-            ties += select_(x == top, ours, zero_());
-            sum += select_(x == top, zero_(), e * ours);
-        }
-        return top + log1p(hsum(sum) + (hsum(ties) - 1.0));
-    }
-    if (op == NARY_AMAX || op == NARY_AMIN) {
-        double most = U[index[0]];
-        for (int32_t i = 1; i < n; i++) {
-            double x = U[index[i]];
-            if (x != x || (op == NARY_AMAX ? x > most : x < most)) most = x;
-            if (most != most) return most;
-        }
-        return most;
-    }
-    if (op == NARY_TIES) {
-        for (int32_t i = 1; i < n; i++) s += U[index[i]] == U[index[0]];
-        return s;
-    }
-    if (n) s = U[index[0]];
-    for (int32_t i = 1; i < n; i++) s += U[index[i]];
-    return op == NARY_MEAN ? s / n : s;
-}
-
-INLINE void store_first(double *p, V x, int64_t n) {
-    if (n == W) store(p, x); /* which can be read again at once; behind a mask it cannot */
-    else store_some(p, x, n);
-}
-/* One argument of a run of values that is not a whole number of vectors; what fills the vector is as usual as they are. */
-INLINE V tail_of(const double *p, int64_t step, int64_t n) {
-    V first = splat(p[0]);
-    return step ? load_first(p, n, first) : first;
-}
-/* The last of several vectors ends with the last value and overlaps with the one before, for what was stored as a whole
- * vector can be read again at once as one, and not otherwise. */
-static NOINLINE void flat_map(const int32_t *c, double *U) {
-    int64_t count = c[2], sa = c[5], sb = c[7], sc = c[9];
-    double *d = U + c[3];
-    const double *pa = U + c[4], *pb = U + c[6], *pc = U + c[8];
-    if (count == 1) switch (c[1]) { /* the shortest of all, at once */
-        case OP_add: *d = *pa + *pb; return;
-        case OP_sub: *d = *pa - *pb; return;
-        case OP_mul: *d = *pa * *pb; return;
-        case OP_neg: *d = -*pa; return;
-        case OP_copy: *d = *pa; return;
-        default: break;
-        }
-    Map *map = maps[c[1]];
-    if (count >= W) {
-        V ta, tb, tc;
-        if (!sa) ta = splat(*pa), pa = (double *)&ta;
-        if (!sb) tb = splat(*pb), pb = (double *)&tb;
-        if (!sc) tc = splat(*pc), pc = (double *)&tc;
-        map(d, pa, sa * W, pb, sb * W, pc, sc * W, count / W);
-        int64_t o = count - W;
-        if (count % W) map(d + o, pa + sa * o, 0, pb + sb * o, 0, pc + sc * o, 0, 1);
-    } else {
-        V ta = tail_of(pa, sa, count), tb = tail_of(pb, sb, count), tc = tail_of(pc, sc, count), y;
-        map((double *)&y, (double *)&ta, 0, (double *)&tb, 0, (double *)&tc, 0, 1);
-        if (count == 1) *d = y[0];
-        else store_some(d, y, count);
-    }
-}
-/* An activation and its slope: two instructions that are one. */
-static NOINLINE void flat_pair(const int32_t *c, double *U) {
-    int32_t count = c[2], o = count - W;
-    if (count >= W) { /* each value is a row of one sample */
-        pair_rows(c[1], (int32_t[]){c[3], c[13], c[4]}, 1, U, 1, count / W);
-        if (count % W) pair_rows(c[1], (int32_t[]){c[3] + o, c[13] + o, c[4] + o}, 1, U, 1, 1);
-        return;
-    }
-    V value, derivative, x = tail_of(U + c[4], 1, count);
-    if (c[1] == PAIR_SIGMOID) sigmoid_pair(x, &value, &derivative);
-    else tanh_pair(x, &value, &derivative);
-    store_some(U + c[3], value, count);
-    store_some(U + c[13], derivative, count);
-}
-/* The binary cross-entropy of a logit z, and its derivative: seven instructions that are one. */
-static NOINLINE void flat_bce(const int32_t *c, double *U, V z) {
-    z[1] = -z[0];
-    V e = exp_of_minus_abs(z), s = by_sign(z, e, one_()) / (e + 1.0);
-    double of_one = U[c[34]] * s[0], of_other = U[c[54]] * s[1];
-    U[c[63]] = of_one - of_other, U[c[33]] = of_one, U[c[53]] = of_other, U[c[13]] = s[0], U[c[43]] = s[1], U[c[23]] = z[1];
-    U[c[3]] = bce_of(z, splat(U[c[6]]), e)[0];
-}
-/* Two products of which the second takes the first. */
-static NOINLINE void flat_mul_mul(const int32_t *c, double *U) {
-    int64_t count = c[2], a = c[4], b = c[6], e = c[16];
-    for (int64_t j = 0; j < count; j += W) {
-        int64_t o = j + W <= count || count < W ? j : count - W, n = count < W ? count : W;
-        V x = n < W ? load_some(U + b + o, n) : load(U + b + o), y = n < W ? load_some(U + e + o, n) : load(U + e + o);
-        x *= c[5] ? n < W ? load_some(U + a + o, n) : load(U + a + o) : splat(U[a]);
-        store_first(U + c[3] + o, x, n), store_first(U + c[13] + o, x * y, n);
-    }
-}
 /* What comes next of the outputs of a layer, from number j on: n of them, which are in a register still. */
 INLINE void pass_on(const int32_t *c, double *U, int64_t j, int64_t n, V z) {
     if (c[0] == FLAT_BCE) {
@@ -425,17 +303,6 @@ static void catch_up(const Wait *waits, int64_t n_waits, const Rates *u) {
         if (wait->with_bias) update_run(u, c[8], c[1], wait->b);
     }
 }
-static NOINLINE void flat_dot(const int32_t *c, double *U) {
-    int32_t K = c[1];
-    const int32_t *w = c + 4, *x = w + K;
-    double s = K ? U[w[0]] * U[x[0]] : 0.0;
-    for (int32_t k = 1; k < K; k++) s += U[w[k]] * U[x[k]];
-    U[c[2]] = c[3] < 0 ? s : K ? s + U[c[3]] : U[c[3]];
-}
-static NOINLINE void flat_gather(const int32_t *c, double *U) {
-    double *d = U + c[2];
-    for (int32_t i = 0; i < c[1]; i++) d[i] = U[c[3 + i]];
-}
 /* The instructions are functions of their own: inside this one they would leave no register to the place in the tape. */
 static void run_flat(const int32_t *c, int64_t n, double *U) {
     const int32_t *end = c + n;
@@ -448,6 +315,7 @@ static void run_flat(const int32_t *c, int64_t n, double *U) {
         case FLAT_GEMV: flat_gemv(c, U); c += 9; break;
         case FLAT_GEMV_THEN: flat_gemv(c, U); c += flat_size(c); break;
         case FLAT_MUL_MUL: flat_mul_mul(c, U); c += 20; break;
+        case FLAT_SOFTMAX: flat_softmax(c, U); c += flat_size(c); break;
         case FLAT_OUTER: flat_outer(c, U); c += 8; break;
         default: flat_gather(c, U); c += 3 + c[1];
         }

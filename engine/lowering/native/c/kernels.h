@@ -51,13 +51,15 @@ typedef struct {
 } Kernels;
 
 enum { FLAT_MAP, FLAT_NARY, FLAT_DOT, FLAT_GEMV, FLAT_OUTER, FLAT_GATHER, FLAT_CODES };
-enum { FLAT_PAIR = FLAT_CODES, FLAT_BCE, FLAT_GEMV_THEN, FLAT_MUL_MUL }; /* which are made of these: run.h */
+enum { FLAT_PAIR = FLAT_CODES, FLAT_BCE, FLAT_GEMV_THEN, FLAT_MUL_MUL, FLAT_SOFTMAX }; /* which are made of these: run.h */
+enum { MOST_SOFTMAX = 64 }; /* values, of one that is an instruction */
 static int64_t flat_size(const int32_t *c) {
     switch (c[0]) {
     case FLAT_MAP: return 10;
     case FLAT_PAIR:
     case FLAT_MUL_MUL: return 20;
     case FLAT_BCE: return 70;
+    case FLAT_SOFTMAX: return 82 + 4 * (int64_t)c[2];
     case FLAT_NARY: return 4 + (int64_t)c[2];
     case FLAT_DOT: return 4 + 2 * (int64_t)c[1];
     case FLAT_GEMV: return 9;

@@ -54,6 +54,28 @@ static int is_bce(const int32_t *c, const int32_t *end) {
     return c[14] == c[4] && c[24] == c[4] && c[36] == c[13] && c[44] == c[23] && c[56] == c[43] && c[64] == c[33] &&
            c[66] == c[53];
 }
+/* Whether it is an operation on n values from a on, its second operand being those from b on, or b for all. */
+static int is_map(const int32_t *c, int32_t op, int32_t n, int32_t a, int32_t b, int32_t step) {
+    return c[0] == FLAT_MAP && c[1] == op && c[2] == n && c[4] == a && c[6] == b && (n == 1 || (c[5] == 1 && c[7] == step));
+}
+static int is_nary(const int32_t *c, int32_t op, int32_t n, int32_t first) {
+    if (c[0] != FLAT_NARY || c[1] != op || c[2] != n) return 0;
+    for (int32_t i = 0; i < n; i++)
+        if (c[4 + i] != first + i) return 0;
+    return 1;
+}
+/* Whether logsumexp comes next, with its derivative, as flat_softmax takes them; of values made before. */
+static int is_softmax(const int32_t *c, const int32_t *end) {
+    int32_t n = c[2];
+    if (c[0] != FLAT_NARY || n < 3 || n > MOST_SOFTMAX || end - c < 82 + 4 * n) return 0;
+    const int32_t *dot = c + 4 + n, *less = dot + 4 + 2 * n, *loss = less + 10, *exps = loss + 10, *sum = exps + 10;
+    const int32_t *is = sum + 4 + n, *where = is + 10, *div = where + 10, *last = div + 10;
+    if (dot[0] != FLAT_DOT || dot[1] != n || dot[2] < c[3] || loss[0] != FLAT_MAP || loss[2] != 1 || loss[3] < c[3]) return 0;
+    return is_nary(c, NARY_LOGSUMEXP, n, c[4]) && is_map(less, OP_sub, n, c[4], c[3], 0) &&
+           is_map(exps, OP_exp, n, less[3], less[3], 1) && is_nary(sum, NARY_SUM, n, exps[3]) && is_map(is, OP_eq, 1, sum[3], sum[3], 0) &&
+           is_map(where, OP_where, 1, is[3], sum[3], 0) && is_map(div, OP_div, n, exps[3], where[3], 0) &&
+           is_map(last, OP_sub, n, div[3], last[6], 1) && c[4] + n <= c[3] && where[8] < c[3] && last[6] + n <= c[3];
+}
 /* Whether c and the instruction after it are an activation and its slope: then c says which. */
 static int is_pair(int32_t *c, const int32_t *next) {
     if (c[0] != FLAT_MAP || next[0] != FLAT_MAP || next[2] != c[2] || next[4] != c[4]) return 0;
@@ -69,6 +91,7 @@ static void join(int32_t *c, int64_t n) {
     const int32_t *end = c + n;
     for (int32_t *x = c, *next; (next = x + flat_size(x)) < end; x += flat_size(x))
         if (is_bce(x, end)) x[0] = FLAT_BCE;
+        else if (is_softmax(x, end)) x[0] = FLAT_SOFTMAX;
         else if (is_pair(x, next)) x[0] = FLAT_PAIR;
         else if (x[0] == FLAT_MAP && x[1] == OP_mul && x[2] > 1 && is_product_of(next, x[3], x[2])) {
             if (!x[7]) swap_operands(x);
@@ -98,6 +121,9 @@ static int reads(const int32_t *c, int64_t low, int64_t high) {
             for (int i = 4; i < 10; i += 2)
                 if (overlap(m[i], m[i + 1] ? m[2] : 1, low, high)) return 1;
         return 0;
+    case FLAT_SOFTMAX:
+        for (const int32_t *x = c + 4 + c[2]; x < c + flat_size(c); x += flat_size(x))
+            if (reads(x, low, high)) return 1; /* fall through */
     case FLAT_NARY: return any_inside(c + 4, c[2], low, high);
     case FLAT_DOT: return any_inside(c + 3, 1 + 2 * (int64_t)c[1], low, high);
     case FLAT_GEMV_THEN:
