@@ -178,6 +178,7 @@ EXPORT int32_t read_graph(const Objects *o, const void *list, Graph *g, const vo
     while (size < 2 * (uint64_t)g->n) size *= 2;
     int32_t *table = calloc(size, sizeof *table), done = 0; /* 1 + a node, found by its address */
     for (int64_t k = 0; table && k < g->n; k++, done = k == g->n) {
+        call_ahead(o, nodes, k, g->n, slots[0]);
         if (field(nodes[k], o->type) != kind) break;
         const void *op = field(nodes[k], slots[0]);
         g->unlabelled[k] = g->id[k] != NONE || field(nodes[k], slots[4]) == no_label;
