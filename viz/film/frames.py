@@ -6,6 +6,7 @@ import base64
 import math
 import struct
 import zlib
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from viz.plots.plane import leads, probabilities, shade
@@ -69,8 +70,11 @@ def border(said: list[list[list[float]]]) -> str:
     height, width = len(said), len(said[0])
     segments = []
     for lead in leads(said):
-        for j in range(height - 1):
+        negative = [[x < 0 for x in row] for row in lead]
+        for j, (below, above) in enumerate(pairwise(negative)):
             for i in range(width - 1):
+                if below[i] == below[i + 1] == above[i] == above[i + 1]:  # most squares have no border in them
+                    continue
                 for corners in (((i, j), (i + 1, j), (i, j + 1)), ((i + 1, j), (i + 1, j + 1), (i, j + 1))):
                     segments += _crossing(corners, lead, width, height)
     return "".join(segments)

@@ -94,10 +94,12 @@ def shade(p: Sequence[float]) -> tuple[float, float, float]:
     certain, white where classes are equally likely. Red, green and blue in [0, 1]."""
     likeliest = max(range(len(p)), key=p.__getitem__)
     certain = (p[likeliest] - 1 / len(p)) / (1 - 1 / len(p))
-    color = LOOKS[likeliest % len(LOOKS)][0]
+    red, green, blue = _TINTS[likeliest % len(_TINTS)]
     strength = 0.55 * certain  # pale enough for the points to stand out at any certainty
-    red, green, blue = (1 - strength * (1 - int(color[k : k + 2], 16) / 255) for k in (1, 3, 5))
-    return red, green, blue
+    return 1 - strength * red, 1 - strength * green, 1 - strength * blue
+
+
+_TINTS = [[1 - int(color[k : k + 2], 16) / 255 for k in (1, 3, 5)] for color, *_ in LOOKS]  # what each takes from white
 
 
 def ticks(low: float, high: float, most: int = 6) -> list[float]:
