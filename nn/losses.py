@@ -42,7 +42,7 @@ def binary_cross_entropy_with_logits(logit: Value | Sequence[Any], label: Number
     """The binary cross-entropy of the probability σ(z), for the logit z: y softplus(-z) + (1 - y) softplus(z).
 
     Exact for every z, and so is its derivative σ(z) - y, the lecture's dz = a - y. Raises ValueError for a label
-    outside [0, 1], and for the result of a sigmoid, which is no logit.
+    outside [0, 1], and for the result of a sigmoid, which is not a logit.
     """
 
     def one(z: Value, y: Number) -> Value:

@@ -60,7 +60,7 @@ class Program:
 
     core_op, core_args, core_varying    the lists without the products at the end. A result of a layer is a "layer" in
                       core_op, and has no operands there
-    core_names        the labels of what is no parameter, by id
+    core_names        the labels of what is not a parameter, by id
     layers, outers    the products of layers
     entries           for each output, place in ``wrt`` -> id of the derivative, where it is in no outer product
     parameter_range   the ids of the parameters
@@ -206,7 +206,7 @@ class Program:
         return self._parameters
 
     def parameter_data(self) -> array[float]:
-        """The data of ``parameter_values``. Raises TypeError that names one that is no number."""
+        """The data of ``parameter_values``. Raises TypeError that names one that is not a number."""
         try:
             return array("d", [node.data for node in self.parameter_values])
         except TypeError:

@@ -73,7 +73,7 @@ class Coded:
 
 
 def coded(op: Sequence[str], args: Sequence[Args], first: int) -> Coded:
-    """The same of lists, whose first is that of the first value that is no leaf."""
+    """The same of lists, whose first is that of the first value that is not a leaf."""
     codes = Codes()
     code = array("i", map(codes.__getitem__, op))
     return Coded(first, [*codes], code, *joined(args))

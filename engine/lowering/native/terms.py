@@ -75,8 +75,8 @@ class Terms:
     pinned    ids of what is the same for all samples and has a row all the same
     one       the id of a number 1.0, which stands behind the ids of the plan, if it is among what is pinned
     has_row   for each id, that of the 1.0 included, whether the value has a row: it varies, or is pinned
-    first     the id of the first value that is no leaf, from which on there are entries in:
-    alike     the first sum that consists of as many pairs of each kind as a value does, or -1 for what is no sum
+    first     the id of the first value that is not a leaf, from which on there are entries in:
+    alike     the first sum that consists of as many pairs of each kind as a value does, or -1 for what is not a sum
     start, end, operands    the operands of each value, and where they are; those of sums are pairs. ~ stands before
               operands that are taken from 0, and slopes that are taken from 1
     folded    whether a value is not computed, because its terms have gone into sums
