@@ -8,7 +8,21 @@ from difflib import get_close_matches
 from random import Random
 
 from .check import gradcheck
-from .expressions import Call, ExpressionError, List, Name, Node, Number, Python, names, operations, parse, rule, walk
+from .expressions import (
+    Call,
+    ExpressionError,
+    List,
+    Name,
+    Node,
+    Number,
+    Python,
+    children,
+    names,
+    operations,
+    parse,
+    rule,
+    walk,
+)
 from .generate import load, substituted
 from .ieee import scalar
 from .operands import real_number, shortened
@@ -24,6 +38,7 @@ if TYPE_CHECKING:
     from .ops import Box
 
 _ARGUMENTS = ("a", "b", "c")
+_DEEPEST = 150  # operations inside each other, as in a sum of so many terms: what is generated must be read by Python
 _POINTS = 24  # at which the rule is compared with differences, in each box of the domain
 
 
@@ -94,7 +109,14 @@ def _check_name(name: str) -> None:
 
 def _checked(text: str, known: tuple[str, ...], name: str) -> Node:
     """The tree of an expression whose names and calls are known."""
+    if not isinstance(text, str):
+        raise TypeError(f"define {name}: an expression is text, got {shortened(text)}")
     tree = parse(text)
+    level = [tree]
+    for _ in range(_DEEPEST):
+        level = [part for node in level for part in children(node)]
+    if level:
+        raise ExpressionError(f"define {name}: more than {_DEEPEST} operations inside each other", text, 0, len(text))
     for node in walk(tree):
         if isinstance(node, Name) and node.name not in known:
             expected = ", ".join(known)

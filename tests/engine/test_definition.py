@@ -192,6 +192,18 @@ def test_expressions_that_cannot_be_understood_are_pointed_at(forward, rule, pla
         define("bad", "a", "1", domain=(3, 1))
 
 
+def test_what_is_no_text_or_too_long_is_refused():
+    """An expression that is not text, and one whose code Python could not read, are named; a long one can be had."""
+    with pytest.raises(TypeError, match="define bad: an expression is text, got 3"):
+        define("bad", "a", 3)
+    for parts in (200, 5000):
+        with pytest.raises(ExpressionError, match="define bad: more than 150 operations inside each other"):
+            define("bad", "+".join(["a"] * parts), str(parts))
+    x = Value(1.0)
+    y = define("long", "+".join(["a * a"] * 140), "+".join(["2 * a"] * 140))(x)
+    assert (y.data, grad(y, x), hessian(y, [x])) == (140.0, 280.0, [[280.0]])
+
+
 @pytest.mark.parametrize(
     ("arguments", "domain", "drawn"),
     [
