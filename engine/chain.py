@@ -36,9 +36,6 @@ T = TypeVar("T")
 K = TypeVar("K")
 
 
-_SUMS = frozenset({"add", "sum"})  # all derivatives are 1
-
-
 class Algebra(Generic[T]):
     """What the sweep needs to know of the elements that it computes with.
 
@@ -318,7 +315,7 @@ def _passed_on(node: Value, parents: tuple[Value, ...], adjoint: T, condition: T
         if bias is not None and bias in wanted:
             found.append((bias, adjoint, None, condition))
         return found
-    if op.name in _SUMS:
+    if op.name == "sum":  # all derivatives are 1
         return [(parent, adjoint, None, condition) for parent in parents if parent in wanted]
     slopes, shares = _slopes(op), None
     nodes = (*parents, node)
