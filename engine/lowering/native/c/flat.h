@@ -23,6 +23,7 @@ INLINE void pass_on(const int32_t *c, double *U, int64_t j, int64_t n, V z) {
 /* d[j] = bias[j] + sum_k w[j*so + k*si] a[k]. Weights lie along j (so == 1), along k (si == 1), or scattered. A run of
  * outputs is T vectors, of which the last, of n outputs, begins at `last`: it overlaps, as above. */
 #define RUN (W == 8 ? 8 : 4) /* vectors of a run at most */
+#define PASSED (W > 2 ? 4 : 2) /* vectors of outputs that can go on in registers */
 #define EACH_VECTOR(T) UNROLL for (int t = 0; t < T; t++)
 #define FROM(p, t, T) (T == 1 ? load_some(p, n) : load((p) + (t == T - 1 ? last : t * W)))
 #define INTO(p, t, T, x) store_first((p) + (t == T - 1 ? last : t * W), x, T == 1 ? n : W)
@@ -45,7 +46,7 @@ INLINE void gemv_run(const int T, int64_t last, int64_t n, int64_t K, double *d,
         V sum = s[0][t] + s[1][t];
         if (chains == 4) sum += s[2][t] + s[3][t];
         INTO(d, t, T, sum);
-        if (T <= 2 && then) pass_on(then, U, t == T - 1 ? last : 0, T == 1 ? n : W, sum);
+        if (T <= PASSED && then) pass_on(then, U, t == T - 1 ? last : t * W, T == 1 ? n : W, sum);
     }
 }
 /* p[k*dk + j] -= a[k] (rate b[j]) */
@@ -84,7 +85,7 @@ INLINE void descend_gemv_run(const int T, int64_t last, int64_t n, int64_t K, do
         if (chains == 4) s[0][t] += s[2][t], s[1][t] += s[3][t];
         if (chains > 1) s[0][t] += s[1][t];
         INTO(d, t, T, s[0][t]);
-        if (T <= 2 && then) pass_on(then, U, t == T - 1 ? last : 0, T == 1 ? n : W, s[0][t]);
+        if (T <= PASSED && then) pass_on(then, U, t == T - 1 ? last : t * W, T == 1 ? n : W, s[0][t]);
     }
 }
 /* The same where J is many runs: R inputs at a time, so that the weights are gone through in their order. */
@@ -149,13 +150,13 @@ static NOINLINE void flat_gemv(const int32_t *c, double *U) {
     int64_t J = c[1], K = c[2], so = c[6], si = c[7];
     double *d = U + c[3];
     const double *a = U + c[4], *w = U + c[5], *bias = c[8] < 0 ? 0 : U + c[8];
-    const int32_t *then = c[0] == FLAT_GEMV ? NULL : c + 9;
+    const int32_t *then = c[0] == FLAT_GEMV ? NULL : c + 9, *later = J > PASSED * W ? then : NULL;
     if (so == 1 && J > 1) {
 #define CASE(m) \
-    case m: gemv_run(m, last, n, K, d + j, a, w + j, si, bias ? bias + j : 0, then, U); break;
+    case m: gemv_run(m, last, n, K, d + j, a, w + j, si, bias ? bias + j : 0, later ? NULL : then, U); break;
         RUNS(J, CASE)
 #undef CASE
-        if (then && J > 2 * W) run_flat(then, flat_size(then), U);
+        if (later) run_flat(later, flat_size(later), U);
     } else if (si == 1 || K == 1) {
         int64_t j = 0;
         for (; J - j > (W > 2); j += W) {
@@ -274,17 +275,18 @@ static void descend_gemv(const Wait *wait, double *U, double rate) {
     int64_t J = c[1], K = c[2], k = 0;
     double *w = U + c[5], *d = U + c[3], *bias = c[8] < 0 ? NULL : U + c[8];
     const double *next = U + c[4], *a = wait->a, *b = wait->b;
-    const int32_t *then = c[0] == FLAT_GEMV ? NULL : c + 9;
+    const int32_t *then = c[0] == FLAT_GEMV ? NULL : c + 9, *later = J > PASSED * W ? then : NULL;
     if (J <= 128) {
 #define CASE(m) \
     case m: {                                                                                                       \
         double *bias_j = bias ? bias + j : 0;                                                                       \
-        descend_gemv_run(m, last, n, K, w + j, J, a, b + j, rate, d + j, next, bias_j, wait->with_bias, then, U);     \
+        const int32_t *now = later ? NULL : then;                                                                   \
+        descend_gemv_run(m, last, n, K, w + j, J, a, b + j, rate, d + j, next, bias_j, wait->with_bias, now, U);      \
         break;                                                                                                      \
     }
         RUNS(J, CASE)
 #undef CASE
-        if (then && J > 2 * W) run_flat(then, flat_size(then), U);
+        if (later) run_flat(later, flat_size(later), U);
         return;
     }
     for (int64_t j = 0; j < J; j++) {
