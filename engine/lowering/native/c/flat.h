@@ -4,22 +4,6 @@
 #include "transpose.h"
 #include "values.h"
 
-/* What comes next of the outputs of a layer, from number j on: n of them, which are in a register still. */
-INLINE void pass_on(const int32_t *c, double *U, int64_t j, int64_t n, V z) {
-    if (c[0] == FLAT_BCE) {
-        flat_bce(c, U, z);
-        return;
-    }
-    if (c[0] == FLAT_MAP) {
-        store_first(U + c[3] + j, z * (n == W ? load(U + c[6] + j) : load_some(U + c[6] + j, n)), n);
-        return;
-    }
-    V value, slope;
-    if (c[1] == PAIR_SIGMOID) sigmoid_pair(z, &value, &slope);
-    else tanh_pair(z, &value, &slope);
-    store_first(U + c[3] + j, value, n), store_first(U + c[13] + j, slope, n);
-}
-
 /* d[j] = bias[j] + sum_k w[j*so + k*si] a[k]. Weights lie along j (so == 1), along k (si == 1), or scattered. A run of
  * outputs is T vectors, of which the last, of n outputs, begins at `last`: it overlaps, as above. */
 #define RUN (W == 8 ? 8 : 4) /* vectors of a run at most */
@@ -316,7 +300,7 @@ static void run_flat(const int32_t *c, int64_t n, double *U) {
         case FLAT_DOT: flat_dot(c, U); c += 4 + 2 * c[1]; break;
         case FLAT_GEMV: flat_gemv(c, U); c += 9; break;
         case FLAT_GEMV_THEN: flat_gemv(c, U); c += flat_size(c); break;
-        case FLAT_MUL_MUL: flat_mul_mul(c, U); c += 20; break;
+        case FLAT_MUL_THEN: flat_mul_then(c, U); c += 20; break;
         case FLAT_SOFTMAX: flat_softmax(c, U); c += flat_size(c); break;
         case FLAT_OUTER: flat_outer(c, U); c += 8; break;
         default: flat_gather(c, U); c += 3 + c[1];

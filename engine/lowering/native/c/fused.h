@@ -2,6 +2,8 @@
  * last, when all else is known to be finite, and each tile of them goes straight into the update of its parameters. */
 #pragma once
 
+/* 1 - h^t, without the power where nothing is left of it: h^t is at most exp(-t (1 - |h|)). */
+static double all_but_power(double h, double t) { return t * (1 - fabs(h)) > 40 ? 1 : 1 - pow(h, t); }
 /* What updates that cannot overflow need, or 0 where this optimiser's are not among them. Counts the step. */
 static int rates_of(Rates *u, Optimizer *o, double *p, const double *l2, double scale) {
     if (o->kind > 2 || (o->kind > 0 && o->flag)) return 0;
@@ -17,8 +19,8 @@ static int rates_of(Rates *u, Optimizer *o, double *p, const double *l2, double 
         return 1;
     }
     u->kind = 2;
-    double root = sqrt(1 - pow(o->h1, t)); /* which multiplies above and below, rather than divide the root of each */
-    u->rate = o->lr / (1 - pow(o->h0, t)) * root, u->eps = o->h2 * root;
+    double root = sqrt(all_but_power(o->h1, t)); /* which multiplies above and below, rather than divide the root of each */
+    u->rate = o->lr / all_but_power(o->h0, t) * root, u->eps = o->h2 * root;
     if (o->kind == 2) u->shrink = 1 - o->lr * o->weight_decay, u->weight_decay = 0;
     return 1;
 }

@@ -51,13 +51,13 @@ typedef struct {
 } Kernels;
 
 enum { FLAT_MAP, FLAT_NARY, FLAT_DOT, FLAT_GEMV, FLAT_OUTER, FLAT_GATHER, FLAT_CODES };
-enum { FLAT_PAIR = FLAT_CODES, FLAT_BCE, FLAT_GEMV_THEN, FLAT_MUL_MUL, FLAT_SOFTMAX }; /* which are made of these: run.h */
+enum { FLAT_PAIR = FLAT_CODES, FLAT_BCE, FLAT_GEMV_THEN, FLAT_MUL_THEN, FLAT_SOFTMAX }; /* which are made of these: run.h */
 enum { MOST_SOFTMAX = 64 }; /* values, of one that is an instruction */
 static int64_t flat_size(const int32_t *c) {
     switch (c[0]) {
     case FLAT_MAP: return 10;
     case FLAT_PAIR:
-    case FLAT_MUL_MUL: return 20;
+    case FLAT_MUL_THEN: return 20;
     case FLAT_BCE: return 70;
     case FLAT_SOFTMAX: return 82 + 4 * (int64_t)c[2];
     case FLAT_NARY: return 4 + (int64_t)c[2];
@@ -69,7 +69,7 @@ static int64_t flat_size(const int32_t *c) {
     }
 }
 enum { LANES_MAP, LANES_NARY, LANES_DOT, LANES_GEMM, LANES_OUTER, LANES_SUM, LANES_OUT, LANES_PAIR, LANES_CHEAP, LANES_CHOICE, LANES_TERMS, LANES_CODES };
-enum { PAIR_SIGMOID, PAIR_TANH, PAIR_CODES };
+enum { PAIR_SIGMOID, PAIR_TANH, PAIR_CODES, PAIR_RELU = PAIR_CODES }; /* the last of flat tapes alone */
 enum { CHOICE_MAXIMUM, CHOICE_MINIMUM, CHOICE_SLOPE, CHOICE_CODES };
 enum { NARY_SUM, NARY_MEAN, NARY_LOGSUMEXP, NARY_AMAX, NARY_AMIN, NARY_TIES, NARY_CODES };
 #define NARY_NAMES "sum mean logsumexp amax amin ties"

@@ -39,11 +39,13 @@ static void swap_operands(int32_t *c) {
     int32_t a[] = {c[4], c[5]};
     c[4] = c[6], c[5] = c[7], c[6] = a[0], c[7] = a[1];
 }
-/* Whether it is a product of n values, of which these are one factor, and the other, which then comes last, is n values too. */
-static int is_product_of(int32_t *c, int32_t values, int32_t n) {
-    if (c[0] != FLAT_MAP || c[1] != OP_mul || c[2] != n || (n > 1 && !(c[5] && c[7]))) return 0;
-    if (c[4] != values) swap_operands(c);
-    return c[4] == values;
+/* Whether it takes n values to others made before: their products with n factors, which then come last; or where n conditions
+ * hold these, and else a number. */
+static int takes(int32_t *c, int32_t values, int32_t n) {
+    if (c[0] != FLAT_MAP || c[2] != n || (n > 1 && !(c[5] && c[7]))) return 0;
+    if (c[1] == OP_where) return c[6] == values && c[4] <= values && c[8] < values && (n == 1 || !c[9]);
+    if (c[1] == OP_mul && c[4] != values) swap_operands(c);
+    return c[1] == OP_mul && c[4] == values && c[6] <= values;
 }
 /* Whether a binary cross-entropy of a logit comes next, with its derivative (1 - b) sigmoid(z) - b sigmoid(-z). */
 static int is_bce(const int32_t *c, const int32_t *end) {
@@ -76,32 +78,37 @@ static int is_softmax(const int32_t *c, const int32_t *end) {
            is_map(where, OP_where, 1, is[3], sum[3], 0) && is_map(div, OP_div, n, exps[3], where[3], 0) &&
            is_map(last, OP_sub, n, div[3], last[6], 1) && c[4] + n <= c[3] && where[8] < c[3] && last[6] + n <= c[3];
 }
+static int is_constant(const Tape *t, int32_t place) {
+    return place >= t->is.n_parameters && place < t->is.n_parameters + t->is.n_constants;
+}
 /* Whether c and the instruction after it are an activation and its slope: then c says which. */
-static int is_pair(int32_t *c, const int32_t *next) {
+static int is_pair(const Tape *t, int32_t *c, const int32_t *next) {
     if (c[0] != FLAT_MAP || next[0] != FLAT_MAP || next[2] != c[2] || next[4] != c[4]) return 0;
     if (c[2] > 1 && !(c[5] && next[5])) return 0;
     if (c[1] == OP_sigmoid && next[1] == OP_sigmoid_slope) c[1] = PAIR_SIGMOID;
     else if (c[1] == OP_tanh && next[1] == OP_tanh_slope) c[1] = PAIR_TANH;
+    else if (c[1] == OP_relu && next[1] == OP_gt && is_constant(t, next[6]) && t->U[next[6]] == 0 && !next[7]) c[1] = PAIR_RELU;
     else return 0;
     return 1;
 }
 /* Instructions that are one with what comes next, as what is stored can only be read some twelve cycles later: an activation
- * with its slope, a loss with its derivative, a product with a product; then a layer with what takes its outputs. */
-static void join(int32_t *c, int64_t n) {
+ * with its slope, a loss with its derivative, a product with what takes it; then a layer with what takes its outputs. */
+static void join(Tape *t, int64_t n) {
+    int32_t *c = t->flat;
     const int32_t *end = c + n;
     for (int32_t *x = c, *next; (next = x + flat_size(x)) < end; x += flat_size(x))
         if (is_bce(x, end)) x[0] = FLAT_BCE;
         else if (is_softmax(x, end)) x[0] = FLAT_SOFTMAX;
-        else if (is_pair(x, next)) x[0] = FLAT_PAIR;
-        else if (x[0] == FLAT_MAP && x[1] == OP_mul && x[2] > 1 && is_product_of(next, x[3], x[2])) {
+        else if (is_pair(t, x, next)) x[0] = FLAT_PAIR;
+        else if (x[0] == FLAT_MAP && x[1] == OP_mul && x[2] > 1 && takes(next, x[3], x[2])) {
             if (!x[7]) swap_operands(x);
-            if (x[7]) x[0] = FLAT_MUL_MUL;
+            if (x[7]) x[0] = FLAT_MUL_THEN;
         }
     for (int32_t *x = c, *next; (next = x + flat_size(x)) < end; x += flat_size(x)) {
         if (x[0] != FLAT_GEMV) continue;
         if (next[0] == FLAT_BCE ? x[1] == 1 && next[4] == x[3]
             : next[0] == FLAT_PAIR ? next[2] == x[1] && next[4] == x[3]
-                                   : is_product_of(next, x[3], x[1])) x[0] = FLAT_GEMV_THEN;
+                                   : takes(next, x[3], x[1])) x[0] = FLAT_GEMV_THEN;
     }
 }
 static int overlap(int64_t first, int64_t count, int64_t low, int64_t high) { return first < high && first + count > low; }
@@ -116,7 +123,7 @@ static int reads(const int32_t *c, int64_t low, int64_t high) {
     case FLAT_MAP:
     case FLAT_PAIR:
     case FLAT_BCE:
-    case FLAT_MUL_MUL:
+    case FLAT_MUL_THEN:
         for (const int32_t *m = c; m < c + flat_size(c); m += 10)
             for (int i = 4; i < 10; i += 2)
                 if (overlap(m[i], m[i + 1] ? m[2] : 1, low, high)) return 1;
@@ -290,7 +297,7 @@ EXPORT Tape *tape_new(const Layout *layout, const int32_t *flat, int64_t n_flat,
     if (layout->n_constants) memcpy(t->U + layout->n_parameters, constants, sizeof(double) * layout->n_constants);
     if (T > 1 && layout->n_rows) t->pool = pool_new(t);
     t->n_body = layout->n_rows ? 0 : find_tail(t);
-    join(t->flat, t->n_body ? t->n_body : t->n_flat); /* the others are looked at one by one */
+    join(t, t->n_body ? t->n_body : t->n_flat); /* the others are looked at one by one */
     if ((t->n_body && !find_waiting(t)) || (layout->n_rows && !find_descents(t, found.tail))) {
         tape_free(t);
         return NULL;

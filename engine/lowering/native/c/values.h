@@ -96,20 +96,6 @@ static NOINLINE void flat_map(const int32_t *c, double *U) {
         else store_some(d, y, count);
     }
 }
-/* An activation and its slope: two instructions that are one. */
-static NOINLINE void flat_pair(const int32_t *c, double *U) {
-    int32_t count = c[2], o = count - W;
-    if (count >= W) { /* each value is a row of one sample */
-        pair_rows(c[1], (int32_t[]){c[3], c[13], c[4]}, 1, U, 1, count / W);
-        if (count % W) pair_rows(c[1], (int32_t[]){c[3] + o, c[13] + o, c[4] + o}, 1, U, 1, 1);
-        return;
-    }
-    V value, derivative, x = tail_of(U + c[4], 1, count);
-    if (c[1] == PAIR_SIGMOID) sigmoid_pair(x, &value, &derivative);
-    else tanh_pair(x, &value, &derivative);
-    store_some(U + c[3], value, count);
-    store_some(U + c[13], derivative, count);
-}
 /* The binary cross-entropy of a logit z, and its derivative: seven instructions that are one. */
 static NOINLINE void flat_bce(const int32_t *c, double *U, V z) {
     z[1] = -z[0];
@@ -151,14 +137,41 @@ static NOINLINE void flat_softmax(const int32_t *c, double *U) {
     flat_dot(dot, U);
     flat_map(loss, U);
 }
-/* Two products of which the second takes the first. */
-static NOINLINE void flat_mul_mul(const int32_t *c, double *U) {
-    int64_t count = c[2], a = c[4], b = c[6], e = c[16];
+INLINE V load_n(const double *p, int64_t n) { return n == W ? load(p) : load_some(p, n); }
+/* An activation and its slope. */
+INLINE void flat_pair_of(const int32_t *c, double *U, int64_t j, int64_t n, V z) {
+    V value, slope;
+    if (c[1] == PAIR_SIGMOID) sigmoid_pair(z, &value, &slope);
+    else if (c[1] == PAIR_TANH) tanh_pair(z, &value, &slope);
+    else value = select_(z <= 0.0, zero_(), z), slope = truth(z > 0.0);
+    store_first(U + c[3] + j, value, n), store_first(U + c[13] + j, slope, n);
+}
+/* Two instructions that are one. */
+static NOINLINE void flat_pair(const int32_t *c, double *U) {
+    int64_t count = c[2], o = count - W;
+    if (count < W) flat_pair_of(c, U, 0, count, tail_of(U + c[4], 1, count));
+    else if (c[1] == PAIR_RELU)
+        for (int64_t j = 0; j < count; j += W) flat_pair_of(c, U, j < o ? j : o, W, load(U + c[4] + (j < o ? j : o)));
+    else { /* each value is a row of one sample */
+        pair_rows(c[1], (int32_t[]){c[3], c[13], c[4]}, 1, U, 1, count / W);
+        if (count % W) pair_rows(c[1], (int32_t[]){c[3] + o, c[13] + o, c[4] + o}, 1, U, 1, 1);
+    }
+}
+/* What comes next of n values, from number j on, which are in a register still. */
+INLINE void pass_on(const int32_t *c, double *U, int64_t j, int64_t n, V z) {
+    if (c[0] == FLAT_BCE) flat_bce(c, U, z);
+    else if (c[0] == FLAT_PAIR) flat_pair_of(c, U, j, n, z);
+    else if (c[1] == OP_mul) store_first(U + c[3] + j, z * load_n(U + c[6] + j, n), n);
+    else store_first(U + c[3] + j, select_(load_n(U + c[4] + j, n) != 0.0, z, splat(U[c[8]])), n);
+}
+/* Products, and what takes them. */
+static NOINLINE void flat_mul_then(const int32_t *c, double *U) {
+    int64_t count = c[2], n = count < W ? count : W;
     for (int64_t j = 0; j < count; j += W) {
-        int64_t o = j + W <= count || count < W ? j : count - W, n = count < W ? count : W;
-        V x = n < W ? load_some(U + b + o, n) : load(U + b + o), y = n < W ? load_some(U + e + o, n) : load(U + e + o);
-        x *= c[5] ? n < W ? load_some(U + a + o, n) : load(U + a + o) : splat(U[a]);
-        store_first(U + c[3] + o, x, n), store_first(U + c[13] + o, x * y, n);
+        int64_t o = j + n <= count ? j : count - n;
+        V x = (c[5] ? load_n(U + c[4] + o, n) : splat(U[c[4]])) * load_n(U + c[6] + o, n);
+        store_first(U + c[3] + o, x, n);
+        pass_on(c + 10, U, o, n, x);
     }
 }
 static NOINLINE void flat_gather(const int32_t *c, double *U) {

@@ -18,16 +18,23 @@ from engine.lowering.native import schedule, tape, tapes
 
 LIBRARY = native.loaded_library()
 OPS, NARY = LIBRARY.operations, LIBRARY.nary
+
+
+def exp(a):
+    return math.exp(min(a, 700.0))
+
+
 ELEMENTWISE = {
     "add": lambda a, b: a + b, "sub": lambda a, b: a - b, "mul": lambda a, b: a * b, "neg": lambda a: -a,
-    "copy": lambda a: a, "maximum": max, "minimum": min, "where": lambda a, b, c: b if a else c,
+    "copy": lambda a: a, "relu": lambda a: max(a, 0.0), "gt": lambda a, b: float(a > b), "maximum": max, "minimum": min,
+    "where": lambda a, b, c: b if a else c,
 }  # fmt: skip
-ARITY = {name: 3 if name == "where" else 1 if name in ("neg", "copy") else 2 for name in ELEMENTWISE}
+ARITY = {name: 3 if name == "where" else 1 if name in ("neg", "copy", "relu") else 2 for name in ELEMENTWISE}
 SMOOTH = {
-    "sigmoid": lambda a: 1 / (1 + math.exp(-a)), "tanh": math.tanh, "neg": lambda a: -a,
-    "sigmoid_slope": lambda a: 1 / (2 + 2 * math.cosh(a)), "tanh_slope": lambda a: 1 / math.cosh(a) ** 2,
-    "exp": math.exp, "div": lambda a, b: a / b, "eq": lambda a, b: float(a == b),
-    "bce_with_logits": lambda a, b: b * math.log1p(math.exp(-a)) + (1 - b) * math.log1p(math.exp(a)),
+    "sigmoid": lambda a: 1 / (1 + exp(-a)), "tanh": math.tanh, "neg": lambda a: -a,
+    "sigmoid_slope": lambda a: 1 / (2 + exp(a) + exp(-a)), "tanh_slope": lambda a: 4 / (2 + exp(2 * a) + exp(-2 * a)),
+    "exp": exp, "div": lambda a, b: a / b, "eq": lambda a, b: float(a == b),
+    "bce_with_logits": lambda a, b: max(a, 0.0) - a * b + math.log1p(exp(-abs(a))),
 }  # fmt: skip
 MANY = {"sum": sum, "mean": lambda x: sum(x) / len(x), "amax": max, "amin": min,
         "ties": lambda x: x[1:].count(x[0]), "logsumexp": lambda x: math.log(sum(map(math.exp, x)))}  # fmt: skip
@@ -58,6 +65,14 @@ def maps_of(U, maps, made=()):
             made |= {target + i: (ELEMENTWISE | SMOOTH)[name](*row) for i, row in enumerate(zip(*columns))}
             words += tapes.FLAT_MAP, OPS[name], n, target, *sum((operands * 3)[:3], ())
     return words, made
+
+
+def taking(rng, n, z):
+    """What may take n values to others: mostly products, or a choice between them and a number."""
+    other, number = (rng.randrange(500), rng.choice([1, 1, 1, 0])), (rng.randrange(500), rng.choice([0, 0, 0, 1]))
+    operands = [z, other] if rng.randrange(2) else [other, z]
+    name = rng.choice(["mul", "mul", "where", "where", "sub"])
+    return name, n, LEAVES + 220, *operands, *([number] if name == "where" else [])
 
 
 def loss_of(rng, U, z):
@@ -107,22 +122,22 @@ def flat_case(rng, kind, U):
         return words, made
     if kind == "products":  # the second takes the first, or almost
         first = [(place(n), rng.randrange(2)) for _ in range(2)]
-        second = [(LEAVES + rng.choice([0, 0, 0, 1]), rng.choice([1, 1, 1, 0])), rng.choice([(place(n), 1), first[0]])]
-        rng.shuffle(second)
-        return maps_of(U, [("mul", n, LEAVES, *first), ("mul", rng.choice([n, n, 1]), LEAVES + 50, *second)])
+        z = (LEAVES + rng.choice([0, 0, 0, 1]), rng.choice([1, 1, 1, 0]))
+        return maps_of(U, [("mul", n, LEAVES, *first), taking(rng, rng.choice([n, n, 1]), z)])
     if kind == "softmax":
         return maps_of(U, softmax_of(rng, U))
     if kind == "loss":
         return maps_of(U, loss_of(rng, U, place(1)))
     if kind == "layer":  # and what takes its outputs
+        U[PARAMETERS] = rng.choice([0.0, 0.0, 1.0])
         words, made = flat_case(rng, "gemv", U)
         J, target = words[1], words[3]
         n, z, step = rng.choice([J, J, J, 1]), target + rng.choice([0, 0, 0, J > 1]), rng.choice([1, 1, 1, 0])
-        name, n = rng.choice(["sigmoid", "tanh"]), min(n, J - (z - target))
+        name, n = rng.choice(["sigmoid", "tanh", "relu"]), min(n, J - (z - target))
         pair = [(name, n, LEAVES + 200, (z, step)), (name + "_slope", n, LEAVES + 300, (z, step))]
-        factors = [(z, step), (place(n), rng.choice([1, 1, 0]))]
-        rng.shuffle(factors)
-        maps = rng.choice([pair, [("mul", n, LEAVES + 200, *factors)], loss_of(rng, U, z) if J == 1 else pair])
+        if name == "relu":
+            pair[1] = ("gt", n, LEAVES + 300, (z, step), (PARAMETERS, 0))
+        maps = rng.choice([pair, [taking(rng, n, (z, step))], loss_of(rng, U, z) if J == 1 else pair])
         after, made = maps_of(U, maps, made)
         return words + after, made
     if kind == "nary":
