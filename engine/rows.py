@@ -78,13 +78,15 @@ def _doubles(numbers: Sequence[float]) -> memoryview:
 
 
 def read_rows(
-    rows: object, width: int | None = None, name: str = "X", columns: Sequence[str] = (), finite: bool = True
-) -> Rows:
+    rows: object, width: int | None = None, name: str = "X", columns: Sequence[str] = (), finite: bool = True,
+    room: memoryview[float] | None = None,
+) -> Rows:  # fmt: skip
     """The rows, each of ``width`` numbers, or of as many as the first has.
 
     name      what messages call the rows
     columns   names of the columns, for messages
     finite    whether nan and infinities are refused
+    room      memory that may be taken for the numbers (``room_for``)
 
     Raises TypeError for what is not rows of numbers, ValueError for an empty set, rows of another width, numbers that
     do not fit a float, and nan and infinities where they are refused.
@@ -95,7 +97,7 @@ def read_rows(
         listed = items(rows, name, "a list of rows, one a sample")
         if not listed:
             raise ValueError(f"{name} is empty: give at least one row")
-        read = _in_compiled_code(listed, width)
+        read = _in_compiled_code(listed, width, room)
         if read is not None:
             found, all_finite = read
         else:
@@ -119,13 +121,19 @@ def read_rows(
     return found
 
 
-def _in_compiled_code(table: list[Any], width: int | None) -> tuple[Rows, bool] | None:
+def room_for(n: int) -> memoryview[float] | None:
+    """Memory for n numbers, where compiled code reads them."""
+    native = compiled(n)
+    return memoryview(native.zeros(n)) if native else None
+
+
+def _in_compiled_code(table: list[Any], width: int | None, room: memoryview[float] | None) -> tuple[Rows, bool] | None:
     """Lists and tuples of plain numbers as rows, and whether all are finite; None where it is to be done otherwise."""
     if type(table[0]) not in _LISTS:
         return None
     width = len(table[0]) if width is None else width
     reader = compiled(len(table) * width)
-    read: tuple[Sequence[float], bool] | None = reader and reader.read_table(table, width)
+    read: tuple[Sequence[float], bool] | None = reader and reader.read_table(table, width, room)
     return None if read is None else (Rows(read[0], width, len(table)), read[1])
 
 

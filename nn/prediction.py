@@ -10,7 +10,7 @@ from contextlib import suppress
 from operator import add, eq
 
 from engine import Value, collector_paused
-from engine.rows import read_rows
+from engine.rows import read_rows, room_for
 
 from .data import TARGET_KINDS, read_targets
 from .standardize import standardized
@@ -78,22 +78,22 @@ def _decisions(model: MLP, z: list[Value]) -> list[Value]:
 def _columns(model: MLP, X: object, what: str) -> list[array[float]]:
     """For each of the model's outputs, or of its decisions, the numbers at all rows of X.
 
-    A long list is taken in portions: one after the other is read into memory that is there already, and still cached.
+    A long list is taken in portions: one after the other is read into the same memory, which stays cached.
     """
     step = max(1, _PORTION // model.nin // _ROWS) * _ROWS
     if isinstance(X, list) and len(X) >= 2 * step:
         kernel = _kernel(model, what)
-        parameters = kernel.parameters()
+        parameters, room = kernel.parameters(), room_for(step * model.nin)
         with suppress(TypeError, ValueError):  # which name a row as counted in its portion: below as counted in X
             starts = range(0, len(X), step)
-            portions = [kernel.columns(_read(model, X[i : i + step]), parameters) for i in starts]
+            portions = [kernel.columns(_read(model, X[i : i + step], room), parameters) for i in starts]
             return [array("d", b"".join(parts)) for parts in zip(*portions)]
     rows = _read(model, X)
     return _kernel(model, what).columns(rows)
 
 
-def _read(model: MLP, X: object) -> Rows:
-    rows = read_rows(X, model.nin)
+def _read(model: MLP, X: object, room: memoryview[float] | None = None) -> Rows:
+    rows = read_rows(X, model.nin, room=room)
     if model.mean is None or model.scale is None:
         return rows
     return standardized(rows, model.mean, model.scale)

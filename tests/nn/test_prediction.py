@@ -106,7 +106,9 @@ def test_a_long_list_in_portions(monkeypatch):
     monkeypatch.setattr(prediction, "_PORTION", 1)
     monkeypatch.setattr(prediction, "_ROWS", 64)
     read = []
-    monkeypatch.setattr(prediction, "read_rows", lambda X, *args: (read.append(len(X)), read_rows(X, *args))[1])
+    monkeypatch.setattr(
+        prediction, "read_rows", lambda X, *args, **more: (read.append(len(X)), read_rows(X, *args, **more))[1]
+    )
     assert (model.predict_proba(rows), model.predict(rows)) == expected
     assert read == 2 * [64, 64, 22]
     for wrong, error in ((math.nan, ValueError), ("word", TypeError)):

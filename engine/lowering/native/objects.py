@@ -142,12 +142,16 @@ def zeros(n: int) -> Doubles:
     return array("d", [0.0]) * n
 
 
-def read_table(rows: list[Any], width: int) -> tuple[Doubles, bool] | None:
-    """The numbers of lists and tuples of floats, ints and bools, and whether all are finite; None for anything else."""
+def read_table(rows: list[Any], width: int, room: memoryview[float] | None = None) -> tuple[Doubles, bool] | None:
+    """The numbers of lists and tuples of floats, ints and bools, and whether all are finite; None for anything else.
+
+    room   memory that is taken for them where it is enough
+    """
     reader = object_reader()
     if reader is None:
         return None
-    numbers = zeros(len(rows) * width)
+    n = len(rows) * width
+    numbers = zeros(n) if room is None or len(room) < n else room[:n]
     try:
         result = reader.c.read_rows(reader.at, id(rows), len(rows), width, start_of(numbers))
     except OverflowError:

@@ -104,6 +104,17 @@ def test_of_many_rows_those_ahead_may_be_odd(n, width):
                 assert objects.read_table([*table[:place], odd, *table[place + 1 :]], width) is None
 
 
+def test_a_table_in_memory_that_is_given():
+    """The numbers are put into the memory that is given for them, where it is enough, and nothing behind them."""
+    room = memoryview(array("d", [7.0] * 6))
+    for table in ([[1.0, 2], [True, -0.5]], [[3.0, 4.0]]):
+        numbers, finite = objects.read_table(table, 2, room)
+        assert finite
+        assert same(numbers, [float(x) for row in table for x in row])
+    assert same(objects.read_table([[9.0] * 7], 7, room)[0], [9.0] * 7)
+    assert same(room, [3.0, 4.0, 1.0, -0.5, 7.0, 7.0])
+
+
 @pytest.mark.parametrize("n", [0, 1, 262143, 262144, 700001])
 def test_zeros(n):
     """Zeros can be written over, in small and in huge pages; what has been written stays there, and there alone."""
