@@ -291,6 +291,38 @@ static const int32_t *lanes_terms(const int32_t *c, double *L, int64_t ld, int64
 INLINE V value_at(int32_t x, const double *U, const double *L, int64_t ld, int64_t v) {
     return x >= 0 ? load(L + x * ld + v * W) : splat(U[~x]);
 }
+/* The sums of exp(y - top) over the operands y of a logsumexp, but the first that is top: log1p keeps what the others add. If
+ * usual, no y is far below, so that there is no call in the loop, and constants stay in registers. */
+INLINE void sums_of_exp(const int usual, const int32_t *x, int32_t n, const double *U, const double *L, int64_t ld, int64_t v,
+                        const int T, const V *top, V *sum) {
+    V tie[4]; /* exp(y - top) of the next that is top */
+    UNROLL for (int t = 0; t < T; t++) sum[t] = tie[t] = zero_();
+    for (int32_t i = 0; i < n; i++)
+        UNROLL for (int t = 0; t < T; t++) {
+            V y = value_at(x[i], U, L, ld, v + t);
+            M is_top = y == top[t];
+            sum[t] = sum[t] + select_(is_top, tie[t], usual ? exp_inner(y - top[t]) : exp_(y - top[t]));
+            tie[t] = select_(is_top, one_(), tie[t]);
+        }
+}
+INLINE void logsumexp(const int32_t *x, int32_t n, const double *U, const double *L, int64_t ld, int64_t v, const int T, V *s) {
+    V top[4], low[4], sum[4];
+    M is_nan[4], far = (M){};
+    UNROLL for (int t = 0; t < T; t++) top[t] = low[t] = value_at(x[0], U, L, ld, v + t), is_nan[t] = top[t] != top[t];
+    for (int32_t i = 1; i < n; i++)
+        UNROLL for (int t = 0; t < T; t++) {
+            V y = value_at(x[i], U, L, ld, v + t);
+            is_nan[t] |= y != y;
+            top[t] = select_(y > top[t], y, top[t]), low[t] = select_(y < low[t], y, low[t]);
+        }
+    UNROLL for (int t = 0; t < T; t++) far |= where_beyond(top[t] - low[t], 708.0);
+    if (LIKELY(!any(far))) sums_of_exp(1, x, n, U, L, ld, v, T, top, sum);
+    else sums_of_exp(0, x, n, U, L, ld, v, T, top, sum);
+    UNROLL for (int t = 0; t < T; t++) {
+        s[t] = select_(top[t] - top[t] == 0.0, top[t] + log1p_(sum[t]), top[t]);
+        s[t] = select_(is_nan[t], splat(NAN), s[t]);
+    }
+}
 /* Four vectors of samples at a time, so that the operands are looked up once for all of them. */
 INLINE void lanes_nary_at(const int32_t *c, const double *U, double *L, int64_t ld, int64_t v, const int T) {
     int32_t op = c[1], n = c[2];
@@ -314,25 +346,7 @@ INLINE void lanes_nary_at(const int32_t *c, const double *U, double *L, int64_t 
                     s[t] = select_((s[t] == s[t]) & ((y != y) | (op == NARY_AMAX ? y > s[t] : y < s[t])), y, s[t]);
             }
         }
-    else
-        for (int t = 0; t < T; t++) {
-            V top = value_at(x[0], U, L, ld, v + t), sum = zero_();
-            M is_nan = top != top;
-            for (int32_t i = 1; i < n; i++) {
-                V y = value_at(x[i], U, L, ld, v + t);
-                is_nan |= y != y;
-                top = select_(y > top, y, top);
-            }
-            M found = (M){};
-            for (int32_t i = 0; i < n; i++) { /* the first of the largest apart: log1p keeps what the others add */
-                V y = value_at(x[i], U, L, ld, v + t);
-                M largest = (y == top) & ~found;
-                found |= largest;
-                sum = sum + select_(largest, zero_(), exp_(y - top));
-            }
-            s[t] = select_(top - top == 0.0, top + log1p_(sum), top);
-            s[t] = select_(is_nan, splat(NAN), s[t]);
-        }
+    else logsumexp(x, n, U, L, ld, v, T, s);
     for (int t = 0; t < T; t++) store(L + c[3] * ld + (v + t) * W, s[t]);
 }
 INLINE void lanes_dot_at(const int32_t *c, const double *U, double *L, int64_t ld, int64_t v, const int T) {
@@ -409,6 +423,7 @@ static int run_lanes(const int32_t *c, int64_t n, const double *U, double *L, in
         case LANES_NARY: {
             int64_t v = 0;
             for (; v + 4 <= nv; v += 4) lanes_nary_at(c, U, L, ld, v, 4);
+            for (; v + 2 <= nv; v += 2) lanes_nary_at(c, U, L, ld, v, 2);
             for (; v < nv; v++) lanes_nary_at(c, U, L, ld, v, 1);
             c += 4 + c[2];
             break;
