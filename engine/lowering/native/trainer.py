@@ -35,6 +35,7 @@ class _Training(ctypes.Structure):
         ("epoch", ctypes.c_int64), ("position", ctypes.c_int64),
         ("epoch_loss", ctypes.c_double), ("last_batch", ctypes.c_int64), ("sums", ctypes.c_void_p),
         ("largest", ctypes.c_double), ("largest_l2", ctypes.c_double), ("stale", ctypes.c_int64),
+        ("measured", ctypes.c_int64), ("largest_input", ctypes.c_double),
     ]  # fmt: skip
 
 

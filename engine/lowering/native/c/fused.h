@@ -62,6 +62,16 @@ static void fused_tail(Tape *t, const Batch *b, int part) {
         t->kernels->outer_descend(c, part, t->is.threads, b->rates, t->L[0], t->ld, b->samples,
                                   t->L[part] + t->is.n_rows * t->ld);
 }
+/* A bound on the magnitude of the inputs of the next n samples: after an epoch in which all were looked at, that of all. */
+static double largest_input(Trainer *r, int64_t n) {
+    if (r->measured == r->samples) return r->largest_input;
+    double most = 0.0;
+    for (int64_t s = r->position; s < r->position + n; s++)
+        most = greater(most, r->tape->kernels->max_magnitude(r->X + (r->order ? r->order[s] : s) * r->row, r->row));
+    if (r->position == 0) r->measured = 0, r->largest_input = 0.0;
+    if (r->position == r->measured) r->measured += n, r->largest_input = greater(r->largest_input, most);
+    return most;
+}
 /* One step on n samples of the epoch's order; 0 where it has to be done in the usual way, and then nothing has changed. */
 static int fused_step(Trainer *r, int64_t n, double *loss) {
     Tape *t = r->tape;
@@ -86,7 +96,9 @@ static int fused_step(Trainer *r, int64_t n, double *loss) {
     for (int64_t i = 0; i < t->n_runs; i++) g = greater(g, k->max_magnitude(acc + t->others[2 * i], t->others[2 * i + 1]));
     for (int64_t i = 0; i < t->n_singles; i++) g = greater(g, fabs(acc[single[i]]));
     g /= (double)n;
-    for (const int32_t *c = tail; c < end; c += outer_size(c)) g = greater(g, k->outer_bound(c, L, t->ld, n));
+    double of_inputs = largest_input(r, n);
+    for (const int32_t *c = tail; c < end; c += outer_size(c))
+        g = greater(g, k->outer_bound(c, L, t->ld, n, t->is.n_inputs, of_inputs));
     double bound = bound_after(r, g);
     if (!(bound < 1e100)) {
         measure(r);

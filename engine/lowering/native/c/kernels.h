@@ -3,7 +3,7 @@
 #include <stdint.h>
 
 #define SCRATCH 24        /* doubles a sample that lanes needs for rows turned into columns */
-#define SCRATCH_MORE 8192 /* and as many more, which stay in the second-level cache beside the parameters */
+#define SCRATCH_MORE 4096 /* and as many more, which stay in the second-level cache beside the parameters */
 
 typedef struct {
     int32_t kind; /* 0 SGD, 1 Adam, 2 AdamW, 3 RMSprop, 4 Adagrad */
@@ -41,7 +41,7 @@ typedef struct {
                           int64_t samples, double *scratch);
     int (*update)(Optimizer *o, int64_t n, double *p, const double *g, const double *l2, double scale);
     void (*update_run)(const Rates *u, int64_t at, int64_t n, const double *g);
-    double (*outer_bound)(const int32_t *c, const double *L, int64_t ld, int64_t samples);
+    double (*outer_bound)(const int32_t *c, const double *L, int64_t ld, int64_t samples, int64_t inputs, double of_inputs);
     double (*max_magnitude)(const double *p, int64_t n);
     void (*flat_descend)(const int32_t *c, const int32_t *end, const double *U, int64_t results, const Rates *u, int64_t samples,
                          int64_t gap);

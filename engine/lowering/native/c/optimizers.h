@@ -40,11 +40,17 @@ static double most_of_rows(const int32_t *rows, int64_t count, const double *L, 
     }
     return largest_of(larger(larger(most[0], most[1]), larger(most[2], most[3])));
 }
-/* A bound on the sums over the samples, divided by their number, of an outer product of lanes. */
-static double outer_bound(const int32_t *c, const double *L, int64_t ld, int64_t samples) {
-    return most_of_rows(c + 6, c[1], L, ld, samples) * most_of_rows(c + 6 + c[1], c[2], L, ld, samples);
+/* A bound on the sums over the samples, divided by their number, of an outer product of lanes. The first rows are inputs, of
+ * which the largest magnitude is known. */
+static double outer_bound(const int32_t *c, const double *L, int64_t ld, int64_t samples, int64_t inputs, double of_inputs) {
+    const int32_t *A = c + 6, *D = A + c[1];
+    int64_t k = 0;
+    while (k < c[1] && A[k] < inputs) k++;
+    return (k == c[1] ? of_inputs : most_of_rows(A, c[1], L, ld, samples)) * most_of_rows(D, c[2], L, ld, samples);
 }
 
+/* With AVX-512, of three vectors one has its root by the divider, and two by multiplications: neither waits for the other. */
+enum { TRIO = W == 8 ? 3 : 1 };
 /* The update of runs of n parameters, `rows` of them, `step` apart, the first from number `at`; by sums over the batch, g and
  * what follows `gap` behind it, each row's times its factor if there are factors, where nothing can overflow: the caller has
  * seen to that. The last row comes first: behind what is stored through a mask, the load of a next row would have to wait. */
@@ -56,13 +62,15 @@ static double outer_bound(const int32_t *c, const double *L, int64_t ld, int64_t
         double *s1 = u->s1 ? u->s1 + at + row * step : NULL;                                            \
         int64_t i = 0, left;                                                                            \
         (void)l2, (void)s0, (void)s1;                                                                   \
-        for (; i + W <= n; i += W) { BODY(load, store) }                                                \
-        if ((left = n - i)) { BODY(LOAD_LEFT, STORE_LEFT) }                                             \
+        for (; i + TRIO * W <= n;)                                                                      \
+            UNROLL for (int k = 0; k < TRIO; k++, i += W) { BODY(load, store, k == 1) }                 \
+        for (; i + W <= n; i += W) { BODY(load, store, 0) }                                             \
+        if ((left = n - i)) { BODY(LOAD_LEFT, STORE_LEFT, 0) }                                          \
     }
 #define LOAD_LEFT(q) load_some(q, left)
 #define STORE_LEFT(q, x) store_some(q, x, left)
-#define DESCENT(LOAD, STORE) STORE(p + i, LOAD(p + i) - scale * LOAD(sums + i));
-#define MOMENTUM(LOAD, STORE)                      \
+#define DESCENT(LOAD, STORE, DIVIDER) STORE(p + i, LOAD(p + i) - scale * LOAD(sums + i));
+#define MOMENTUM(LOAD, STORE, DIVIDER)             \
     V x = LOAD(p + i), y = LOAD(sums + i) * scale; \
     if (l2) y += LOAD(l2 + i) * x;                 \
     y += u->weight_decay * x;                      \
@@ -72,7 +80,7 @@ static double outer_bound(const int32_t *c, const double *L, int64_t ld, int64_t
         y = u->nesterov ? y + u->h0 * b : b;       \
     }                                              \
     STORE(p + i, x - rate * y);
-#define ADAM(LOAD, STORE)                          \
+#define ADAM(LOAD, STORE, DIVIDER)                 \
     V x = LOAD(p + i), y = LOAD(sums + i) * scale; \
     if (l2) y += LOAD(l2 + i) * x;                 \
     x *= shrink;                                   \
@@ -82,15 +90,15 @@ static double outer_bound(const int32_t *c, const double *L, int64_t ld, int64_t
     v = fma_(rest * y, y, h1 * v);                 \
     STORE(s0 + i, m);                              \
     STORE(s1 + i, v);                              \
-    STORE(p + i, x - rate * m / (root(v) + eps));
+    STORE(p + i, x - rate * m / (root(v, DIVIDER) + eps));
 /* Without penalties, and in as few multiplications as can be. v + rest (y y - v) would lose digits where h1 is small. */
-#define ADAM_ALONE(LOAD, STORE)                                                     \
+#define ADAM_ALONE(LOAD, STORE, DIVIDER)                                                     \
     V x = LOAD(p + i), y = LOAD(sums + i) * scale, m = LOAD(s0 + i), v = LOAD(s1 + i); \
     m = fma_(take, y - m, m);                                                       \
     v = fma_(rest, fma_(y, y, -v), v);                                              \
     STORE(s0 + i, m);                                                               \
     STORE(s1 + i, v);                                                               \
-    STORE(p + i, x - rate * m / (root(v) + eps));
+    STORE(p + i, x - rate * m / (root(v, DIVIDER) + eps));
 static void update_rows(const Rates *u, int64_t at, int64_t step, int64_t rows, int64_t n, const double *g, int64_t gap,
                         const double *factors) {
     double rate = u->rate, each = u->kind ? u->scale : rate;

@@ -29,7 +29,7 @@ INLINE void gemm_tile(const int m, const int r, int64_t K, const double *w, int6
         UNROLL for (int t = 0; t < r; t++) store(row + t * W, s[q][t]);
     }
 }
-#define GEMM_CASE(m)                                                                  \
+#define GEMmostCASE(m)                                                                  \
     case m:                                                                           \
         if (r == 3 && NR >= 3) gemm_tile(m, 3, K, w, so, si, in, out, bias, U, L, ld); \
         else if (r == 2) gemm_tile(m, 2, K, w, so, si, in, out, bias, U, L, ld);      \
@@ -38,12 +38,12 @@ INLINE void gemm_tile(const int m, const int r, int64_t K, const double *w, int6
 static void gemm_any(int64_t m, int64_t r, int64_t K, const double *w, int64_t so, int64_t si, const int32_t *in,
                      const int32_t *out, const int32_t *bias, const double *U, double *L, int64_t ld) {
     switch (m) {
-        GEMM_CASE(1) GEMM_CASE(2) GEMM_CASE(3) GEMM_CASE(4)
+        GEMmostCASE(1) GEMmostCASE(2) GEMmostCASE(3) GEMmostCASE(4)
 #if MR > 4
-        GEMM_CASE(5) GEMM_CASE(6)
+        GEMmostCASE(5) GEMmostCASE(6)
 #endif
 #if MR > 6
-        GEMM_CASE(7) GEMM_CASE(8)
+        GEMmostCASE(7) GEMmostCASE(8)
 #endif
     }
 }
@@ -78,28 +78,34 @@ static const int32_t *lanes_gemm(const int32_t *c, const double *U, double *L, i
  * each sum ends with an addition across a vector, which many samples are worth. Along the inputs k, the samples pass one
  * by one, and A is turned first so that a sample's inputs lie side by side. */
 
-INLINE void outer_tile(const int m, const int r, const int32_t *ra, const int32_t *rd, V (*s)[3], const double *L,
+enum { OUTER = 12, OUTER_ROOM = (OUTER + W - 1) / W * W };
+/* The OUTER sums of a tile along the samples, OUTER / r rows A by r rows D: that of row q and row t is number
+ * q + t * (OUTER / r). Where there are only m by n of them, others are computed for nothing. */
+INLINE void outer_tile(const int r, int64_t m, int64_t n, const int32_t *ra, const int32_t *rd, double *sums, const double *L,
                        int64_t ld, int64_t full, M mask) {
-    const double *A[4], *D[3];
-    UNROLL for (int q = 0; q < m; q++) A[q] = L + ra[q] * ld;
-    UNROLL for (int t = 0; t < r; t++) D[t] = L + rd[t] * ld;
-    UNROLL for (int q = 0; q < m; q++)
-        UNROLL for (int t = 0; t < r; t++) s[q][t] = splat(-0.0); /* as in sum_rows */
+    const int most = OUTER / r;
+    const double *A[OUTER], *D[OUTER];
+    V s[OUTER_ROOM] = {};
+    UNROLL for (int q = 0; q < most; q++) A[q] = L + ra[q < m ? q : 0] * ld;
+    UNROLL for (int t = 0; t < r; t++) D[t] = L + rd[t < n ? t : 0] * ld;
+    UNROLL for (int i = 0; i < OUTER; i++) s[i] = splat(-0.0); /* as in sum_rows */
     int64_t o = 0;
     for (; o < full; o += W) {
-        V d[3];
+        V d[OUTER];
         UNROLL for (int t = 0; t < r; t++) d[t] = load(D[t] + o);
-        UNROLL for (int q = 0; q < m; q++) {
+        UNROLL for (int q = 0; q < most; q++) {
             V a = load(A[q] + o);
-            UNROLL for (int t = 0; t < r; t++) s[q][t] = fma_(a, d[t], s[q][t]);
+            UNROLL for (int t = 0; t < r; t++) s[q + t * most] = fma_(a, d[t], s[q + t * most]);
         }
     }
     if (any(mask)) {
-        UNROLL for (int q = 0; q < m; q++) {
+        UNROLL for (int q = 0; q < most; q++) {
             V a = load(A[q] + o);
-            UNROLL for (int t = 0; t < r; t++) s[q][t] = select_(mask, fma_(a, load(D[t] + o), s[q][t]), s[q][t]);
+            UNROLL for (int t = 0; t < r; t++)
+                s[q + t * most] = select_(mask, fma_(a, load(D[t] + o), s[q + t * most]), s[q + t * most]);
         }
     }
+    UNROLL for (int i = 0; i < OUTER; i += W) store(sums + i, sums_across(s + i));
 }
 /* Where the sums go: target + k * sk + j * sj, or a place each; or straight into an update of the parameters. */
 typedef struct {
@@ -112,36 +118,27 @@ typedef struct {
 INLINE double *place_of(const Sums *t, int64_t k, int64_t j) {
     return t->places ? t->acc + t->places[k * t->J + j] : t->acc + k * t->sk + j * t->sj;
 }
-#define OUTER_TILE(m, r)                                                           \
-    do {                                                                           \
-        V s[4][3];                                                                 \
-        outer_tile(m, r, A + k, D + j, s, L, ld, full, mask);                      \
-        for (int q = 0; q < m; q++)                                                \
-            for (int t = 0; t < r; t++) *place_of(to, k + q, j + t) += hsum(s[q][t]); \
-    } while (0)
-#define OUTER_CASE(m)                     \
-    case m:                               \
-        if (r == 3) OUTER_TILE(m, 3);     \
-        else if (r == 2) OUTER_TILE(m, 2); \
-        else OUTER_TILE(m, 1);            \
-        break;
 static void outer_along_samples(int64_t K, int64_t J, const int32_t *A, const int32_t *D, const Sums *to,
                                 const double *L, int64_t ld, int64_t full, M mask) {
-    for (int64_t j0 = 0; j0 < J; j0 += 24) /* rows that stay in the first-level cache while all of A pass */
-        for (int64_t k = 0, m; k < K; k += m) {
-            m = portion(K - k, 4);
-            for (int64_t j = j0, r, end = j0 + 24 < J ? j0 + 24 : J; j < end; j += r) {
-                r = portion(end - j, 3);
-                switch (m) { OUTER_CASE(1) OUTER_CASE(2) OUTER_CASE(3) OUTER_CASE(4) }
-            }
+    double sums[OUTER_ROOM] __attribute__((aligned(64)));
+    for (int64_t j = 0, r; j < J; j += r) {
+        r = portion(J - j, 3);
+        for (int64_t k = 0, m, most = OUTER / r; k < K; k += m) {
+            m = portion(K - k, most);
+            if (r == 3) outer_tile(3, m, r, A + k, D + j, sums, L, ld, full, mask);
+            else if (r == 2) outer_tile(2, m, r, A + k, D + j, sums, L, ld, full, mask);
+            else outer_tile(1, m, r, A + k, D + j, sums, L, ld, full, mask);
+            for (int64_t t = 0; t < r; t++)
+                for (int64_t q = 0; q < m; q++) *place_of(to, k + q, j + t) += sums[q + t * most];
         }
+    }
 }
 
-/* A tile: m rows d by r vectors of inputs, summed over n samples into g, a run of inputs for each row. Or, with a rate, at
- * once taken from p, a row every sj, of whose last vector there are `left`. All rows are loaded before any is stored:
- * behind a masked store the next row's load would have to wait. */
+/* A tile: m rows d by r vectors of inputs, summed over n samples into g, a row every `step`. Or, with a rate, at once taken
+ * from the parameters g. Of the last vector there are `left`. All rows are loaded before any is stored: behind a masked
+ * store the next row's load would have to wait. */
 INLINE void rank_tile(const int m, const int r, int64_t n, const double *T, const int32_t *rd, const double *L,
-                      int64_t ld, double *g, double *p, double rate, int64_t sj, int64_t left) {
+                      int64_t ld, double *g, const double *rate, int64_t step, int64_t left) {
     V s[MR][NR];
     const double *D[MR];
     UNROLL for (int q = 0; q < m; q++) {
@@ -156,31 +153,28 @@ INLINE void rank_tile(const int m, const int r, int64_t n, const double *T, cons
             UNROLL for (int t = 0; t < r; t++) s[q][t] = fma_(d, a[t], s[q][t]);
         }
     }
-    if (!p) {
-        UNROLL for (int q = 0; q < m; q++)
-            UNROLL for (int t = 0; t < r; t++) store(g + q * TURNED + t * W, s[q][t]);
-        return;
+    double by = rate ? *rate : 0.0;
+    if (rate) UNROLL for (int q = 0; q < m; q++) {
+        const double *x = g + q * step, *last = x + (r - 1) * W;
+        UNROLL for (int t = 0; t < r - 1; t++) s[q][t] = load(x + t * W) - by * s[q][t];
+        s[q][r - 1] = (left == W ? load(last) : load_some(last, left)) - by * s[q][r - 1];
     }
     UNROLL for (int q = 0; q < m; q++) {
-        const double *x = p + q * sj, *last = x + (r - 1) * W;
-        UNROLL for (int t = 0; t < r - 1; t++) s[q][t] = load(x + t * W) - rate * s[q][t];
-        s[q][r - 1] = (left == W ? load(last) : load_some(last, left)) - rate * s[q][r - 1];
-    }
-    UNROLL for (int q = 0; q < m; q++) {
-        double *x = p + q * sj, *last = x + (r - 1) * W;
+        double *x = g + q * step, *last = x + (r - 1) * W;
         UNROLL for (int t = 0; t < r - 1; t++) store(x + t * W, s[q][t]);
         if (left == W) store(last, s[q][r - 1]);
         else store_some(last, s[q][r - 1], left);
     }
 }
-#define RANK_CASE(m)                                                   \
-    case m:                                                            \
-        if (r == 3 && NR >= 3) rank_tile(m, NR, n, T, rd, L, ld, g, p, rate, sj, left);   \
-        else if (r == 2) rank_tile(m, 2, n, T, rd, L, ld, g, p, rate, sj, left);          \
-        else rank_tile(m, 1, n, T, rd, L, ld, g, p, rate, sj, left);                      \
+#define RANK_CASE(m)                                                                    \
+    case m:                                                                             \
+        if (r == 3 && NR >= 3) rank_tile(m, NR, n, T, rd, L, ld, g, rate, step, left);  \
+        else if (r == 2) rank_tile(m, 2, n, T, rd, L, ld, g, rate, step, left);         \
+        else rank_tile(m, 1, n, T, rd, L, ld, g, rate, step, left);                     \
         break;
-static void rank_any(int64_t m, int64_t r, int64_t n, const double *T, const int32_t *rd, const double *L, int64_t ld,
-                     double *g, double *p, double rate, int64_t sj, int64_t left) {
+static __attribute__((noinline)) void rank_any(int64_t m, int64_t r, int64_t n, const double *T, const int32_t *rd,
+                                               const double *L, int64_t ld, double *g, const double *rate, int64_t step,
+                                               int64_t left) {
     switch (m) {
         RANK_CASE(1) RANK_CASE(2) RANK_CASE(3) RANK_CASE(4)
 #if MR > 4
@@ -191,16 +185,22 @@ static void rank_any(int64_t m, int64_t r, int64_t n, const double *T, const int
 #endif
     }
 }
-/* Into rows of sums, where to->sk is 1, or into parameters. */
+/* Into rows of sums, where to->sk is 1, or into parameters. With AVX-512, an update of many operations takes the sums of m
+ * whole rows, or of long pieces of them, at a time: of tile after tile, its state would come too late from the second-level
+ * cache. With less it waits for the divider, beside which the products of the next tile are computed. */
 static void outer_along_inputs(int64_t K, int64_t J, const int32_t *A, const int32_t *D, const Sums *to,
                                const double *L, int64_t ld, int64_t n, double *T) {
-    double g[MR * TURNED] __attribute__((aligned(64)));
+    enum { LONG = 24 }; /* vectors of a piece */
+    double g[MR * LONG * W] __attribute__((aligned(64)));
     const Rates *u = to->rates;
     double *plain = u ? (u->kind == 0 ? u->p + to->at : NULL) : to->acc, rate = u ? u->rate : -1.0;
     int64_t vectors = (K + W - 1) / W, room = SCRATCH_MORE / ((n + W) * W);
     if (room < NR) room = NR;
+    if (room > LONG && !plain) room = LONG;
     for (int64_t v0 = 0, v1; v0 < vectors; v0 = v1) { /* inputs that stay in the cache while all of D pass */
         v1 = v0 + portion(vectors - v0, room);
+        int64_t k0 = v0 * W, whole = W == 8 && K == to->sj && !v0 && v1 == vectors; /* rows, which are one run of parameters */
+        int64_t step = plain ? to->sj : whole ? K : (v1 - v0) * W;
         double *panel = T;
         for (int64_t v = v0, r; v < v1; v += r, panel += (n + W) * r * W) { /* sample by sample, the inputs side by side */
             r = portion(v1 - v, NR);
@@ -211,10 +211,13 @@ static void outer_along_inputs(int64_t K, int64_t J, const int32_t *A, const int
             panel = T;
             for (int64_t v = v0, r; v < v1; v += r, panel += (n + W) * r * W) {
                 r = portion(v1 - v, NR);
-                int64_t k = v * W, width = K - k < r * W ? K - k : r * W;
-                rank_any(m, r, n, panel, D + j, L, ld, g, plain ? plain + k + j * to->sj : NULL, rate, to->sj,
-                         width - (r - 1) * W);
-                if (!plain) update_rows(u, to->at + k + j * to->sj, to->sj, m, width, g, TURNED, NULL);
+                int64_t k = v * W, end = K < k + r * W ? K : k + r * W, left = plain || whole ? end - k - (r - 1) * W : W;
+                double *to_tile = plain ? plain + k + j * step : g + k - k0;
+                rank_any(m, r, n, panel, D + j, L, ld, to_tile, plain ? &rate : NULL, step, left);
+                if (plain || (W == 8 && v + r < v1)) continue;
+                int64_t from = W == 8 ? k0 : k;
+                if (whole) update_run(u, to->at + j * K, m * K, g);
+                else update_rows(u, to->at + from + j * to->sj, to->sj, m, end - from, g + from - k0, step, NULL);
             }
         }
     }
@@ -235,8 +238,8 @@ static const int32_t *lanes_outer(const int32_t *c, const double *L, int64_t ld,
     if (c[3] < 0) to.places = end, end += K * J;
     else to.acc += c[3];
     /* Cycles, roughly. */
-    double along_samples = (double)(K * J) * ((double)((samples + W - 1) / W) * 0.5 + 1.4 * W);
-    double along_inputs = (double)samples * ((double)((K + W - 1) / W * J) * 0.55 + (double)K * 0.85);
+    double along_samples = (double)(K * J) * ((double)((samples + W - 1) / W) * (W == 8 ? 0.75 : 0.5) + 2);
+    double along_inputs = (double)samples * ((double)((K + W - 1) / W * J) * 0.55 + (double)K * 0.4);
     if (to.places || to.sk != 1 || along_samples <= along_inputs)
         outer_along_samples(K, J, A, D, &to, L, ld, full, mask);
     else outer_along_inputs(K, J, A, D, &to, L, ld, samples, T);

@@ -59,6 +59,8 @@ typedef struct {
     double largest;        /* no parameter and no state of the optimiser is larger; infinite where that is not known */
     double largest_l2;
     int64_t stale;         /* whether the results of the last step, which still can be, were not written */
+    int64_t measured;      /* samples from the first of an epoch on that largest_input bounds */
+    double largest_input;
 } Trainer;
 
 enum { DONE, TIME_IS_UP, NOT_FINITE };

@@ -49,7 +49,7 @@ typedef double VU __attribute__((vector_size(8 * W), aligned(8), may_alias));
 #define UNROLL _Pragma("clang loop unroll(full)")
 #define TWICE /* which gains nothing there */
 #else
-#define UNROLL _Pragma("GCC unroll 8")
+#define UNROLL _Pragma("GCC unroll 16")
 #define TWICE _Pragma("GCC unroll 2")
 #endif
 #define INLINE static inline __attribute__((always_inline))
@@ -112,9 +112,10 @@ INLINE int any(M m) { return (m[0] | m[1]) != 0; }
 INLINE V sqrt_(V a) { return (V){sqrt(a[0]), sqrt(a[1])}; }
 #endif
 /* The square root of 0 and of numbers from 1e-290 to 1e290, to an ulp; of those between, something below 1e-140. By Newton's
- * steps where that is faster. */
-INLINE V root(V a) {
+ * steps where that is faster, unless the divider is asked for. */
+INLINE V root(V a, int by_divider) {
 #if defined(__AVX512F__)
+    if (by_divider) return sqrt_(a);
     V r = (V)_mm512_rsqrt14_pd(_mm512_max_pd((__m512d)a, (__m512d)splat(1e-290)));
     V y = a * r, h = 0.5 * r, error = fma_(-h, y, splat(0.5));
     y = fma_(y, error, y), h = fma_(h, error, h); /* to 28 bits */

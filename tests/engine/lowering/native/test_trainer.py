@@ -6,6 +6,7 @@ import math
 import random
 from array import array
 
+import native_runs
 import pytest
 
 from engine import Value, dot, lower
@@ -15,6 +16,7 @@ from engine.weighted import dots
 if not native.available()[0]:
     pytest.skip("the compiled interpreter is not built", allow_module_level=True)
 
+from engine.lowering.native import NativeKernel
 from engine.lowering.native.trainer import DONE, NOT_FINITE, OPTIMIZERS, TIME_IS_UP, Trainer
 
 ROWS = [(0.1 * k - 0.4, 0.3 * math.sin(k)) for k in range(10)]
@@ -183,6 +185,48 @@ def test_which_gradients_are_never_stored(n_in, n_out, batch, optimizer, flag, d
     expected = [sum(row[k] * row[n_in + j] for row in rows) / batch for j in range(n_out) for k in range(n_in)]
     assert list(trainer.gradient()) == pytest.approx(expected, rel=1e-12, abs=1e-15)
     assert trainer._job.stale == 0
+
+
+@pytest.mark.parametrize("instruction_set", native_runs.SETS)
+@pytest.mark.parametrize(("n_in", "n_out"), [(16, 70), (27, 55), (103, 11), (192, 9), (193, 9), (405, 5)])
+def test_a_step_of_adam_goes_by_whole_rows(n_in, n_out, instruction_set):
+    """Of a large layer, whether its rows fill vectors and pieces or not, each weight takes the first step of Adam: the
+    learning rate, along the sign of its gradient.
+    """
+    kernel, n = large(n_in, n_out)
+    rng = random.Random(1)
+    rows = [[rng.uniform(-1, 1) for _ in range(n_in + n_out)] for _ in range(9)]
+    trainer = Trainer(NativeKernel(kernel.program, instruction_set, 1), [x for row in rows for x in row], 9, 9)
+    trainer.load([0.1 * k for k in range(n)], "adam", lr=0.1, h0=0.9, h1=0.999, h2=1e-3, state=[0.0, 0.0])
+    trainer.begin()
+    assert trainer.run(1, array("d", [0.0]), 60.0) == DONE
+    assert trainer._job.stale
+    g = [sum(row[k] * row[n_in + j] for row in rows) / 9 for j in range(n_out) for k in range(n_in)]
+    expected = [0.1 * k - 0.1 * x / (abs(x) + 1e-3) for k, x in enumerate(g)]
+    assert list(trainer.parameters()) == pytest.approx(expected, rel=1e-12, abs=1e-12)
+
+
+@pytest.mark.parametrize("shuffled", [False, True])
+@pytest.mark.parametrize("batch", [4, 5, 9, 20])
+def test_an_epoch_finds_the_largest_input(batch, shuffled):
+    """After it the inputs of all samples are bounded, in whatever batches and order; before it, those of a step are
+    looked at in that step: one that overflows is not taken.
+    """
+    kernel, n = large(20, 60)
+    for place in range(9):
+        rng = random.Random(place)
+        rows = [[rng.uniform(-1, 1) for _ in range(80)] for _ in range(9)]
+        generator = rng.getstate()[1] if shuffled else None
+        for large_one, ended in ((-7.5, DONE), (-1.7e308, NOT_FINITE)):
+            rows[place][3], rows[place][20:] = large_one, [1.5] * 60
+            trainer = Trainer(kernel, [x for row in rows for x in row], 9, batch, generator=generator)
+            trainer.load([0.0] * n, "sgd", lr=1e-9)
+            trainer.begin()
+            assert trainer.run(1, array("d", [0.0]), 60.0) == ended
+            if ended == DONE:
+                assert (trainer._job.measured, trainer._job.largest_input) == (9, 7.5)
+            else:
+                assert place in trainer.permutation[trainer.position : trainer.position + batch]
 
 
 def test_a_gradient_without_samples_beside_a_large_layer():
