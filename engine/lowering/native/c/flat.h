@@ -226,7 +226,8 @@ static void copy_run(int64_t n, const double *b, const Rates *u, int64_t at, int
             for (int64_t i = 0; i < m; i++) g[i] += b[s + j + i];
         update_run(u, at + j, m, g);
     }
-    if (samples == 1) update_run(u, at, n, b);
+    if (samples == 1 && n == 1 && u->kind == 0) u->p[at] -= u->rate * *b;
+    else if (samples == 1) update_run(u, at, n, b);
 }
 /* The outer products and copies at the end of a tape as updates: result r belongs to parameter r - 1. */
 static void flat_descend(const int32_t *c, const int32_t *end, const double *U, int64_t results, const Rates *u, int64_t samples,
@@ -245,11 +246,12 @@ static void flat_descend(const int32_t *c, const int32_t *end, const double *U, 
         } else
             c += 3 + c[1];
 }
-/* Keep what the updates that wait are of; whole vectors, for which there is room. */
+/* Keep what the updates that wait are of, where it does not stay; whole vectors, for which there is room. */
 static void wait_for_next(const Wait *waits, int64_t n_waits, const double *U) {
     for (const Wait *wait = waits; wait < waits + n_waits; wait++) {
         const int32_t *c = wait->gemv;
         for (int64_t k = 0; k < c[2]; k += W) store(wait->a + k, load(U + c[4] + k));
+        if (wait->b == U + wait->adjoints) continue;
         for (int64_t j = 0; j < c[1]; j += W) store(wait->b + j, load(U + wait->adjoints + j));
     }
 }

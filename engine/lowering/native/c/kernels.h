@@ -27,7 +27,7 @@ typedef struct {
     const int32_t *gemv; /* the layer */
     int32_t adjoints;    /* their place */
     int32_t with_bias;   /* whether its biases wait too */
-    double *a, *b;       /* copies of what the layer read, and of the adjoints */
+    double *a, *b;       /* a copy of what the layer read, and the adjoints or a copy */
 } Wait;
 
 typedef struct {

@@ -193,6 +193,7 @@ static int find_waiting(Tape *t) {
         Wait *wait = t->waits + i;
         wait->a = p, p += (wait->gemv[2] + 7) / 8 * 8;
         wait->b = p, p += (wait->gemv[1] + 7) / 8 * 8;
+        if (wait->adjoints > wait->gemv[3]) wait->b = t->U + wait->adjoints; /* made after the layer, they stay until then */
     }
     return old && p;
 }
