@@ -5,6 +5,7 @@ nothing else reads the weights. The truth is gradient descent on the gradients o
 from __future__ import annotations
 
 import ctypes
+import math
 import random
 from array import array
 from functools import cache
@@ -111,6 +112,22 @@ def test_a_layer_of_any_width_between_others(width, batch, instruction_set, adam
     assert all(close(a, b, 1e-11) for a, b in zip(losses, expected))
     assert all(close(a, b.data, 1e-10, 1e-13) for a, b in zip(trainer.parameters(), wrt))
     assert all(close(a, b, 1e-9, 1e-13) for a, b in zip(trainer.gradient(), gradient))
+
+
+@pytest.mark.parametrize("betas", [(0.9, 0.999), (0.0, 0.5), (0.999999, 0.9999999)])
+@pytest.mark.parametrize("step", [0, 9, 60, 350, 5_000, 30_000, 41_000, 10**7])
+def test_adam_after_any_number_of_steps(step, betas):
+    """What is left of the first averages is as the formula has it, also where it can be left out."""
+    x, w = Value(0.0), Value(0.5)
+    kernel = native.NativeKernel(trace([(w * x).tanh()], [x], [w]), None, 1)
+    trainer = Trainer(kernel, array("d", [0.3]), 1, 1)
+    trainer.load([0.5], "adam", lr=0.01, h0=betas[0], h1=betas[1], h2=1e-8, step=step, state=[[0.2], [0.04]])
+    trainer.begin()
+    assert trainer.run(1, array("d", [0.0]), 60.0) == DONE
+    g, t = 0.3 * (1 - math.tanh(0.15) ** 2), step + 1
+    m, v = betas[0] * 0.2 + (1 - betas[0]) * g, betas[1] * 0.04 + (1 - betas[1]) * g * g
+    expected = 0.5 - 0.01 * m / (1 - betas[0] ** t) / ((v / (1 - betas[1] ** t)) ** 0.5 + 1e-8)
+    assert close(trainer.parameters()[0], expected, 1e-14)
 
 
 def _descended(loss, x, wrt, rows, batch=1, adam=False):
