@@ -253,6 +253,13 @@ static int find_descents(Tape *t, int64_t tail) {
     t->n_body = tail < t->n_lanes ? tail : 0;
     return 1;
 }
+static int64_t second_level_cache(void) {
+#ifdef _SC_LEVEL2_CACHE_SIZE
+    int64_t size = sysconf(_SC_LEVEL2_CACHE_SIZE);
+    if (size > 0) return size;
+#endif
+    return 1 << 21; /* not known */
+}
 /* NULL where the tape is malformed (error 1) or memory lacks (error 2). */
 EXPORT Tape *tape_new(const Layout *layout, const int32_t *flat, int64_t n_flat, const int32_t *lanes, int64_t n_lanes,
                       const int32_t *uniform, const double *constants, int32_t *error) {
@@ -271,9 +278,11 @@ EXPORT Tape *tape_new(const Layout *layout, const int32_t *flat, int64_t n_flat,
     if (!block) {
         block = layout->n_rows ? 56000 / layout->n_rows : 1; /* 450 kB of rows, which stay in the second-level cache */
         /* Of fewer samples an instruction costs as much to look up as to compute, the more so the fewer values it makes: up to
-         * 88 or more, some 5 MB of rows are left to the third-level cache. Where there are layers, they decide. */
+         * 88 or more, some 5 MB of rows are left to the third-level cache. Where there are layers, they decide. Without, rows
+         * that leave the second-level cache anyhow may be wider still. */
         double each = found.layers ? 0.43 : fmin(1, (double)found.instructions / (double)(found.made + 1));
         int64_t least = layout->n_rows ? (int64_t)(1.5e6 * each) / layout->n_rows : 1, most = (int64_t)fmax(88, 205 * each);
+        if (!found.layers && 8 * most * layout->n_rows > second_level_cache()) most = 256;
         least = least < 40 ? 40 : least > most ? most : least;
         block = block < least ? least : block > 256 ? 256 : block;
     }
