@@ -78,34 +78,32 @@ static const int32_t *lanes_gemm(const int32_t *c, const double *U, double *L, i
  * each sum ends with an addition across a vector, which many samples are worth. Along the inputs k, the samples pass one
  * by one, and A is turned first so that a sample's inputs lie side by side. */
 
-enum { OUTER = 12, OUTER_ROOM = (OUTER + W - 1) / W * W };
-/* The OUTER sums of a tile along the samples, OUTER / r rows A by r rows D: that of row q and row t is number
- * q + t * (OUTER / r). Where there are only m by n of them, others are computed for nothing. */
-INLINE void outer_tile(const int r, int64_t m, int64_t n, const int32_t *ra, const int32_t *rd, double *sums, const double *L,
-                       int64_t ld, int64_t full, M mask) {
-    const int most = OUTER / r;
-    const double *A[OUTER], *D[OUTER];
+enum { OUTER = 12, OUTER_ROOM = (OUTER + W - 1) / W * W }; /* sums of a tile at most */
+/* The sums of rows A times r rows D, that of row q and row t being number q + t * m. Of m rows A there may be `rows` only,
+ * and then the others are computed for nothing. */
+INLINE void outer_tile(const int m, const int r, int64_t rows, const int32_t *ra, const int32_t *rd, double *sums,
+                       const double *L, int64_t ld, int64_t full, M mask) {
+    const double *A[OUTER], *D[3];
     V s[OUTER_ROOM] = {};
-    UNROLL for (int q = 0; q < most; q++) A[q] = L + ra[q < m ? q : 0] * ld;
-    UNROLL for (int t = 0; t < r; t++) D[t] = L + rd[t < n ? t : 0] * ld;
-    UNROLL for (int i = 0; i < OUTER; i++) s[i] = splat(-0.0); /* as in sum_rows */
+    UNROLL for (int q = 0; q < m; q++) A[q] = L + ra[q < rows ? q : 0] * ld;
+    UNROLL for (int t = 0; t < r; t++) D[t] = L + rd[t] * ld;
+    UNROLL for (int i = 0; i < m * r; i++) s[i] = splat(-0.0); /* as in sum_rows */
     int64_t o = 0;
     for (; o < full; o += W) {
-        V d[OUTER];
+        V d[3];
         UNROLL for (int t = 0; t < r; t++) d[t] = load(D[t] + o);
-        UNROLL for (int q = 0; q < most; q++) {
+        UNROLL for (int q = 0; q < m; q++) {
             V a = load(A[q] + o);
-            UNROLL for (int t = 0; t < r; t++) s[q + t * most] = fma_(a, d[t], s[q + t * most]);
+            UNROLL for (int t = 0; t < r; t++) s[q + t * m] = fma_(a, d[t], s[q + t * m]);
         }
     }
     if (any(mask)) {
-        UNROLL for (int q = 0; q < most; q++) {
+        UNROLL for (int q = 0; q < m; q++) {
             V a = load(A[q] + o);
-            UNROLL for (int t = 0; t < r; t++)
-                s[q + t * most] = select_(mask, fma_(a, load(D[t] + o), s[q + t * most]), s[q + t * most]);
+            UNROLL for (int t = 0; t < r; t++) s[q + t * m] = select_(mask, fma_(a, load(D[t] + o), s[q + t * m]), s[q + t * m]);
         }
     }
-    UNROLL for (int i = 0; i < OUTER; i += W) store(sums + i, sums_across(s + i));
+    UNROLL for (int i = 0; i < m * r; i += W) store(sums + i, sums_across(s + i));
 }
 /* Where the sums go: target + k * sk + j * sj, or a place each; or straight into an update of the parameters. */
 typedef struct {
@@ -118,20 +116,30 @@ typedef struct {
 INLINE double *place_of(const Sums *t, int64_t k, int64_t j) {
     return t->places ? t->acc + t->places[k * t->J + j] : t->acc + k * t->sk + j * t->sj;
 }
+#define OUTER_CASE(m)                                                               \
+    case m:                                                                         \
+        if (r == 3) outer_tile(m, 3, m, A + k, D + j, sums, L, ld, full, mask);     \
+        else if (r == 2) outer_tile(m, 2, m, A + k, D + j, sums, L, ld, full, mask); \
+        else outer_tile(m, 1, m, A + k, D + j, sums, L, ld, full, mask);            \
+        break;
 static void outer_along_samples(int64_t K, int64_t J, const int32_t *A, const int32_t *D, const Sums *to,
                                 const double *L, int64_t ld, int64_t full, M mask) {
     double sums[OUTER_ROOM] __attribute__((aligned(64)));
-    for (int64_t j = 0, r; j < J; j += r) {
-        r = portion(J - j, 3);
-        for (int64_t k = 0, m, most = OUTER / r; k < K; k += m) {
-            m = portion(K - k, most);
-            if (r == 3) outer_tile(3, m, r, A + k, D + j, sums, L, ld, full, mask);
-            else if (r == 2) outer_tile(2, m, r, A + k, D + j, sums, L, ld, full, mask);
-            else outer_tile(1, m, r, A + k, D + j, sums, L, ld, full, mask);
-            for (int64_t t = 0; t < r; t++)
-                for (int64_t q = 0; q < m; q++) *place_of(to, k + q, j + t) += sums[q + t * most];
-        }
+    for (int64_t k = 0, m; J == 1 && k < K; k += m) {
+        m = portion(K - k, OUTER);
+        outer_tile(OUTER, 1, m, A + k, D, sums, L, ld, full, mask);
+        for (int64_t q = 0; q < m; q++) *place_of(to, k + q, 0) += sums[q];
     }
+    for (int64_t j0 = 0; J > 1 && j0 < J; j0 += 24) /* rows that stay in the first-level cache while all of A pass */
+        for (int64_t k = 0, m; k < K; k += m) {
+            m = portion(K - k, 4);
+            for (int64_t j = j0, r, end = j0 + 24 < J ? j0 + 24 : J; j < end; j += r) {
+                r = portion(end - j, 3);
+                switch (m) { OUTER_CASE(1) OUTER_CASE(2) OUTER_CASE(3) OUTER_CASE(4) }
+                for (int64_t t = 0; t < r; t++)
+                    for (int64_t q = 0; q < m; q++) *place_of(to, k + q, j + t) += sums[q + t * m];
+            }
+        }
 }
 
 /* A tile: m rows d by r vectors of inputs, summed over n samples into g, a row every `step`. Or, with a rate, at once taken
@@ -238,7 +246,7 @@ static const int32_t *lanes_outer(const int32_t *c, const double *L, int64_t ld,
     if (c[3] < 0) to.places = end, end += K * J;
     else to.acc += c[3];
     /* Cycles, roughly. */
-    double along_samples = (double)(K * J) * ((double)((samples + W - 1) / W) * (W == 8 ? 0.75 : 0.5) + 2);
+    double along_samples = (double)(K * J) * ((double)((samples + W - 1) / W) * (W == 8 ? 0.75 : 0.5) + 0.4 * W);
     double along_inputs = (double)samples * ((double)((K + W - 1) / W * J) * 0.55 + (double)K * 0.4);
     if (to.places || to.sk != 1 || along_samples <= along_inputs)
         outer_along_samples(K, J, A, D, &to, L, ld, full, mask);
