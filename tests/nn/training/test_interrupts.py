@@ -224,10 +224,13 @@ def replayed(X, y, epochs, rest, batch_size, backend):
     optimizer = Adam(model.parameters(), lr=1e-3)
     if epochs:
         fit(model, X, y, optimizer=optimizer, epochs=epochs, batch_size=batch_size, backend=backend)
+    if not rest:
+        return data_of(model)
     rng = random.Random(0)
-    orders = [epoch_order(len(X), rng) for _ in range(epochs + 1)]
+    for _ in range(epochs + 1):
+        order = epoch_order(len(X), rng)
     for k in range(rest):
-        batch = orders[-1][k * batch_size : (k + 1) * batch_size]
+        batch = order[k * batch_size : (k + 1) * batch_size]
         optimizer.zero_grad()
         binary_cross_entropy_with_logits([model.logits(X[i]) for i in batch], [y[i] for i in batch]).backward()
         optimizer.step()
