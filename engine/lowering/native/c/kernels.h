@@ -3,7 +3,7 @@
 #include <stdint.h>
 
 #define SCRATCH 24        /* doubles a sample that lanes needs for rows turned into columns */
-#define SCRATCH_MORE 4096 /* and as many more, which stay in the second-level cache beside the parameters */
+#define SCRATCH_MORE 8192 /* and as many more, which stay in the second-level cache beside the parameters */
 
 typedef struct {
     int32_t kind; /* 0 SGD, 1 Adam, 2 AdamW, 3 RMSprop, 4 Adagrad */

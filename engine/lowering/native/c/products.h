@@ -199,10 +199,11 @@ static __attribute__((noinline)) void rank_any(int64_t m, int64_t r, int64_t n, 
 static void outer_along_inputs(int64_t K, int64_t J, const int32_t *A, const int32_t *D, const Sums *to,
                                const double *L, int64_t ld, int64_t n, double *T) {
     enum { LONG = 24 }; /* vectors of a piece */
+    enum { PANELS = W == 8 ? SCRATCH_MORE / 2 : SCRATCH_MORE }; /* with AVX-512 read faster than a cache brings them */
     double g[MR * LONG * W] __attribute__((aligned(64)));
     const Rates *u = to->rates;
     double *plain = u ? (u->kind == 0 ? u->p + to->at : NULL) : to->acc, rate = u ? u->rate : -1.0;
-    int64_t vectors = (K + W - 1) / W, room = SCRATCH_MORE / ((n + W) * W);
+    int64_t vectors = (K + W - 1) / W, room = PANELS / ((n + W) * W);
     if (room < NR) room = NR;
     if (room > LONG && !plain) room = LONG;
     for (int64_t v0 = 0, v1; v0 < vectors; v0 = v1) { /* inputs that stay in the cache while all of D pass */
