@@ -7,7 +7,7 @@
 /* d[j] = bias[j] + sum_k w[j*so + k*si] a[k]. Weights lie along j (so == 1), along k (si == 1), or scattered. A run of
  * outputs is T vectors, of which the last, of n outputs, begins at `last`: it overlaps, as above. */
 #define RUN (W == 8 ? 8 : 4) /* vectors of a run at most */
-#define PASSED (W > 2 ? 4 : 2) /* vectors of outputs that can go on in registers */
+#define PASSED (W > 2 ? 4 : 0) /* vectors of outputs that can go on in registers */
 #define EACH_VECTOR(T) UNROLL for (int t = 0; t < T; t++)
 #define FROM(p, t, T) (T == 1 ? load_some(p, n) : load((p) + (t == T - 1 ? last : t * W)))
 #define INTO(p, t, T, x) store_first((p) + (t == T - 1 ? last : t * W), x, T == 1 ? n : W)
@@ -62,7 +62,7 @@ INLINE void descend_gemv_run(const int T, int64_t last, int64_t n, int64_t K, do
     V x = splat(before[k]), next = splat(a[k]);                                                  \
     EACH_VECTOR(T) p[t] = fma_(x, y[t], FROM(w, t, T)), s[h][t] = fma_(p[t], next, s[h][t]);      \
     EACH_VECTOR(T) INTO(w, t, T, p[t]);
-    while (k + chains <= K) UNROLL for (int h = 0; h < chains; h++, k++, w += J) { NEXT(h) }
+    while (chains > 1 && k + chains <= K) UNROLL for (int h = 0; h < chains; h++, k++, w += J) { NEXT(h) }
     for (; k < K; k++, w += J) { NEXT(0) }
 #undef NEXT
     EACH_VECTOR(T) {
@@ -148,11 +148,11 @@ static NOINLINE void flat_gemv(const int32_t *c, double *U) {
             V y = dots(K, a, w + j * so, so, n);
             if (bias) y += load_some(bias + j, n);
             store_first(d + j, y, n);
-            if (then) pass_on(then, U, j, n, y);
+            if (then) pass_on_called(then, U, j, n, y);
         }
         for (; j < J; j++) {
             V y = splat(d[j] = dot_contiguous(K, a, w + j * so) + (bias ? bias[j] : 0.0));
-            if (then) pass_on(then, U, j, 1, y);
+            if (then) pass_on_called(then, U, j, 1, y);
         }
     } else {
         for (int64_t j = 0; j < J; j++) {

@@ -6,6 +6,8 @@
 
 #if defined(__AVX2__)
 #include <immintrin.h>
+#elif defined(__SSE2__)
+#include <emmintrin.h>
 #elif defined(__aarch64__)
 #include <arm_neon.h>
 #endif
@@ -133,12 +135,15 @@ INLINE V root(V a, int by_divider) {
 #define SUM_OF(a) ((a)[0] + (a)[1])
 #endif
 INLINE double hsum(V a) { return SUM_OF(a); }
-/* The larger of two magnitudes, as bits; with AVX2 their lower halves may come from either: it is some 1e-6 off at most. */
+/* The larger of two magnitudes, as bits; with AVX2 and SSE2 their lower halves may come from either: it is some 1e-6 off at
+ * most. */
 INLINE M larger(M a, M b) {
 #if defined(__AVX512F__)
     return (M)_mm512_max_epi64((__m512i)a, (__m512i)b);
 #elif defined(__AVX2__)
     return (M)_mm256_max_epi32((__m256i)a, (__m256i)b);
+#elif defined(__SSE2__)
+    return (M)select_((M)_mm_shuffle_epi32(_mm_cmpgt_epi32((__m128i)a, (__m128i)b), 0xf5), (V)a, (V)b); /* upper halves */
 #else
     return (M)select_(a > b, (V)a, (V)b);
 #endif
