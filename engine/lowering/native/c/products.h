@@ -29,7 +29,7 @@ INLINE void gemm_tile(const int m, const int r, int64_t K, const double *w, int6
         UNROLL for (int t = 0; t < r; t++) store(row + t * W, s[q][t]);
     }
 }
-#define GEMmostCASE(m)                                                                  \
+#define GEMM_CASE(m)                                                                  \
     case m:                                                                           \
         if (r == 3 && NR >= 3) gemm_tile(m, 3, K, w, so, si, in, out, bias, U, L, ld); \
         else if (r == 2) gemm_tile(m, 2, K, w, so, si, in, out, bias, U, L, ld);      \
@@ -38,12 +38,12 @@ INLINE void gemm_tile(const int m, const int r, int64_t K, const double *w, int6
 static void gemm_any(int64_t m, int64_t r, int64_t K, const double *w, int64_t so, int64_t si, const int32_t *in,
                      const int32_t *out, const int32_t *bias, const double *U, double *L, int64_t ld) {
     switch (m) {
-        GEMmostCASE(1) GEMmostCASE(2) GEMmostCASE(3) GEMmostCASE(4)
+        GEMM_CASE(1) GEMM_CASE(2) GEMM_CASE(3) GEMM_CASE(4)
 #if MR > 4
-        GEMmostCASE(5) GEMmostCASE(6)
+        GEMM_CASE(5) GEMM_CASE(6)
 #endif
 #if MR > 6
-        GEMmostCASE(7) GEMmostCASE(8)
+        GEMM_CASE(7) GEMM_CASE(8)
 #endif
     }
 }
