@@ -148,11 +148,11 @@ static NOINLINE void flat_gemv(const int32_t *c, double *U) {
             V y = dots(K, a, w + j * so, so, n);
             if (bias) y += load_some(bias + j, n);
             store_first(d + j, y, n);
-            if (then) pass_on_called(then, U, j, n, y);
+            if (then) pass_on(then, U, j, n, y);
         }
         for (; j < J; j++) {
             V y = splat(d[j] = dot_contiguous(K, a, w + j * so) + (bias ? bias[j] : 0.0));
-            if (then) pass_on_called(then, U, j, 1, y);
+            if (then) pass_on(then, U, j, 1, y);
         }
     } else {
         for (int64_t j = 0; j < J; j++) {

@@ -164,8 +164,6 @@ INLINE void pass_on(const int32_t *c, double *U, int64_t j, int64_t n, V z) {
     else if (c[1] == OP_mul) store_first(U + c[3] + j, z * load_n(U + c[6] + j, n), n);
     else store_first(U + c[3] + j, select_(load_n(U + c[4] + j, n) != 0.0, z, splat(U[c[8]])), n);
 }
-/* The same, for a loop that would keep too much in registers for it. */
-static NOINLINE void pass_on_called(const int32_t *c, double *U, int64_t j, int64_t n, V z) { pass_on(c, U, j, n, z); }
 /* Products, and what takes them. */
 static NOINLINE void flat_mul_then(const int32_t *c, double *U) {
     int64_t count = c[2], n = count < W ? count : W;
