@@ -96,7 +96,7 @@ static int is_pair(const Tape *t, int32_t *c, const int32_t *next) {
 static void join(Tape *t, int64_t n) {
     int32_t *c = t->flat;
     const int32_t *end = c + n;
-    for (int32_t *x = c, *next; (next = x + flat_size(x)) < end; x += flat_size(x))
+    for (int32_t *x = c, *next; x < end && (next = x + flat_size(x)) < end; x += flat_size(x))
         if (is_bce(x, end)) x[0] = FLAT_BCE;
         else if (is_softmax(x, end)) x[0] = FLAT_SOFTMAX;
         else if (is_pair(t, x, next)) x[0] = FLAT_PAIR;
@@ -104,7 +104,7 @@ static void join(Tape *t, int64_t n) {
             if (!x[7]) swap_operands(x);
             if (x[7]) x[0] = FLAT_MUL_THEN;
         }
-    for (int32_t *x = c, *next; (next = x + flat_size(x)) < end; x += flat_size(x)) {
+    for (int32_t *x = c, *next; x < end && (next = x + flat_size(x)) < end; x += flat_size(x)) {
         if (x[0] != FLAT_GEMV) continue;
         if (next[0] == FLAT_BCE ? x[1] == 1 && next[4] == x[3]
             : next[0] == FLAT_PAIR ? next[2] == x[1] && next[4] == x[3]

@@ -152,7 +152,7 @@ EXPORT int32_t find_terms(Terms *t, int32_t marks) {
             if (!sort_terms(t, v)) return 0;
         } else {
             t->alike[v] = NONE;
-            memcpy(t->operands + used, x, (size_t)n * sizeof *x);
+            if (n) memcpy(t->operands + used, x, (size_t)n * sizeof *x);
             t->end[v] = used + (int32_t)n;
         }
         used = t->end[v] + t->end[v] % 2;

@@ -202,7 +202,7 @@ static int32_t train(Trainer *r, int64_t epochs, double seconds, double *losses)
     const Optimizer *o = &r->optimizer;
     int fused = t->is.n_rows && t->n_body && t->is.n_results == r->n_trained + 1;
     int direct = !t->is.n_rows && t->n_body && (o->kind == 0 || (o->kind < 3 && !o->flag));
-    if (r->batch > 1 && t->flat[t->n_body] == FLAT_GATHER) direct = 0; /* what it gathers is not kept */
+    if (direct && r->batch > 1 && t->flat[t->n_body] == FLAT_GATHER) direct = 0; /* what it gathers is not kept */
     while (r->epoch < epochs) {
         if (r->position == 0) {
             /* Here, and not below: an epoch that has its order must take a step, or it would be drawn again. */

@@ -132,3 +132,23 @@ def test_what_lacks_is_told_or_done_without(tmp_path):
     assert 0 < seconds[0] < 1
     assert seconds[1:] == [math.inf, math.inf, 1e-9]
     assert held == 0
+
+
+TWO = """
+from engine import Value, lower
+x, w = Value(2.0), Value(3.0)
+for loss in x * w, w.exp() - x:
+    print(lower(loss, inputs=[x], wrt=[w], backend="native")([[2.0], [4.0]]))
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="needs memory that the C library fills")
+@pytest.mark.parametrize("byte", ["1", "65"])
+def test_it_does_not_matter_what_new_memory_holds(byte):
+    """The same numbers, where each byte of new memory is another; also of a tape of which nothing is the same for all
+    samples.
+    """
+    filled = {"MALLOC_PERTURB_": byte, "GLIBC_TUNABLES": "glibc.malloc.tcache_count=0"}
+    found = [subprocess.run([sys.executable, "-c", TWO], capture_output=True, text=True, check=True, env=env).stdout
+             for env in (os.environ, {**os.environ, **filled})]  # fmt: skip
+    assert found[0] == found[1]
