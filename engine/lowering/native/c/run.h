@@ -47,14 +47,15 @@ static int takes(int32_t *c, int32_t values, int32_t n) {
     if (c[1] == OP_mul && c[4] != values) swap_operands(c);
     return c[1] == OP_mul && c[4] == values && c[6] <= values;
 }
-/* Whether a binary cross-entropy of a logit comes next, with its derivative (1 - b) sigmoid(z) - b sigmoid(-z). */
+/* Whether a binary cross-entropy of a logit comes next, with its derivative (1 - b) sigmoid(z) - b sigmoid(-z), of values
+ * made before. */
 static int is_bce(const int32_t *c, const int32_t *end) {
     static const int32_t ops[] = {OP_bce_with_logits, OP_sigmoid, OP_neg, OP_mul, OP_sigmoid, OP_mul, OP_sub};
     if (end - c < 70) return 0;
     for (int i = 0; i < 7; i++)
         if (c[10 * i] != FLAT_MAP || c[10 * i + 1] != ops[i] || c[10 * i + 2] != 1) return 0;
     return c[14] == c[4] && c[24] == c[4] && c[36] == c[13] && c[44] == c[23] && c[56] == c[43] && c[64] == c[33] &&
-           c[66] == c[53];
+           c[66] == c[53] && c[34] < c[3] && c[54] < c[3];
 }
 /* Whether it is an operation on n values from a on, its second operand being those from b on, or b for all. */
 static int is_map(const int32_t *c, int32_t op, int32_t n, int32_t a, int32_t b, int32_t step) {

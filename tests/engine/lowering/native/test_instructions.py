@@ -78,8 +78,9 @@ def taking(rng, n, z):
 def loss_of(rng, U, z):
     """A binary cross-entropy and its derivative, mostly as a training writes it."""
     at, other, t = LEAVES + 400, rng.randrange(LEAVES), rng.choice([i for i in range(LEAVES) if U[i] in (0, 1)])
-    maps = [["bce_with_logits", z, t], ["sigmoid", z], ["neg", z], ["mul", other, at + 1], ["sigmoid", at + 2],
-            ["mul", t, at + 4], ["sub", at + 3, at + 5]]  # fmt: skip
+    a, b = rng.choice([(other, t), (other, t), (at, t), (other, at), (other, at + 3)])  # or the loss is a factor itself
+    maps = [["bce_with_logits", z, t], ["sigmoid", z], ["neg", z], ["mul", a, at + 1], ["sigmoid", at + 2],
+            ["mul", b, at + 4], ["sub", at + 3, at + 5]]  # fmt: skip
     if rng.randrange(2):
         wrong = rng.choice(maps)
         wrong[-1] = t if wrong is maps[0] else rng.randrange(LEAVES)
@@ -195,11 +196,11 @@ def test_flat(kind, instruction_set):
 def run(layout, flat, lanes, parameters, constants, rows, width, samples, out=False):
     """The results of a tape: sums, or those of each sample."""
     made = tape.Tape(layout, array("i", flat), array("i", lanes), array("i"), array("d", constants))
-    numbers, data = array("d", rows), array("d", parameters)
-    ctypes.memmove(made.parameters, tape.address(data), 8 * len(data))
     results = array("d", bytes(8 * layout.n_results * (samples if out else 1)))
     call = LIBRARY.c.tape_rows if out else LIBRARY.c.tape_run
-    for _ in range(2):  # the second run begins from nothing, as the first did
+    for sign in (-1, 1):  # the second run begins from nothing, as the first did: what that left is of other numbers
+        numbers, data = array("d", [sign * x for x in rows]), array("d", [sign * x for x in parameters])
+        ctypes.memmove(made.parameters, tape.address(data), 8 * len(data))
         call(made.pointer, tape.address(numbers), width, samples, tape.address(results))
     return results.tolist()
 
