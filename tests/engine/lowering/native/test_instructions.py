@@ -33,11 +33,14 @@ ARITY = {name: 3 if name == "where" else 1 if name in ("neg", "copy", "relu") el
 SMOOTH = {
     "sigmoid": lambda a: 1 / (1 + exp(-a)), "tanh": math.tanh, "neg": lambda a: -a,
     "sigmoid_slope": lambda a: 1 / (2 + exp(a) + exp(-a)), "tanh_slope": lambda a: 4 / (2 + exp(2 * a) + exp(-2 * a)),
-    "exp": exp, "div": lambda a, b: a / b, "eq": lambda a, b: float(a == b),
+    "exp": exp, "div": lambda a, b: a / b if b else a * math.copysign(math.inf, b), "eq": lambda a, b: float(a == b),
     "bce_with_logits": lambda a, b: max(a, 0.0) - a * b + math.log1p(exp(-abs(a))),
 }  # fmt: skip
 MANY = {"sum": sum, "mean": lambda x: sum(x) / len(x), "amax": max, "amin": min,
         "ties": lambda x: x[1:].count(x[0]), "logsumexp": lambda x: math.log(sum(map(math.exp, x)))}  # fmt: skip
+# Of as many operands: what almost is a loss is none.
+OTHERS = {"logsumexp": "amax", "sum": "mean", "exp": "neg", "eq": "gt", "sigmoid": "tanh", "neg": "copy", "div": "sub",
+          "sub": "add", "mul": "sub"}  # fmt: skip
 PARAMETERS, CONSTANTS, INPUTS = 1000, 5, 70  # of the flat tapes; each value is a whole number
 LEAVES = PARAMETERS + CONSTANTS + INPUTS
 VALUES = LEAVES + 500
@@ -82,8 +85,11 @@ def loss_of(rng, U, z):
     maps = [["bce_with_logits", z, t], ["sigmoid", z], ["neg", z], ["mul", a, at + 1], ["sigmoid", at + 2],
             ["mul", b, at + 4], ["sub", at + 3, at + 5]]  # fmt: skip
     if rng.randrange(2):
-        wrong = rng.choice(maps)
-        wrong[-1] = t if wrong is maps[0] else rng.randrange(LEAVES)
+        k = rng.randrange(1, len(maps))
+        if rng.randrange(4) == 0:
+            maps[k][0] = OTHERS[maps[k][0]]
+        else:
+            maps[k][rng.randrange(1, len(maps[k]))] = rng.choice([z, t, other, *range(at, at + k)])
     return [(name, 1, at + k, *[(a, 0) for a in operands]) for k, (name, *operands) in enumerate(maps)]
 
 
@@ -93,14 +99,20 @@ def softmax_of(rng, U):
     U[z : z + n], U[wanted : wanted + n] = rng.choices([0.0, 1.0], k=n), rng.choices([2.0, 3.0], k=n)
     U[7] = 5.0
     u, e, share, end = at + 10, at + 80, at + 150, at + 220
-    parts = [["logsumexp", n, at, (z, 1)], ["dot", n, at + 1, (wanted, 1), (z, 1)], ["sub", n, u, (z, 1), (at, 0)],
-             ["sub", 1, at + 2, (at, 0), (at + 1, 0)], ["exp", n, e, (u, 1)], ["sum", n, at + 3, (e, 1)],
+    most, total = rng.choice([*[("logsumexp", "sum")] * 4, ("amax", "mean"), ("logsumexp", "mean"), ("amax", "sum")])
+    parts = [[most, n, at, (z, 1)], ["dot", n, at + 1, (wanted, 1), (z, 1)], ["sub", n, u, (z, 1), (at, 0)],
+             ["sub", 1, at + 2, (at, 0), (at + 1, 0)], ["exp", n, e, (u, 1)], [total, n, at + 3, (e, 1)],
              ["eq", 1, at + 4, (at + 3, 0), (at + 3, 0)], ["where", 1, at + 5, (at + 4, 0), (at + 3, 0), (7, 0)],
              ["div", n, share, (e, 1), (at + 5, 0)], ["sub", n, end, (share, 1), (wanted, 1)]]  # fmt: skip
     if rng.randrange(3) == 0:
         wrong = rng.choice(parts)
-        k = rng.randrange(3, len(wrong))
-        wrong[k] = (wanted + n if wrong[k][0] == wanted else wanted, wrong[k][1])
+        k = rng.randrange(len(wrong))
+        if k == 0:
+            wrong[0] = OTHERS.get(wrong[0], wrong[0])
+        elif k == 1:
+            wrong[1] = max(1, wrong[1] - 1)
+        elif k > 2:
+            wrong[k] = (wanted + n if wrong[k][0] == wanted else wanted, wrong[k][1])
     return parts
 
 
@@ -114,13 +126,15 @@ def flat_case(rng, kind, U):
         made = [ELEMENTWISE[name](*(U[a + step * i] for a, step in operands[: ARITY[name]])) for i in range(n)]
         return [tapes.FLAT_MAP, OPS[name], n, target, *sum(operands, ())], dict(enumerate(made, target))
     if kind == "pair":  # an activation and a slope, which become one instruction where they belong together
-        words, made, at = [], {}, place(19)
-        for target, names in ((LEAVES, ["sigmoid", "tanh", "neg"]), (LEAVES + 50, ["sigmoid_slope", "tanh_slope"])):
-            name, step, a = rng.choice(names), rng.choice([1, 1, 0]), at + rng.choice([0, 0, 1])
-            count = rng.choice([n, n, 1]) if n < 19 else 18
-            words += tapes.FLAT_MAP, OPS[name], count, target, *[a, step] * 3
-            made |= {target + i: SMOOTH[name](U[a + step * i]) for i in range(count)}
-        return words, made
+        n, at, number = min(n, 18), place(19), rng.choice([PARAMETERS - 1, PARAMETERS, PARAMETERS, LEAVES - INPUTS])
+        U[PARAMETERS] = rng.choice([0.0, 0.0, 1.0])
+        seldom = lambda usual, other: rng.choice([*[usual] * 5, other])  # noqa: E731
+        maps = []
+        for target, names in ((LEAVES, ["sigmoid", "tanh", "relu", "relu", "neg"]),
+                              (LEAVES + 50, ["sigmoid_slope", "tanh_slope", "gt", "gt"])):  # fmt: skip
+            z = (at + seldom(0, 1), seldom(1, 0))
+            maps.append((rng.choice(names), seldom(n, 1), target, z, (number, seldom(0, 1))))
+        return maps_of(U, [operands if operands[0] == "gt" else operands[:-1] for operands in maps])
     if kind == "products":  # the second takes the first, or almost
         first = [(place(n), rng.randrange(2)) for _ in range(2)]
         z = (LEAVES + rng.choice([0, 0, 0, 1]), rng.choice([1, 1, 1, 0]))
@@ -175,7 +189,7 @@ def flat_case(rng, kind, U):
 def test_flat(kind, instruction_set):
     """One sample: the instruction makes its values, and no other value changes; what follows it is done too."""
     rng = random.Random(kind)
-    for _ in range(150 if kind not in ("nary", "dot", "gather") else 40):
+    for _ in range({"pair": 400, "loss": 400, "softmax": 400, "nary": 40, "dot": 40, "gather": 40}.get(kind, 150)):
         U = rng.choices(WHOLE, k=LEAVES)
         words, made = flat_case(rng, kind, U)
         if max(made, default=0) >= VALUES - 1:

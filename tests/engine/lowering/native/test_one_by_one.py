@@ -95,23 +95,25 @@ def test_a_layer_of_any_width_between_others(width, batch, instruction_set, adam
         a = [z.tanh() for z in dots([tuple(row[:-1]) for row in rows], tuple(a), [row[-1] for row in rows], [""] * n)]
         wrt += chain(*rows)
     loss = engine.logsumexp(a)
-    rows = [[rng.gauss(0, 1) for _ in x] for _ in range(7)]
-    trainer = Trainer(
-        native.NativeKernel(trace([loss], x, wrt), instruction_set, 1), array("d", chain(*rows)), len(rows), batch
-    )
-    start = [p.data for p in wrt]
-    if adam:
-        trainer.load(start, "adam", lr=0.02, h0=0.9, h1=0.99, h2=1e-3, state=[0.0, 0.0])
-    else:
-        trainer.load(start, "sgd", lr=0.02)
-    trainer.begin()
-    losses = array("d", [0.0] * 2)
-    assert trainer.run(2, losses, 60.0) == DONE
-    assert trainer._job.stale  # the gradient was not stored
-    expected, gradient = _descended(loss, x, wrt, rows, batch, adam)
-    assert all(close(a, b, 1e-11) for a, b in zip(losses, expected))
-    assert all(close(a, b.data, 1e-10, 1e-13) for a, b in zip(trainer.parameters(), wrt))
-    assert all(close(a, b, 1e-9, 1e-13) for a, b in zip(trainer.gradient(), gradient))
+    _compare(loss, x, wrt, 7, batch, instruction_set, adam)
+
+
+@pytest.mark.parametrize("adam", [False, True])
+@pytest.mark.parametrize("instruction_set", SETS)
+@pytest.mark.parametrize(("n_in", "n_out"), [(24, 45), (200, 6)])
+def test_rows_of_weights_with_other_parameters_between_them(n_in, n_out, instruction_set, adam):
+    """Sums that are not seen as a layer keep the order of their parameters: behind each row of weights comes a bias, of
+    which an update of that row changes nothing.
+    """
+    rng = random.Random(4)
+    x = [Value(0.0) for _ in range(n_in)]
+    wrt = [[Value(rng.gauss(0, 0.3)) for _ in range(n_in + 1)] for _ in range(n_out)]
+    a = []
+    for *weights, z in wrt:
+        for w, b in zip(weights, x):
+            z = z + w * b
+        a.append(z.tanh())
+    _compare(engine.logsumexp(a), x, [*chain(*wrt)], 22, 11, instruction_set, adam)
 
 
 @pytest.mark.parametrize("betas", [(0.9, 0.999), (0.0, 0.5), (0.999999, 0.9999999)])
@@ -128,6 +130,27 @@ def test_adam_after_any_number_of_steps(step, betas):
     m, v = betas[0] * 0.2 + (1 - betas[0]) * g, betas[1] * 0.04 + (1 - betas[1]) * g * g
     expected = 0.5 - 0.01 * m / (1 - betas[0] ** t) / ((v / (1 - betas[1] ** t)) ** 0.5 + 1e-8)
     assert close(trainer.parameters()[0], expected, 1e-14)
+
+
+def _compare(loss, x, wrt, n, batch, instruction_set, adam):
+    """Two epochs of n samples, in steps that do not store the gradient, beside the generated Python."""
+    rng = random.Random(5)
+    rows = [[rng.gauss(0, 1) for _ in x] for _ in range(n)]
+    kernel = native.NativeKernel(trace([loss], x, wrt), instruction_set, 1)
+    trainer = Trainer(kernel, array("d", chain(*rows)), n, batch)
+    start = [p.data for p in wrt]
+    if adam:
+        trainer.load(start, "adam", lr=0.02, h0=0.9, h1=0.99, h2=1e-3, state=[0.0, 0.0])
+    else:
+        trainer.load(start, "sgd", lr=0.02)
+    trainer.begin()
+    losses = array("d", [0.0] * 2)
+    assert trainer.run(2, losses, 60.0) == DONE
+    assert trainer._job.stale  # the gradient was not stored
+    expected, gradient = _descended(loss, x, wrt, rows, batch, adam)
+    assert all(close(a, b, 1e-11) for a, b in zip(losses, expected))
+    assert all(close(a, b.data, 1e-10, 1e-13) for a, b in zip(trainer.parameters(), wrt))
+    assert all(close(a, b, 1e-9, 1e-13) for a, b in zip(trainer.gradient(), gradient))
 
 
 def _descended(loss, x, wrt, rows, batch=1, adam=False):
