@@ -224,7 +224,8 @@ def test_an_epoch_finds_the_largest_input(batch, shuffled):
             trainer.begin()
             assert trainer.run(1, array("d", [0.0]), 60.0) == ended
             if ended == DONE:
-                assert (trainer._job.measured, trainer._job.largest_input) == (9, 7.5)
+                assert trainer._job.measured == 9
+                assert 7.5 <= trainer._job.largest_input < 7.50001  # some sets compare the upper halves alone
             else:
                 assert place in trainer.permutation[trainer.position : trainer.position + batch]
 
