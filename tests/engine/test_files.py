@@ -130,12 +130,12 @@ def test_an_error_names_the_file_that_was_asked_for(tmp_path, monkeypatch):
     assert str(missing.value).endswith(f"directory: {str(tmp_path / 'no' / 'a')!r}")
 
     def refuse(source, target):
-        raise PermissionError(13, "refused", source, None, target)
+        raise PermissionError(errno.EACCES, "refused", source, None, target)
 
     monkeypatch.setattr(os, "replace", refuse)
     with pytest.raises(PermissionError) as refused:
         write_whole(tmp_path / "a", "x")
-    assert str(refused.value) == f"[Errno 13] refused: {str(tmp_path / 'a')!r}"
+    assert str(refused.value) == f"[Errno {errno.EACCES}] refused: {str(tmp_path / 'a')!r}"
 
 
 @posix
