@@ -10,7 +10,7 @@
 #define PASSED (W > 2 ? 4 : 0) /* vectors of outputs that can go on in registers */
 #define EACH_VECTOR(T) UNROLL for (int t = 0; t < T; t++)
 #define FROM(p, t, T) (T == 1 ? load_some(p, n) : load((p) + (t == T - 1 ? last : t * W)))
-#define INTO(p, t, T, x) store_first((p) + (t == T - 1 ? last : t * W), x, T == 1 ? n : W)
+#define INTO(p, t, T, x) store_n((p) + (t == T - 1 ? last : t * W), x, T == 1 ? n : W)
 INLINE void gemv_run(const int T, int64_t last, int64_t n, int64_t K, double *d, const double *a, const double *w, int64_t si,
                      const double *bias, const int32_t *then, double *U) {
     V s[4][RUN];
@@ -147,7 +147,7 @@ static NOINLINE void flat_gemv(const int32_t *c, double *U) {
             int64_t n = J - j < W ? J - j : W;
             V y = dots(K, a, w + j * so, so, n);
             if (bias) y += load_some(bias + j, n);
-            store_first(d + j, y, n);
+            store_n(d + j, y, n);
             if (then) pass_on(then, U, j, n, y);
         }
         for (; j < J; j++) {
@@ -172,7 +172,7 @@ static NOINLINE void flat_outer(const int32_t *c, double *U) {
         if (dj == 1)
             for (V x = splat(a[k]); j < J; j += W) {
                 int64_t n = J - j < W ? J - j : W;
-                store_first(d + j, x * load_some(b + j, n), n);
+                store_n(d + j, x * load_some(b + j, n), n);
             }
         for (; j < J; j++) d[j * dj] = a[k] * b[j];
     }
@@ -181,8 +181,8 @@ static NOINLINE void flat_outer(const int32_t *c, double *U) {
 
 /* a b[j], for n neighbours, summed over the samples, the numbers of each of which lie `gap` behind those of the one before. */
 INLINE V summed(const double *a, const double *b, int64_t n, int64_t samples, int64_t gap) {
-    V sum = *a * (n == W ? load(b) : load_some(b, n)); /* a masked load takes several times as long */
-    for (int64_t s = gap; s < samples * gap; s += gap) sum += a[s] * (n == W ? load(b + s) : load_some(b + s, n));
+    V sum = *a * load_n(b, n);
+    for (int64_t s = gap; s < samples * gap; s += gap) sum += a[s] * load_n(b + s, n);
     return sum;
 }
 /* An outer product goes into the update of its parameters: that of a[k] b[j] is number at + k*dk + j*dj. Plain descent is by

@@ -165,13 +165,12 @@ INLINE void rank_tile(const int m, const int r, int64_t n, const double *T, cons
     if (rate) UNROLL for (int q = 0; q < m; q++) {
         const double *x = g + q * step, *last = x + (r - 1) * W;
         UNROLL for (int t = 0; t < r - 1; t++) s[q][t] = load(x + t * W) - by * s[q][t];
-        s[q][r - 1] = (left == W ? load(last) : load_some(last, left)) - by * s[q][r - 1];
+        s[q][r - 1] = load_n(last, left) - by * s[q][r - 1];
     }
     UNROLL for (int q = 0; q < m; q++) {
         double *x = g + q * step, *last = x + (r - 1) * W;
         UNROLL for (int t = 0; t < r - 1; t++) store(x + t * W, s[q][t]);
-        if (left == W) store(last, s[q][r - 1]);
-        else store_some(last, s[q][r - 1], left);
+        store_n(last, s[q][r - 1], left);
     }
 }
 #define RANK_CASE(m)                                                                    \

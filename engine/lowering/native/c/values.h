@@ -57,10 +57,6 @@ static NOINLINE double nary_scalar(int32_t op, const int32_t *index, int32_t n, 
     return op == NARY_MEAN ? s / n : s;
 }
 
-INLINE void store_first(double *p, V x, int64_t n) {
-    if (n == W) store(p, x); /* which can be read again at once; behind a mask it cannot */
-    else store_some(p, x, n);
-}
 /* One argument of a run of values that is not a whole number of vectors; what fills the vector is as usual as they are. */
 INLINE V tail_of(const double *p, int64_t step, int64_t n) {
     V first = splat(p[0]);
@@ -122,7 +118,7 @@ static NOINLINE void flat_softmax(const int32_t *c, double *U) {
         int64_t m = n - i < W ? n - i : W;
         V x = (m == W ? load(U + c[4] + i) : load_first(U + c[4] + i, m, splat(y))) - y, power = exp_(x);
         store(e + i, power);
-        store_first(U + less[3] + i, x, m), store_first(U + exps[3] + i, power, m);
+        store_n(U + less[3] + i, x, m), store_n(U + exps[3] + i, power, m);
     }
     double s = e[0];
     for (int64_t i = 1; i < n; i++) s += e[i];
@@ -131,20 +127,19 @@ static NOINLINE void flat_softmax(const int32_t *c, double *U) {
     for (int64_t i = 0; i < n; i += W) {
         int64_t m = n - i < W ? n - i : W;
         V share = load(e + i) / by;
-        store_first(U + div[3] + i, share, m);
-        store_first(U + last[3] + i, share - (m == W ? load(U + last[6] + i) : load_some(U + last[6] + i, m)), m);
+        store_n(U + div[3] + i, share, m);
+        store_n(U + last[3] + i, share - load_n(U + last[6] + i, m), m);
     }
     flat_dot(dot, U);
     flat_map(loss, U);
 }
-INLINE V load_n(const double *p, int64_t n) { return n == W ? load(p) : load_some(p, n); }
 /* An activation and its slope. */
 INLINE void flat_pair_of(const int32_t *c, double *U, int64_t j, int64_t n, V z) {
     V value, slope;
     if (c[1] == PAIR_SIGMOID) sigmoid_pair(z, &value, &slope);
     else if (c[1] == PAIR_TANH) tanh_pair(z, &value, &slope);
     else value = select_(z <= 0.0, zero_(), z), slope = truth(z > 0.0);
-    store_first(U + c[3] + j, value, n), store_first(U + c[13] + j, slope, n);
+    store_n(U + c[3] + j, value, n), store_n(U + c[13] + j, slope, n);
 }
 /* Two instructions that are one. */
 static NOINLINE void flat_pair(const int32_t *c, double *U) {
@@ -161,8 +156,8 @@ static NOINLINE void flat_pair(const int32_t *c, double *U) {
 INLINE void pass_on(const int32_t *c, double *U, int64_t j, int64_t n, V z) {
     if (c[0] == FLAT_BCE) flat_bce(c, U, z);
     else if (c[0] == FLAT_PAIR) flat_pair_of(c, U, j, n, z);
-    else if (c[1] == OP_mul) store_first(U + c[3] + j, z * load_n(U + c[6] + j, n), n);
-    else store_first(U + c[3] + j, select_(load_n(U + c[4] + j, n) != 0.0, z, splat(U[c[8]])), n);
+    else if (c[1] == OP_mul) store_n(U + c[3] + j, z * load_n(U + c[6] + j, n), n);
+    else store_n(U + c[3] + j, select_(load_n(U + c[4] + j, n) != 0.0, z, splat(U[c[8]])), n);
 }
 /* Products, and what takes them. */
 static NOINLINE void flat_mul_then(const int32_t *c, double *U) {
@@ -170,7 +165,7 @@ static NOINLINE void flat_mul_then(const int32_t *c, double *U) {
     for (int64_t j = 0; j < count; j += W) {
         int64_t o = j + n <= count ? j : count - n;
         V x = (c[5] ? load_n(U + c[4] + o, n) : splat(U[c[4]])) * load_n(U + c[6] + o, n);
-        store_first(U + c[3] + o, x, n);
+        store_n(U + c[3] + o, x, n);
         pass_on(c + 10, U, o, n, x);
     }
 }

@@ -91,6 +91,13 @@ INLINE void store_some(double *p, V x, int64_t n) {
     else p[0] = x[0];
 #endif
 }
+/* The same where n is mostly W: a masked load takes several times as long, and what is stored behind a mask cannot be read
+ * again at once. */
+INLINE V load_n(const double *p, int64_t n) { return n == W ? load(p) : load_some(p, n); }
+INLINE void store_n(double *p, V x, int64_t n) {
+    if (n == W) store(p, x);
+    else store_some(p, x, n);
+}
 #if defined(__AVX512F__)
 INLINE V fma_(V a, V b, V c) { return (V)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c); }
 INLINE V select_(M m, V a, V b) {
